@@ -1,0 +1,101 @@
+"""Every failure that a client may see, as one small tree.
+
+    GatewayError                status, type, code, param, message, headers
+    ├── BadRequest              400, the client's fault; names the field
+    └── UpstreamError           Ollama's fault, or Ollama's own word
+        ├── UpstreamUnreachable     502  no connection, or none that answered
+        ├── UpstreamTimeout         504  waited as long as allowed
+        ├── UpstreamBroken          502  an answer that is not one
+        └── UpstreamRefused         Ollama's own status and message
+
+Raised anywhere, rendered at one edge (``middleware.errors``), before or after the
+headers left.  Messages are for users: no addresses, paths or class names.  What an
+operator needs beside them goes into ``detail``, which only the log shows.
+"""
+
+from typing import ClassVar
+
+#: The ``type`` of an OpenAI error by status (specification: errors, section 2).
+TYPES: dict[int, str] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    408: "invalid_request_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class GatewayError(Exception):
+    """A failure with everything a client is told of it.
+
+    ``status`` is the HTTP status, ``code`` and ``param`` are OpenAI's fields,
+    ``headers`` go out with the answer, ``detail`` only into the log.
+    """
+
+    default_status: ClassVar[int] = 500
+    default_code: ClassVar[str | None] = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        headers: list[tuple[str, str]] | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = self.default_status if status is None else status
+        self.code = self.default_code if code is None else code
+        self.param = param
+        self.headers = headers or []
+        self.detail = detail
+
+    @property
+    def type(self) -> str:
+        """OpenAI's ``error.type`` for this status."""
+        return TYPES.get(self.status, "api_error")
+
+
+class BadRequest(GatewayError):
+    """The client's request cannot be served as it is."""
+
+    default_status = 400
+    default_code = "invalid_value"
+
+
+class UpstreamError(GatewayError):
+    """Something went wrong between us and Ollama, or inside Ollama."""
+
+    default_status = 502
+    default_code = "upstream_error"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection, or one that closed before the first byte of an answer."""
+
+    default_code = "upstream_unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    """A limit on waiting was reached: connect, first byte, idle or total."""
+
+    default_status = 504
+    default_code = "upstream_timeout"
+
+
+class UpstreamBroken(UpstreamError):
+    """Bytes that are no valid answer: bad framing, no JSON, an early end."""
+
+    default_code = "bad_upstream_response"
+
+
+class UpstreamRefused(UpstreamError):
+    """Ollama answered with an error of its own; its words are kept."""

@@ -1,0 +1,7 @@
+"""The way in: each endpoint's middleware turns a request into a call to Ollama.
+
+``stack`` puts everything together and is the place to start reading.  *Layers*
+(``request_id``, ``access_log``, ``errors``) act on headers and outcome and never
+read a body; *endpoints* (``chat``, ``completions``, ``embeddings``, ``models``)
+rewrite one route each, on the base in ``base``.
+"""

@@ -1,0 +1,52 @@
+"""Exchange: what is known of one request while it passes through the stack.
+
+It lives under one key of the environ.  Layers and endpoints fill in what they learn;
+the access log reads it when the answer is over.  Times are of the monotonic clock.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from wsgiref.types import WSGIEnvironment
+
+from msgspec import Struct, field
+
+from .errors import GatewayError
+
+KEY = "pannier.exchange"
+
+
+def new_id() -> str:
+    """A fresh request id."""
+    return "req_" + secrets.token_hex(12)
+
+
+class Exchange(Struct):
+    """One request and what became of it.
+
+    ``stream`` is what the client asked of a translated route, ``None`` on a native
+    one.  ``ignored`` names request fields that had no effect.  ``render_failure`` is
+    how a stream that has begun says an error; without it the connection is cut.
+    """
+
+    id: str = field(default_factory=new_id)
+    started: float = field(default_factory=time.monotonic)
+    model: str = ""
+    stream: bool | None = None
+    ignored: list[str] = field(default_factory=list)
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    failure: GatewayError | None = None
+    render_failure: Callable[[GatewayError], bytes] | None = None
+
+    @classmethod
+    def of(cls, environ: WSGIEnvironment) -> "Exchange":
+        """The exchange of this request; made on first use."""
+        exchange = environ.get(KEY)
+        if exchange is None:
+            exchange = environ[KEY] = cls()
+        return exchange  # type: ignore[no-any-return]
+
+    def milliseconds(self) -> int:
+        """Time since the request came in."""
+        return round((time.monotonic() - self.started) * 1000)

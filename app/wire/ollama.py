@@ -1,0 +1,197 @@
+"""Ollama's native shapes (``api/types.go``): what we send and what we read.
+
+Requests are complete as far as Pannier sends them; ``None`` means "not sent".
+Replies hold only what the writers use, so that decoding a line stays cheap.  Counters
+come as they are (``Any``): an odd one must not cost the answer (see ``count``).
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+#: Larger integers are not exact in JavaScript, so no honest counter reaches them.
+MAX_COUNT = 2**53
+
+
+class ToolCallFunction(Struct):
+    """The call itself: ``arguments`` is a JSON object."""
+
+    name: str
+    arguments: dict[str, Any]
+    index: int = 0
+
+
+class ToolCall(Struct, omit_defaults=True):
+    """One call of a tool, in a message of the assistant."""
+
+    function: ToolCallFunction
+    id: str = ""
+
+
+class Message(Struct, omit_defaults=True):
+    """One message of a conversation.  ``images`` are base64 with padding."""
+
+    role: str
+    content: str
+    thinking: str = ""
+    images: list[str] | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+class ChatRequest(Struct, omit_defaults=True):
+    """``POST /api/chat``.  ``stream`` is always sent: Ollama's default is true."""
+
+    model: str
+    messages: list[Any]
+    stream: bool
+    options: dict[str, Any] | None = None
+    format: Any = None
+    tools: list[Any] | None = None
+    think: bool | str | None = None
+    keep_alive: str | float | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    debug_render_only: bool | None = field(default=None, name="_debug_render_only")
+
+
+class GenerateRequest(Struct, omit_defaults=True):
+    """``POST /api/generate``."""
+
+    model: str
+    prompt: str
+    stream: bool
+    suffix: str = ""
+    options: dict[str, Any] | None = None
+    format: Any = None
+    think: bool | str | None = None
+    keep_alive: str | float | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    debug_render_only: bool | None = field(default=None, name="_debug_render_only")
+
+
+class EmbedRequest(Struct, omit_defaults=True):
+    """``POST /api/embed``."""
+
+    model: str
+    input: str | list[str]
+    dimensions: int | None = None
+    options: dict[str, Any] | None = None
+    keep_alive: str | float | None = None
+    truncate: bool | None = None
+
+
+class ShowRequest(Struct):
+    """``POST /api/show``."""
+
+    model: str
+
+
+class TokenLogprob(Struct):
+    """One alternative of a token."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class Logprob(Struct):
+    """One token of the answer with its alternatives."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+    top_logprobs: list[TokenLogprob] | None = None
+
+
+class ReplyFunction(Struct):
+    """A call as Ollama reports it; ``arguments`` should be an object."""
+
+    name: str = ""
+    arguments: Any = None
+
+
+class ReplyToolCall(Struct):
+    """A complete call; neither ``id`` nor ``index`` can be relied on."""
+
+    function: ReplyFunction
+    id: str | None = None
+
+
+class ReplyMessage(Struct):
+    """The message of one line: in a stream its texts are deltas."""
+
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[ReplyToolCall] | None = None
+
+
+class Reply(Struct):
+    """What every line of a generating call carries."""
+
+    model: str | None = None
+    created_at: str | None = None
+    done: bool | None = False
+    done_reason: str | None = None
+    error: Any = None
+    logprobs: list[Logprob] | None = None
+    prompt_eval_count: Any = 0
+    eval_count: Any = 0
+    debug_info: Any = field(default=None, name="_debug_info")
+
+
+class ChatResponse(Reply):
+    """One line of ``/api/chat``."""
+
+    message: ReplyMessage | None = None
+
+
+class GenerateResponse(Reply):
+    """One line of ``/api/generate``."""
+
+    response: str | None = None
+    thinking: str | None = None
+
+
+class EmbedResponse(Struct):
+    """The answer of ``/api/embed`` with its vectors untouched (raw JSON)."""
+
+    embeddings: list[msgspec.Raw] | None = None
+    prompt_eval_count: Any = 0
+    error: Any = None
+
+
+class ListModel(Struct):
+    """One installed model."""
+
+    name: str | None = None
+    model: str | None = None
+    modified_at: str | None = None
+
+
+class ListResponse(Struct):
+    """``GET /api/tags``; entries are decoded one by one, so that odd ones can go."""
+
+    models: list[msgspec.Raw] | None
+    error: Any = None
+
+
+class ShowResponse(Struct):
+    """``POST /api/show``, as far as OpenAI's model object needs it."""
+
+    modified_at: str | None = None
+    error: Any = None
+
+
+def count(value: object) -> int:
+    """A counter that can be trusted: an integer from 0 to 2^53, else 0."""
+    if type(value) is int and 0 <= value <= MAX_COUNT:
+        return value
+    return 0

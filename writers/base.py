@@ -1,0 +1,220 @@
+"""ResponseWriter: the protocol side of every answer that Pannier translates.
+
+A writer belongs to one request.  Its meaning is pure and lives in the subclasses:
+``chunks(reply)`` gives the frames for one line of Ollama's, ``whole(reply)`` the
+payload of an answer in one piece, ``finish()`` what closes a stream.  Here is what
+they share: calling the wrapped application, cutting lines, noticing errors and early
+ends, closing.  Failures are raised; ``middleware.errors`` renders them, with
+``failure`` once a stream has begun.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Generic, TypeVar
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import msgspec
+
+from app.errors import GatewayError, UpstreamBroken
+from app.exchange import Exchange
+from app.upstream import Headers
+from app.wire import errors
+from app.wire.decoding import decode
+
+from . import refusal, sse
+from .ndjson import LineBuffer
+
+Reply = TypeVar("Reply")
+
+#: The largest whole answer and the largest error that are read (reliability, U9).
+MAX_WHOLE = 64 * 1024 * 1024
+MAX_ERROR = 64 * 1024
+
+encode = msgspec.json.Encoder().encode
+
+
+class ResponseWriter(Generic[Reply]):
+    """Turns one answer of Ollama into the answer of a dialect.
+
+    ``decoder`` reads one reply.  ``answer`` is the whole WSGI face: it returns an
+    iterable with ``close()`` and calls ``start_response`` with a status that is true:
+    at once for a whole answer, in the first step of the iterable for a stream.
+    """
+
+    decoder: ClassVar[msgspec.json.Decoder[Any]]
+
+    def __init__(
+        self, exchange: Exchange, start_response: StartResponse, stream: bool = False
+    ) -> None:
+        self.exchange = exchange
+        self.done = False
+        self._stream = stream
+        self._client = start_response
+        self._status = 0
+        self._headers: Headers = []
+        self._body: Iterable[bytes] | None = None
+        self._frames: Iterator[bytes] = iter(())
+
+    # ------------------------------------------------------------ meaning
+
+    def chunks(self, reply: Reply) -> bytes:
+        """The frames for one reply of a stream, none as ``b""``."""
+        raise NotImplementedError
+
+    def finish(self) -> bytes:
+        """The frames that close a stream whose ``done`` line has come."""
+        raise NotImplementedError
+
+    def whole(self, replies: list[Reply]) -> bytes:
+        """The payload of an answer in one piece, of at least one reply."""
+        raise NotImplementedError
+
+    def failure(self, error: GatewayError) -> bytes:
+        """The last frame of a stream that failed; nothing follows it."""
+        return sse.frame(
+            errors.openai_envelope(error.message, error.type, error.param, error.code)
+        )
+
+    def accept(self, reply: Reply) -> None:
+        """Look at every reply first: raise its error, note its end."""
+        if (error := getattr(reply, "error", None)) is not None:
+            raise refusal.in_stream(error)
+
+    # ----------------------------------------------------------- protocol
+
+    def answer(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """Call ``app`` and translate its answer for the client."""
+        if self._stream:
+            self._frames = self._translate(app, environ)
+            return self
+        try:
+            self._open(app, environ)
+            payload = self.whole(self._replies(self._read(MAX_WHOLE)))
+        finally:
+            self.close()
+        length = ("Content-Length", str(len(payload)))
+        self._client(
+            "200 OK", self._own_headers([("Content-Type", "application/json"), length])
+        )
+        return [payload]
+
+    def __iter__(self) -> Iterator[bytes]:
+        """A writer is the iterable of its own stream."""
+        return self
+
+    def __next__(self) -> bytes:
+        """The next frames, as much as one read of Ollama's answer makes."""
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Let go of Ollama's answer, also when no item was ever asked for."""
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+    def _translate(
+        self, app: WSGIApplication, environ: WSGIEnvironment
+    ) -> Iterator[bytes]:
+        body = self._open(app, environ)
+        self.exchange.render_failure = self.failure
+        self._client("200 OK", self._own_headers(sse.HEADERS))
+        lines = LineBuffer()
+        for data in body:
+            if frames := self._feed(lines.feed(data)):
+                yield frames
+            if self.done:
+                return  # whatever Ollama still does, this answer is complete
+        if frames := self._feed(lines.flush()):
+            yield frames
+        self._complete()
+
+    def _feed(self, lines: list[bytes]) -> bytes:
+        """The frames for some lines; those of the last one close the stream."""
+        frames = []
+        for line in lines:
+            reply = self._decode(line)
+            self.accept(reply)
+            frames.append(self.chunks(reply))
+            if self.done:
+                frames.append(self.finish())
+                break
+        return b"".join(frames)
+
+    def _complete(self) -> None:
+        """Refuse an answer that ended without ``done``: to clients it looks whole."""
+        if not self.done:
+            raise UpstreamBroken(
+                "Ollama's answer ended before it was complete.",
+                code="upstream_incomplete",
+            )
+
+    def _open(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """Call the application; raises for an answer that is none of ours."""
+        self._body = body = app(environ, self._start_response)
+        if self._status >= 400:
+            raise refusal.refused(self._status, self._read(MAX_ERROR), self._headers)
+        if self._status != 200:
+            raise UpstreamBroken(
+                "Ollama answered with a status that makes no sense here.",
+                detail=f"status {self._status}",
+            )
+        for name, value in self._headers:
+            if name.lower() == "content-encoding" and value.lower() != "identity":
+                raise UpstreamBroken("Ollama sent a compressed answer.")
+        return body
+
+    def _start_response(
+        self, status: str, headers: Headers, exc_info: Any = None, /
+    ) -> Any:
+        self._status = int(status[:3])
+        self._headers = headers
+        return _refuse_write
+
+    def _read(self, limit: int) -> bytes:
+        """The whole body; an error's is cut at its limit, an answer's is refused."""
+        pieces: list[bytes] = []
+        size = 0
+        for data in self._body or ():
+            pieces.append(data)
+            size += len(data)
+            if size > limit:
+                if limit == MAX_ERROR:
+                    break
+                raise UpstreamBroken("Ollama's answer is too long.")
+        return b"".join(pieces)
+
+    def _replies(self, body: bytes) -> list[Reply]:
+        """The one reply of a whole answer, or all of an NDJSON stream's."""
+        try:
+            replies = [self._decode(body)]
+        except UpstreamBroken:
+            lines = LineBuffer()
+            replies = [self._decode(line) for line in lines.feed(body) + lines.flush()]
+            if not replies:
+                raise
+        for reply in replies:
+            self.accept(reply)
+        return replies
+
+    def _decode(self, data: bytes) -> Reply:
+        try:
+            reply: Reply = decode(self.decoder, data)
+        except msgspec.DecodeError as exc:
+            raise UpstreamBroken(
+                "Ollama's answer could not be understood.", detail=str(exc)
+            ) from exc
+        return reply
+
+    def _own_headers(self, headers: Headers) -> Headers:
+        """A new list: what a dialect says, with what every answer of ours says."""
+        own = [
+            *headers,
+            ("openai-version", "2020-10-01"),
+            ("openai-processing-ms", str(self.exchange.milliseconds())),
+        ]
+        if self.exchange.ignored:
+            own.append(("X-Pannier-Ignored", ", ".join(self.exchange.ignored)))
+        return own
+
+
+def _refuse_write(data: bytes, /) -> Any:
+    raise TypeError("the wrapped application must return its body, not write it")

@@ -1,0 +1,192 @@
+"""ChatWriter: ``/api/chat`` answers as Chat Completions.
+
+Ollama's ``openai/openai.go`` (``ToStreamChunks``, ``FinishChunk``, ``ToChatCompletion``)
+is the model; where we differ the specification (chat, sections 4 and 5) says why.
+"""
+
+from typing import Any, Literal
+from wsgiref.types import StartResponse
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.exchange import Exchange
+from app.wire import ollama, openai
+
+from . import sse
+from .base import encode
+from .generation import GenerationWriter, choice_logprobs, new_id
+
+ReasoningField = Literal["both", "reasoning", "reasoning_content", "off"]
+
+
+class ChatWriter(GenerationWriter[ollama.ChatResponse]):
+    """Writes chunks, or one chat completion.
+
+    ``reasoning_field`` chooses the key for a model's reasoning; ``service_tier`` is
+    answered when the request named one.
+    """
+
+    decoder = msgspec.json.Decoder(ollama.ChatResponse)
+    id_prefix = "chatcmpl-"
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        start_response: StartResponse,
+        *,
+        model: str,
+        stream: bool = False,
+        include_usage: bool = False,
+        reasoning_field: ReasoningField = "both",
+        service_tier: str | UnsetType = UNSET,
+    ) -> None:
+        super().__init__(
+            exchange,
+            start_response,
+            model=model,
+            stream=stream,
+            include_usage=include_usage,
+        )
+        self._reasoning_field = reasoning_field
+        self._service_tier = service_tier
+        self._begun = False
+        self._call_ids: set[str] = set()
+        self._no_usage: None | UnsetType = None if include_usage else UNSET
+
+    # ----------------------------------------------------------- streaming
+
+    def chunks(self, reply: ollama.ChatResponse) -> bytes:
+        """Reasoning, then text, then calls: each in chunks of its own."""
+        message = reply.message or ollama.ReplyMessage()
+        frames = []
+        logprobs = reply.logprobs
+        if reasoning := self._reasoning(message.thinking):
+            # ``content`` stays as "" beside reasoning, unless more of it follows.
+            empty = UNSET if message.content or message.tool_calls else ""
+            frames.append(self._chunk({"content": empty, **reasoning}, logprobs))
+            logprobs = None
+        if message.content or logprobs:
+            frames.append(self._chunk({"content": message.content or ""}, logprobs))
+        for call in message.tool_calls or ():
+            frames += self._call_chunks(call)
+        return b"".join(frames)
+
+    def finish(self) -> bytes:
+        """The finish chunk, usage when asked for, and ``[DONE]``."""
+        role = b"" if self._begun else self._chunk({"content": ""})
+        choices = [openai.ChunkChoice(0, openai.Delta(), self.finish_reason())]
+        finish = self._frame(choices, self._no_usage)
+        return role + finish + self.end(encode(self._completion_chunk([], self.usage)))
+
+    def _call_chunks(self, call: ollama.ReplyToolCall) -> list[bytes]:
+        """A call as OpenAI streams it: who is called, then the arguments."""
+        index = len(self._call_ids)
+        who = openai.DeltaToolCall(
+            index,
+            self._call_id(call.id),
+            "function",
+            openai.AnswerFunction(call.function.name),
+        )
+        arguments = openai.AnswerFunction(arguments=arguments_of(call))
+        what = openai.DeltaToolCall(index, function=arguments)
+        # Only the chunk that brings the role speaks of content: there is none.
+        content: dict[str, Any] = {} if self._begun else {"content": None}
+        return [
+            self._chunk({**content, "tool_calls": [who]}),
+            self._chunk({"tool_calls": [what]}),
+        ]
+
+    def _chunk(
+        self, delta: dict[str, Any], logprobs: list[ollama.Logprob] | None = None
+    ) -> bytes:
+        if not self._begun:
+            self._begun = True
+            delta["role"] = "assistant"
+        choice = openai.ChunkChoice(0, openai.Delta(**delta))
+        if logprobs:
+            choice.logprobs = choice_logprobs(logprobs)
+        return self._frame([choice], self._no_usage)
+
+    def _frame(
+        self, choices: list[openai.ChunkChoice], usage: openai.Usage | None | UnsetType
+    ) -> bytes:
+        return sse.frame(encode(self._completion_chunk(choices, usage)))
+
+    def _completion_chunk(
+        self, choices: list[openai.ChunkChoice], usage: openai.Usage | None | UnsetType
+    ) -> openai.ChatCompletionChunk:
+        return openai.ChatCompletionChunk(
+            self.id, self.created, self.model, choices, usage=usage
+        )
+
+    # --------------------------------------------------------------- whole
+
+    def compose(self, replies: list[ollama.ChatResponse]) -> bytes:
+        """One chat completion of all replies."""
+        messages = [reply.message for reply in replies if reply.message]
+        content = "".join([m.content or "" for m in messages])
+        thinking = "".join([m.thinking or "" for m in messages])
+        calls = [self._call(call) for m in messages for call in m.tool_calls or ()]
+        logprobs = [token for reply in replies for token in reply.logprobs or ()]
+        message = openai.AnswerMessage(
+            "assistant",
+            content or (None if calls else ""),
+            tool_calls=calls or UNSET,
+            **self._reasoning(thinking),
+        )
+        answer = openai.ChatCompletion(
+            self.id,
+            self.created,
+            self.model,
+            [
+                openai.Choice(
+                    0,
+                    message,
+                    self.finish_reason(),
+                    choice_logprobs(logprobs) if logprobs else None,
+                )
+            ],
+            self.usage,
+            service_tier=self._service_tier,
+        )
+        if (debug := replies[-1].debug_info) is not None:
+            answer.debug_info = debug
+        return encode(answer)
+
+    def _call(self, call: ollama.ReplyToolCall) -> openai.AnswerToolCall:
+        return openai.AnswerToolCall(
+            self._call_id(call.id),
+            "function",
+            openai.AnswerFunction(call.function.name, arguments_of(call)),
+        )
+
+    # -------------------------------------------------------------- shared
+
+    def finish_reason(self) -> str:
+        """``tool_calls`` instead of ``stop`` where the model called."""
+        reason = super().finish_reason()
+        return "tool_calls" if reason == "stop" and self._call_ids else reason
+
+    def _call_id(self, given: str | None) -> str:
+        """Ollama's id, or one of our own where it is empty or comes again."""
+        call_id = given or ""
+        while not call_id or call_id in self._call_ids:
+            call_id = new_id("call_")
+        self._call_ids.add(call_id)
+        return call_id
+
+    def _reasoning(self, text: str | None) -> dict[str, str]:
+        if not text or self._reasoning_field == "off":
+            return {}
+        if self._reasoning_field == "both":
+            return {"reasoning": text, "reasoning_content": text}
+        return {self._reasoning_field: text}
+
+
+def arguments_of(call: ollama.ReplyToolCall) -> str:
+    """A call's arguments as JSON text, which is how OpenAI carries them."""
+    arguments = call.function.arguments
+    if isinstance(arguments, str):
+        return arguments
+    return encode({} if arguments is None else arguments).decode()

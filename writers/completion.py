@@ -1,0 +1,77 @@
+"""CompleteWriter: ``/api/generate`` answers as (legacy) Completions."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.wire import ollama, openai
+
+from . import sse
+from .base import encode
+from .generation import GenerationWriter
+
+
+class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
+    """Writes text completions; reasoning has no place in this dialect."""
+
+    decoder = msgspec.json.Decoder(ollama.GenerateResponse)
+    id_prefix = "cmpl-"
+
+    _offset = 0
+
+    def chunks(self, reply: ollama.GenerateResponse) -> bytes:
+        """One frame a line with text; the last one also says why it ended."""
+        text = reply.response or ""
+        if not (text or reply.logprobs or self.done):
+            return b""
+        reason = self.finish_reason() if self.done else None
+        choice = self._choice(text, reply.logprobs or [], reason)
+        return sse.frame(encode(self._completion([choice], self._no_usage())))
+
+    def finish(self) -> bytes:
+        """Usage when asked for, and ``[DONE]``."""
+        return self.end(encode(self._completion([], self.usage)))
+
+    def compose(self, replies: list[ollama.GenerateResponse]) -> bytes:
+        """One completion of all replies."""
+        text = "".join([reply.response or "" for reply in replies])
+        logprobs = [token for reply in replies for token in reply.logprobs or ()]
+        choice = self._choice(text, logprobs, self.finish_reason())
+        return encode(self._completion([choice], self.usage))
+
+    def _choice(
+        self, text: str, logprobs: list[ollama.Logprob], reason: str | None
+    ) -> openai.CompletionChoice:
+        legacy = self._legacy_logprobs(logprobs) if logprobs else None
+        return openai.CompletionChoice(text, 0, reason, legacy)
+
+    def _completion(
+        self,
+        choices: list[openai.CompletionChoice],
+        usage: openai.Usage | None | UnsetType,
+    ) -> openai.Completion:
+        return openai.Completion(
+            self.id, self.created, choices, self.model, usage=usage
+        )
+
+    def _no_usage(self) -> None | UnsetType:
+        return None if self.include_usage else UNSET
+
+    def _legacy_logprobs(
+        self, logprobs: list[ollama.Logprob]
+    ) -> openai.CompletionLogprobs:
+        """Four parallel lists; offsets count characters from the answer's start."""
+        offsets = []
+        for token in logprobs:
+            offsets.append(self._offset)
+            self._offset += len(token.token)
+        return openai.CompletionLogprobs(
+            [token.token for token in logprobs],
+            [token.logprob for token in logprobs],
+            [
+                {top.token: top.logprob for top in token.top_logprobs}
+                if token.top_logprobs
+                else None
+                for token in logprobs
+            ],
+            offsets,
+        )

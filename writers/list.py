@@ -1,0 +1,38 @@
+"""ListWriter: ``/api/tags`` as OpenAI's list of models."""
+
+import msgspec
+
+from app.errors import UpstreamBroken
+from app.wire import ollama, openai
+from app.wire.names import namespace
+
+from .base import ResponseWriter, encode
+from .generation import epoch
+
+_decode_model = msgspec.json.Decoder(ollama.ListModel).decode
+
+
+class ListWriter(ResponseWriter[ollama.ListResponse]):
+    """Writes the models that are installed; an odd entry is left out, not fatal."""
+
+    decoder = msgspec.json.Decoder(ollama.ListResponse)
+
+    def whole(self, replies: list[ollama.ListResponse]) -> bytes:
+        """The list; an empty one is ``[]``, never ``null``."""
+        models = replies[0].models
+        if len(replies) > 1:
+            raise UpstreamBroken("Ollama answered with more than one list of models.")
+        return encode(
+            openai.ListCompletion([m for m in map(_model, models or ()) if m])
+        )
+
+
+def _model(entry: msgspec.Raw) -> openai.Model | None:
+    try:
+        model = _decode_model(entry)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    name = model.model or model.name
+    if not name:
+        return None
+    return openai.Model(name, epoch(model.modified_at), namespace(name))

@@ -1,0 +1,140 @@
+"""Ollama's own errors, told in the terms that OpenAI's clients act on.
+
+One pure function from (status, body, headers) to an exception; the texts are Ollama's
+(specification: errors, section 3).  Only the string in a JSON ``error`` field is ever
+passed on: anything else in the body stays here.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from app.errors import UpstreamBroken, UpstreamError, UpstreamRefused
+from app.upstream import Headers
+
+MAX_MESSAGE = 2000
+
+_decode = msgspec.json.Decoder().decode
+
+_CONTEXT = re.compile(
+    r"exceed_context_size_error|exceeds the available context size"
+    r"|the prompt is longer than the context length"
+    r"|(?:input|prompt) length exceeds the context length"
+    r"|input .*exceeds? maximum context length"
+)
+_UNSUPPORTED = re.compile(
+    r"does not support (tools|insert|chat|generate|thinking|vision)"
+)
+_UNSUPPORTED_PARAM = {
+    "tools": "tools",
+    "insert": "suffix",
+    "thinking": "reasoning_effort",
+    "vision": "messages",
+}
+_CALLERS_FAULT = re.compile(r'option ".*" must be of type|invalid format: ')
+_NOT_WORTH_RETRYING = re.compile(
+    r"requires more system memory|out of memory|cudaMalloc|unable to load model"
+    r"|incompatible|unsupported model",
+    re.IGNORECASE,
+)
+_STATUS_PREFIX = re.compile(r"^\d{3} [A-Z][A-Za-z ]*: ")
+
+
+def refused(status: int, body: bytes, headers: Headers) -> UpstreamError:
+    """The error to raise for an answer of Ollama with a status of 400 and more."""
+    reply = _object(body)
+    message = reply.get("error") if reply else None
+    if not isinstance(message, str):
+        return _wordless(status, body)
+    message, kind = _unwrap(message)
+    if isinstance(url := reply.get("signin_url"), str):
+        message = f"{message} (sign in at {url})"
+    return _classify(status, message[:MAX_MESSAGE], kind, headers)
+
+
+def in_stream(error: object) -> UpstreamError:
+    """The error to raise for a line ``{"error": ...}`` after the stream began."""
+    if not isinstance(error, str):
+        return UpstreamBroken("Ollama reported an error without words.")
+    message, kind = _unwrap(error)
+    return _classify(500, message[:MAX_MESSAGE], kind, [])
+
+
+def _classify(status: int, message: str, kind: str, headers: Headers) -> UpstreamError:
+    if _CONTEXT.search(kind) or _CONTEXT.search(message):
+        return _refusal(400, message, "context_length_exceeded", "messages")
+    if status == 400 and (found := _UNSUPPORTED.search(message)):
+        param = _UNSUPPORTED_PARAM.get(found[1], "model")
+        return _refusal(400, message, "unsupported_value", param)
+    if status == 500 and _CALLERS_FAULT.search(message):
+        return _refusal(400, message, "invalid_type")
+    if status == 404:
+        return _refusal(404, message, "model_not_found", "model")
+    if status in (429, 503):
+        return _overload(status, message, headers)
+    if status in (401, 403):
+        name = "unauthorized" if status == 401 else "forbidden"
+        return _refusal(status, message, f"upstream_{name}")
+    if status < 500:
+        return _refusal(status, message, "invalid_value")
+    return _failed(message) if status == 500 else _refusal(502, message)
+
+
+def _failed(message: str) -> UpstreamRefused:
+    error = _refusal(500, message)
+    if _NOT_WORTH_RETRYING.search(message):
+        # The SDKs would run the same failing load twice more.
+        error.headers.append(("x-should-retry", "false"))
+    return error
+
+
+def _overload(status: int, message: str, headers: Headers) -> UpstreamRefused:
+    after = next((v for k, v in headers if k.lower() == "retry-after"), "")
+    code = "rate_limit_exceeded" if status == 429 else "server_overloaded"
+    error = _refusal(status, _STATUS_PREFIX.sub("", message), code)
+    error.headers.append(
+        ("Retry-After", after if re.fullmatch(r"\d{1,5}", after, re.ASCII) else "1")
+    )
+    return error
+
+
+def _refusal(
+    status: int, message: str, code: str = "upstream_error", param: str | None = None
+) -> UpstreamRefused:
+    return UpstreamRefused(message, status=status, code=code, param=param)
+
+
+def _wordless(status: int, body: bytes) -> UpstreamError:
+    """No message of Ollama's to keep: say in our words what that status means."""
+    if status == 403 and not body:
+        return _refusal(
+            403,
+            "Ollama refused the request (check its allowed hosts/origins)",
+            "upstream_forbidden",
+        )
+    if status == 404:
+        return UpstreamBroken(
+            "Ollama does not know this call; it needs version 0.2.6 or later.",
+            code="upstream_too_old",
+        )
+    if status in (429, 503):
+        return _overload(status, "Ollama is overloaded.", [])
+    return UpstreamBroken(f"Ollama answered {status} without a usable message.")
+
+
+def _unwrap(message: str) -> tuple[str, str]:
+    """The message and type inside llama-server's JSON, which Ollama passes as text."""
+    inner = _object(message.partition("\n")[0].encode())
+    error = inner.get("error") if inner else None
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        return error["message"], str(error.get("type", ""))
+    return message, ""
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = _decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,29 @@
+"""RetrieveWriter: ``/api/show`` as one model of OpenAI's."""
+
+from wsgiref.types import StartResponse
+
+import msgspec
+
+from app.exchange import Exchange
+from app.wire import ollama, openai
+from app.wire.names import namespace
+
+from .base import ResponseWriter, encode
+from .generation import epoch
+
+
+class RetrieveWriter(ResponseWriter[ollama.ShowResponse]):
+    """Writes the model under the name that the client used."""
+
+    decoder = msgspec.json.Decoder(ollama.ShowResponse)
+
+    def __init__(
+        self, exchange: Exchange, start_response: StartResponse, *, model: str
+    ) -> None:
+        super().__init__(exchange, start_response)
+        self._model = model
+
+    def whole(self, replies: list[ollama.ShowResponse]) -> bytes:
+        """The model object."""
+        created = epoch(replies[0].modified_at)
+        return encode(openai.Model(self._model, created, namespace(self._model)))

@@ -5,24 +5,25 @@ environment wins).  A name that is not an option, or a value that does not fit, 
 the start with one sentence (``SettingsError``).  Nothing here knows WSGI.
 """
 
-import ipaddress
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-Seconds = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
+from . import dotenv, ollama_host
+from .option import Given, Option, SettingsError, is_listen_address, meaning
 
-DEFAULT_UPSTREAM = "http://127.0.0.1:11434"
+__all__ = ["InForce", "Option", "Settings", "SettingsError", "in_force", "options"]
 
+_YEAR = 31_536_000  # more is a mistake, and some clocks overflow
 
-class SettingsError(ValueError):
-    """A setting is wrong; the text is one sentence that names it."""
+Seconds = Annotated[float, Meta(ge=0, le=_YEAR)]
+Positive = Annotated[float, Meta(gt=0, le=_YEAR)]
+WholeSeconds = Annotated[int, Meta(ge=1, le=_YEAR)]
 
 
 def _option(variable: str, help: str) -> Meta:
@@ -35,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upstream_url: Annotated[
         str,
         _option("OLLAMA_URL", "where Ollama listens (OLLAMA_HOST is read as well)"),
-    ] = DEFAULT_UPSTREAM
+    ] = ollama_host.DEFAULT_URL
     upstream_api_key: Annotated[
         str, _option("OLLAMA_API_KEY", "sent to Ollama as a bearer token; never shown")
     ] = ""
@@ -79,14 +80,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Positive, _option("PANNIER_BODY_TIMEOUT", "to receive a request's body")
     ] = 60.0
     header_timeout: Annotated[
-        Annotated[int, Meta(ge=1)],
+        WholeSeconds,
         _option(
             "PANNIER_HEADER_TIMEOUT",
             "to receive a request's head, and how long an idle connection is kept",
         ),
     ] = 5
     graceful_timeout: Annotated[
-        Annotated[int, Meta(ge=1)],
+        WholeSeconds,
         _option("PANNIER_GRACEFUL_TIMEOUT", "for running answers when stopping"),
     ] = 60
     access_log: Annotated[
@@ -112,41 +113,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _option("PANNIER_REASONING_FIELD", "where answers carry a model's reasoning"),
     ] = "both"
     max_embedding_inputs: Annotated[
-        Annotated[int, Meta(ge=1)],
+        int,
+        Meta(ge=1),
         _option("PANNIER_MAX_EMBEDDING_INPUTS", "inputs of one embeddings request"),
     ] = 2048
 
     @classmethod
     def from_environ(
-        cls, environ: Mapping[str, str] | None = None, dotenv: Path | None = None
+        cls, environ: Mapping[str, str] | None = None, env_file: Path | None = None
     ) -> "Settings":
         """Read the settings in force.
 
-        ``dotenv`` is a file of ``NAME=value`` lines that the environment overrides
-        (default: ``.env`` in the current directory when it exists).  Raises
+        ``env_file`` is a file of ``NAME=value`` lines that ``environ`` overrides; the
+        defaults are ``.env`` in the current directory and ``os.environ``.  Raises
         ``SettingsError``.
         """
-        chosen = os.environ if environ is None else environ
-        path = Path(".env") if dotenv is None else dotenv
-        values = {**read_dotenv(path), **chosen}
-        _refuse_unknown(values)
-        fields = dict(_chosen(values))
-        settings: Settings = _convert(fields)
-        return msgspec.structs.replace(
-            settings,
-            upstream_url=_upstream_url(values),
-            state_dir=settings.state_dir or _default_state_dir(values),
-        )
+        return _settings(_given(environ, env_file))
 
 
-class Option(msgspec.Struct, frozen=True):
-    """One option as documentation and ``pannier config`` show it."""
+class InForce(msgspec.Struct, frozen=True):
+    """One option's value as ``pannier config`` shows it, secrets masked."""
 
-    field: str
-    variable: str
-    default: Any
-    help: str
-    secret: bool = False
+    option: Option
+    shown: str
+    source: str
 
 
 def options() -> list[Option]:
@@ -154,173 +144,105 @@ def options() -> list[Option]:
     return [
         Option(
             field.name,
-            _variable(field.type),
+            _meta(field.type).extra["variable"],  # type: ignore[index]
+            field.type,
             field.default,
-            _description(field.type),
+            str(_meta(field.type).description),
             secret=field.name == "upstream_api_key",
         )
         for field in msgspec.structs.fields(Settings)
     ]
 
 
-def read_dotenv(path: Path) -> dict[str, str]:
-    """The ``NAME=value`` lines of a ``.env`` file; no file means none.
-
-    Blank lines and ``#`` comments are skipped, ``export`` is allowed, one pair of
-    surrounding quotes is taken off.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"The file {path} cannot be read: {exc}.") from exc
-    return dict(_dotenv_lines(path, text))
+def in_force(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> list[InForce]:
+    """Each option with its value and where that is from; raises ``SettingsError``."""
+    given = _given(environ, env_file)
+    settings = _settings(given)
+    return [
+        InForce(option, _shown(option, settings), _source(given.get(option.field)))
+        for option in options()
+    ]
 
 
-def _dotenv_lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise SettingsError(
-                f"Line {number} of {path} is not of the form NAME=value."
-            )
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        yield name.strip(), value
+def _shown(option: Option, settings: Settings) -> str:
+    value = getattr(settings, option.field)
+    if option.secret and value:
+        return "********"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _variable(annotation: Any) -> str:
-    return str(_meta(annotation)["variable"])
+def _source(given: Given | None) -> str:
+    return f"{given.variable} in {given.where}" if given else "the default"
 
 
-def _description(annotation: Any) -> str:
-    return next(m.description for m in _metas(annotation) if m.description)
-
-
-def _meta(annotation: Any) -> dict[str, Any]:
-    return next(m.extra for m in _metas(annotation) if m.extra)
-
-
-def _metas(annotation: Any) -> list[Meta]:
-    return [m for m in annotation.__metadata__ if isinstance(m, Meta)]
+def _meta(annotation: Any) -> Meta:
+    metas: tuple[Meta, ...] = annotation.__metadata__
+    return next(m for m in metas if m.extra)
 
 
 #: Other names of the same option, lower in rank than its own.
-_SYNONYMS = {"host": "HOST", "port": "PORT"}
+_SYNONYMS = {"host": "HOST", "port": "PORT", "upstream_url": "OLLAMA_HOST"}
 
 
-def _chosen(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for option in options():
-        value = values.get(option.variable, "")
-        if not value and option.field in _SYNONYMS:
-            value = values.get(_SYNONYMS[option.field], "")
-            if option.field == "host" and not _is_listen_address(value):
-                value = ""  # shells export HOST as the machine's name
-        if value.strip():
-            yield option.field, value.strip()
-
-
-def _is_listen_address(value: str) -> bool:
-    if value == "localhost":
-        return True
+def _given(
+    environ: Mapping[str, str] | None, env_file: Path | None
+) -> dict[str, Given]:
+    """What somebody set, by field; a name that is no option is refused."""
+    path = Path(".env") if env_file is None else env_file
     try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
+        from_file = dotenv.read(path)
+    except ValueError as exc:
+        raise SettingsError(str(exc)) from exc
+    all_given = {
+        name: Given(text.strip(), name, where)
+        for where, values in (
+            (path.name, from_file),
+            ("the environment", os.environ if environ is None else environ),
+        )
+        for name, text in values.items()
+    }
+    _refuse_unknown(all_given)
+    return dict(_chosen(all_given))
 
 
-def _refuse_unknown(values: Mapping[str, str]) -> None:
-    known = {option.variable for option in options()}
-    for name in sorted(values):
+def _chosen(given: Mapping[str, Given]) -> Iterator[tuple[str, Given]]:
+    for option in options():
+        for variable in (option.variable, _SYNONYMS.get(option.field, "")):
+            found = given.get(variable)
+            if found is None or not found.text:
+                continue
+            if variable == "HOST" and not is_listen_address(found.text):
+                continue  # shells export HOST as the machine's name
+            yield option.field, found
+            break
+
+
+def _refuse_unknown(given: Mapping[str, Given]) -> None:
+    known = {option.variable: option.variable for option in options()}
+    names = {f"PANNIER_{o.field.upper()}": o.variable for o in options()} | known
+    for name in sorted(given):
         if name.startswith("PANNIER_") and name not in known:
+            close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
             raise SettingsError(
-                f"{name} is not a setting of Pannier;"
-                " 'pannier config' lists the names that are."
+                f"{given[name].named} is not a setting of Pannier; "
+                + (
+                    f"did you mean {names[close[0]]}?"
+                    if close
+                    else "'pannier config' lists the names that are."
+                )
             )
 
 
-def _convert(fields: dict[str, str]) -> Settings:
-    for name, text in fields.items():
-        _one(name, text)
-    return msgspec.convert(fields, Settings, strict=False)
+def _settings(given: Mapping[str, Given]) -> Settings:
+    values = {
+        o.field: meaning(o, given[o.field]) for o in options() if o.field in given
+    }
+    state_dir = values.get("state_dir") or _default_state_dir()
+    return Settings(**{**values, "state_dir": os.path.expanduser(state_dir)})
 
 
-def _one(name: str, text: str) -> None:
-    """Check one value by itself, so that the sentence can name its variable."""
-    try:
-        msgspec.convert({name: text}, Settings, strict=False)
-    except msgspec.ValidationError as exc:
-        option = next(o for o in options() if o.field == name)
-        shown = "" if option.secret else f" {text!r}"
-        reason = str(exc).split(" - at ")[0].replace("`", "'")
-        raise SettingsError(
-            f"{option.variable}{shown} cannot be used: {reason[0].lower()}{reason[1:]}."
-        ) from None
-
-
-def _default_state_dir(values: Mapping[str, str]) -> str:
-    base = values.get("XDG_STATE_HOME") or f"{values.get('HOME', '')}/.local/state"
-    return f"{base}/pannier"
-
-
-def _upstream_url(values: Mapping[str, str]) -> str:
-    """``OLLAMA_URL`` as it is, or ``OLLAMA_HOST`` as Ollama reads it."""
-    url = values.get("OLLAMA_URL", "").strip()
-    if url:
-        return _checked_url("OLLAMA_URL", url)
-    host = values.get("OLLAMA_HOST", "").strip().strip("'\"")
-    if not host:
-        return DEFAULT_UPSTREAM
-    return _checked_url("OLLAMA_HOST", _from_ollama_host(host))
-
-
-def _from_ollama_host(host: str) -> str:
-    """Ollama's rule (``envconfig/config.go``): scheme and port are optional.
-
-    Without a scheme the port is 11434, with one it is the scheme's own; an address
-    that means "all interfaces" is reached by loopback.
-    """
-    scheme, found, rest = host.partition("://")
-    if not found:
-        scheme, rest = "http", host
-    rest, slash, path = rest.partition("/")
-    name, port = _split_port(rest)
-    if not port:
-        port = {"http": "80", "https": "443"}.get(scheme, "") if found else "11434"
-    name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104 - read, not bound
-    name = f"[{name}]" if ":" in name else name
-    return f"{scheme}://{name}:{port}{slash}{path}"
-
-
-def _split_port(rest: str) -> tuple[str, str]:
-    if rest.startswith("["):
-        name, _, port = rest[1:].partition("]")
-        return name, port.removeprefix(":")
-    if rest.count(":") == 1:
-        name, _, port = rest.partition(":")
-        return name, port
-    return rest, ""
-
-
-def _checked_url(variable: str, url: str) -> str:
-    # The URL itself may hold a password: the sentence does not repeat it.
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise SettingsError(f"{variable} is not a valid URL.") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise SettingsError(
-            f"{variable} must look like http://127.0.0.1:11434 or https://host."
-        )
-    if parts.query or parts.fragment or parts.username is not None:
-        raise SettingsError(
-            f"{variable} may hold a host, a port and a path, and nothing else."
-        )
-    return url.rstrip("/")
+def _default_state_dir() -> str:
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return f"{base if os.path.isabs(base) else '~/.local/state'}/pannier"

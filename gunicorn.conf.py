@@ -1,0 +1,89 @@
+"""How gunicorn runs Pannier; read from here by ``gunicorn wsgi:application`` too.
+
+``pannier serve`` passes this file by name.  What can be set is set by the options
+of ``app.settings``; the values below are the ones that have only one right answer.
+"""
+
+# ruff: noqa: E402 - the order is the point
+from gevent import monkey
+
+# Before anything imports ssl, urllib3 or requests: the worker patches too late for
+# what its parent has loaded (specification: reliability, P8).
+monkey.patch_all()
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+# First on the path, so that `app` and `wsgi` are ours wherever we are started.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from app.settings import Settings, SettingsError
+
+try:
+    _settings = Settings.from_environ()
+except SettingsError as exc:
+    print(f"pannier: {exc}", file=sys.stderr)  # noqa: T201 - there is no log yet
+    sys.exit(2)
+
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = [f"{_host}:{_settings.port}"]
+workers = _settings.workers
+worker_class = "gevent"
+proc_name = "pannier"
+
+# One limit in gunicorn for two waits: for a request's head, and between requests.
+# Zero would leave half a head open for ever (specification: reliability, P3).
+keepalive = _settings.header_timeout
+graceful_timeout = _settings.graceful_timeout
+
+# A worker at this many connections stops accepting and clients wait unheard in the
+# backlog, so it lies above every limit of ours that answers (reliability, P4).
+worker_connections = 4000
+backlog = 4096
+
+# Not a limit on answers: a worker whose event loop stands still this long is replaced.
+timeout = 30
+
+# Imports happen in the worker, after the fork; recycling would cut long streams.
+preload_app = False
+max_requests = 0
+
+# Our own middleware writes the access log; errors go to stderr.
+accesslog = None
+errorlog = "-"
+
+# No second way in: nothing of ours uses gunicorn's control interface.
+control_socket_disable = True
+
+# The heartbeat file wants memory, and a root that is read-only has no other place.
+if os.access("/dev/shm", os.W_OK):  # noqa: S108 - gunicorn makes a private file there
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+
+def on_starting(server: Any) -> None:
+    """Warn, once, of what works but may not be meant."""
+    hosts = [address[0] for address in server.address if isinstance(address, tuple)]
+    if not all(_is_loopback(host) for host in hosts):
+        server.log.warning(
+            "Pannier is open: there are no keys, and it listens on %s, so everyone who"
+            " reaches this address can use Ollama and change its models.",
+            ", ".join(hosts),
+        )
+    upstream = urlsplit(_settings.upstream_url).hostname or ""
+    # Set by our Dockerfile, and by other container engines themselves.
+    if "container" in os.environ and _is_loopback(upstream):
+        server.log.warning(
+            "OLLAMA_URL points into this container; an Ollama on the host answers at"
+            " http://host.docker.internal:11434.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

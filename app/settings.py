@@ -174,7 +174,7 @@ def _shown(option: Option, settings: Settings) -> str:
 
 
 def _source(given: Given | None) -> str:
-    return f"{given.variable} in {given.where}" if given else "the default"
+    return f"{given.variable} in {given.where}" if given else "default"
 
 
 def _meta(annotation: Any) -> Meta:
@@ -219,19 +219,19 @@ def _chosen(given: Mapping[str, Given]) -> Iterator[tuple[str, Given]]:
             break
 
 
+_SEE_LIST = "'pannier config' lists the names that are."
+
+
 def _refuse_unknown(given: Mapping[str, Given]) -> None:
     known = {option.variable: option.variable for option in options()}
-    names = {f"PANNIER_{o.field.upper()}": o.variable for o in options()} | known
+    guesses = {f"PANNIER_{o.field.upper()}": o.variable for o in options()}
+    guesses |= {f"PANNIER_{variable}": variable for variable in known} | known
     for name in sorted(given):
         if name.startswith("PANNIER_") and name not in known:
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+            close = difflib.get_close_matches(name, guesses, n=1, cutoff=0.8)
+            hint = f"did you mean {guesses[close[0]]}?" if close else _SEE_LIST
             raise SettingsError(
-                f"{given[name].named} is not a setting of Pannier; "
-                + (
-                    f"did you mean {names[close[0]]}?"
-                    if close
-                    else "'pannier config' lists the names that are."
-                )
+                f"{given[name].named} is not a setting of Pannier; {hint}"
             )
 
 

@@ -1,0 +1,112 @@
+"""The command ``pannier``: serve, run, simulate, config.
+
+It starts other programs and prints; it knows nothing of requests.  Everything is
+imported relatively, so that it works the same as ``pannier.app.cli`` (installed) and
+as ``python -m app.cli`` (in a checkout).
+"""
+
+import configparser
+import importlib.metadata
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import NoReturn
+
+from .launch import HOME, gunicorn
+from .settings import Settings, SettingsError, in_force
+
+USAGE = """\
+usage: pannier COMMAND [arguments]
+
+  serve [GUNICORN OPTIONS]  serve with gunicorn and Pannier's own configuration;
+                            whatever follows goes to gunicorn, for example
+                            --bind unix:/run/pannier/pannier.sock
+  config                    print every setting: value, where it is from, what it does
+  simulate [OPTIONS]        a stand-in for Ollama to try and test with (--help)
+  run                       serve, in front of the simulator if no Ollama answers
+
+  --version, --help
+
+Settings come from the environment and from .env in the current directory."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code; 2 means a wrong setting or usage."""
+    arguments = sys.argv[1:] if argv is None else argv
+    name, rest = (arguments or [""])[0], arguments[1:]
+    command = COMMANDS.get(name)
+    if command is None:
+        reason = f"pannier: there is no command {name!r}.\n\n" if name else ""
+        print(reason + USAGE, file=sys.stderr)
+        return 2
+    try:
+        return command(rest)
+    except SettingsError as exc:
+        print(f"pannier: {exc}", file=sys.stderr)
+        return 2
+
+
+def serve(arguments: list[str]) -> NoReturn:
+    """Become gunicorn.  Raises ``SettingsError`` first if a setting is wrong."""
+    Settings.from_environ()
+    command, extra = gunicorn(arguments)
+    os.execve(command[0], command, {**os.environ, **extra})  # noqa: S606 - our own words, no shell
+
+
+def simulate(arguments: list[str]) -> int:
+    """Be the simulator."""
+    from .simulator import main as simulator
+
+    return simulator(arguments)
+
+
+def run(arguments: list[str]) -> int:
+    """What ``make run`` does."""
+    from .trial import run as trial
+
+    _no_arguments("run", arguments)
+    return trial(Settings.from_environ(), partial(print, flush=True))
+
+
+def config(arguments: list[str]) -> int:
+    """Print the settings in force."""
+    _no_arguments("config", arguments)
+    for row in in_force():
+        print(f"# {row.option.help} [{row.source}]")
+        print(f"{row.option.variable}={row.shown}")
+    return 0
+
+
+def version() -> str:
+    """The installed version, or the checkout's."""
+    try:
+        return importlib.metadata.version("pannier")
+    except importlib.metadata.PackageNotFoundError:
+        setup = configparser.ConfigParser()
+        setup.read(HOME / "setup.cfg")
+        return setup.get("metadata", "version", fallback="unknown")
+
+
+def _no_arguments(command: str, arguments: list[str]) -> None:
+    if arguments:
+        raise SettingsError(f"'{command}' takes no arguments: {arguments[0]!r}.")
+
+
+def _say(text: str) -> int:
+    print(text)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "serve": serve,
+    "run": run,
+    "config": config,
+    "simulate": simulate,
+    "--version": lambda _: _say(f"pannier {version()}"),
+    "--help": lambda _: _say(USAGE),
+    "-h": lambda _: _say(USAGE),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

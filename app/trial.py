@@ -1,0 +1,210 @@
+"""``make run``: Pannier in front of Ollama, or of the simulator where there is none.
+
+It looks at what answers, starts what is missing, says what it did, and stops what it
+started.  Only this command falls back to the simulator by itself.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from .launch import gunicorn, module
+from .settings import Settings
+
+#: The simulator's plain chat model.
+_SIMULATED = "llama3.2"
+
+_START_LIMIT = 30.0  # seconds
+
+
+Say = Callable[[str], object]
+
+
+def run(settings: Settings, say: Say) -> int:
+    """Serve until stopped; ``say`` gets lines for the user.  Returns the exit code."""
+    for stopper in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stopper, _stop)
+    busy = _busy(settings)
+    if busy:
+        say(busy)
+        return 1
+    try:
+        with ExitStack() as running:
+            return _serve(settings, running, say)
+    except (_Stopped, KeyboardInterrupt):
+        return 0
+    except RuntimeError as exc:
+        say(str(exc))
+        return 1
+
+
+class _Stopped(BaseException):
+    """A signal asked us to stop; not an error."""
+
+
+def _stop(*_: Any) -> NoReturn:
+    # Once is enough: what follows is an orderly end, which a second Ctrl-C hastens.
+    for stopper in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stopper, signal.default_int_handler)
+    raise _Stopped
+
+
+def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
+    environ, model = dict(os.environ), None
+    if _answers(settings):
+        model = _first_chat_model(settings)
+    else:
+        environ["OLLAMA_URL"] = running.enter_context(_simulator())
+        model = _SIMULATED
+        say(
+            f"No Ollama answers at {settings.upstream_url}, so this is a simulator."
+            " For real answers start Ollama ('ollama serve') or set OLLAMA_URL,"
+            " then run this again."
+        )
+    command, extra = gunicorn([])
+    server = running.enter_context(_child(command, {**environ, **extra}))
+    if _wait_for_health(settings, server):
+        _invite(settings, model, say)
+    return server.wait()
+
+
+def _busy(settings: Settings) -> str:
+    """A sentence if the address cannot be had, else nothing."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+            probe.listen(1)
+        except OSError as exc:
+            return (
+                f"Cannot listen on {settings.host}, port {settings.port}:"
+                f" {os.strerror(exc.errno or 0)}."
+                f" Another port: PORT={settings.port + 1} make run"
+            )
+    return ""
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        _ask(settings, "GET", "/api/version")
+    except (OSError, http.client.HTTPException):
+        return False
+    return True
+
+
+def _first_chat_model(settings: Settings) -> str | None:
+    """The first installed model that can chat; ``None`` if there is none."""
+    with contextlib.suppress(OSError, http.client.HTTPException, LookupError):
+        for model in _ask(settings, "GET", "/api/tags")["models"]:
+            about = _ask(settings, "POST", "/api/show", {"model": model["name"]})
+            if "completion" in about.get("capabilities", ["completion"]):
+                return str(model["name"])
+    return None
+
+
+def _ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
+    """Ollama's answer to a small question, ``{}`` if it is not a JSON object."""
+    url = urlsplit(settings.upstream_url)
+    secure = url.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    headers = {"Content-Type": "application/json"}
+    if settings.upstream_api_key:
+        headers["Authorization"] = f"Bearer {settings.upstream_api_key}"
+    connection = kind(url.hostname or "", url.port, timeout=settings.connect_timeout)
+    with contextlib.closing(connection):
+        connection.request(method, url.path + path, body and json.dumps(body), headers)
+        answer = connection.getresponse().read()
+    with contextlib.suppress(ValueError):
+        found = json.loads(answer)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+@contextmanager
+def _simulator() -> Iterator[str]:
+    """A running simulator on a free port; gives its URL."""
+    command, extra = module("app.simulator", ["--port", "0"])
+    with _child(command, {**os.environ, **extra}, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        urls = [word for word in line.split() if word.startswith("http://")]
+        if not urls:
+            raise RuntimeError("The simulator did not start.")
+        threading.Thread(target=deque, args=(child.stdout, 0), daemon=True).start()
+        yield urls[0].rstrip("/.,")
+
+
+@contextmanager
+def _child(
+    command: list[str], environ: dict[str, str], stdout: int | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    """A program that is stopped with us.
+
+    It has a process group of its own, so that Ctrl-C reaches us alone and the order
+    of stopping is ours.
+    """
+    child = subprocess.Popen(  # noqa: S603 - our own words
+        command, env=environ, stdout=stdout, text=True, process_group=0
+    )
+    try:
+        yield child
+    finally:
+        _end(child)
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    if child.poll() is not None:
+        return
+    child.send_signal(signal.SIGINT)
+    try:
+        child.wait(timeout=10)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        child.kill()
+        child.wait()
+
+
+def _wait_for_health(settings: Settings, server: "subprocess.Popen[str]") -> bool:
+    end = time.monotonic() + _START_LIMIT
+    while server.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(*_reached_at(settings), timeout=2)
+            with contextlib.closing(connection):
+                connection.request("GET", "/health")
+                return connection.getresponse().status == 200
+        time.sleep(0.05)
+    return False
+
+
+def _reached_at(settings: Settings) -> tuple[str, int]:
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+    return everywhere.get(settings.host, settings.host), settings.port
+
+
+def _invite(settings: Settings, model: str | None, say: Say) -> None:
+    host, port = _reached_at(settings)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    say(f"Pannier answers at {url} (Ctrl-C stops it).")
+    if model is None:
+        say("Ollama has no chat model yet: 'ollama pull llama3.2' gets one.  Then try:")
+    else:
+        say("Try:")
+    body = {
+        "model": model or "llama3.2",
+        "messages": [{"role": "user", "content": "Hello!"}],
+    }
+    say(
+        f"  curl {url}/v1/chat/completions"
+        f" -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
+    )

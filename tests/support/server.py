@@ -1,0 +1,148 @@
+"""A real gunicorn that serves this checkout, in a process of its own."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from app.launch import gunicorn
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+#: Seconds within which a server must answer, on a machine that is busy.
+PATIENCE = 30.0
+
+
+def free_port() -> int:
+    """A port of loopback that was free just now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def clean_environ(**more: str) -> dict[str, str]:
+    """The environment without anybody's settings, and with ``more``."""
+    theirs = ("PANNIER_", "OLLAMA_", "GUNICORN_", "WEB_CONCURRENCY", "PYTHON")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(theirs) and name not in ("HOST", "PORT")
+    }
+    return {**kept, **more}
+
+
+class Server:
+    """Starts on entering, answers then, and is stopped by its pid on leaving.
+
+    ``env`` are variables such as ``OLLAMA_URL``; ``arguments`` go to gunicorn.  It
+    runs in an empty directory, where no ``.env`` of the developer's lies, or in
+    ``cwd``.  ``command`` replaces the program, as a user types it; ``socket_path`` is
+    where it answers if not on ``port``.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str] | None = None,
+        *,
+        arguments: Sequence[str] = (),
+        command: Sequence[str] | None = None,
+        cwd: Path | None = None,
+        socket_path: Path | None = None,
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        ours, extra = gunicorn(list(arguments))
+        self._command = ours if command is None else [*command, *arguments]
+        self._env = clean_environ(PANNIER_PORT=str(self.port), **(env or {}))
+        if command is None:
+            self._env |= extra
+        self._socket_path = socket_path
+        self._directory = tempfile.TemporaryDirectory()
+        self._log = Path(self._directory.name) / "output"
+        self._cwd = cwd or Path(self._directory.name)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of gunicorn's master."""
+        assert self._process is not None
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._cwd,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop(signal.SIGINT)
+        self._directory.cleanup()
+
+    def output(self) -> str:
+        """What it has written to stdout and stderr so far."""
+        return self._log.read_text(errors="replace")
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the master."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Wait for its end; returns the exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, wait, and return the exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            return self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            assert self._process is not None
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self._ask_health()
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"the server does not answer; it wrote:\n{self.output()}")
+
+    def _ask_health(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with contextlib.closing(connection):
+            if self._socket_path is not None:
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.connect(str(self._socket_path))
+            connection.request("GET", "/health")
+            connection.getresponse().read()

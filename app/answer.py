@@ -1,0 +1,121 @@
+"""One answer while it arrives, over whichever connection a carrier has.
+
+It turns blocks off the wire into head and payload and decides what becomes of the
+connection: kept when the answer is whole and nothing follows it, closed otherwise.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from .carrier import Clock, Headers, Limit, NoAnswer
+from .errors import UpstreamBroken
+from .framing import body_of
+from .head import Head, HeadReader, cut_short
+
+
+class Channel(Protocol):
+    """A connection during one exchange.
+
+    ``receive`` waits until the limit, reads once and gives the block (``b""`` at the
+    end of input); it raises ``UpstreamTimeout`` or ``OSError``.  Then either
+    ``release`` (the connection may serve again) or ``close``; neither raises, and
+    later calls do nothing.
+    """
+
+    clock: Clock
+    reused: bool
+
+    def receive(self, limit: Limit) -> bytes:
+        """Read once, waiting until the limit."""
+
+    def release(self) -> None:
+        """The exchange is complete; keep the connection."""
+
+    def close(self) -> None:
+        """Close the connection at once."""
+
+
+def read_head(channel: Channel) -> tuple[Head, bytes]:
+    """Wait for the final head; gives it with what came after it in the same block.
+
+    Raises ``NoAnswer`` when not a byte came, ``UpstreamBroken``, ``UpstreamTimeout``.
+    """
+    reader = HeadReader()
+    limit = channel.clock.limit("first_byte")
+    head = None
+    while head is None:
+        try:
+            block = channel.receive(limit)
+        except OSError as exc:
+            if not reader.started:
+                raise NoAnswer(reused=channel.reused, detail=repr(exc)) from exc
+            raise cut_short(repr(exc)) from exc
+        if not (block or reader.started):
+            raise NoAnswer(reused=channel.reused)
+        head = reader.feed(block)
+    return head, reader.rest
+
+
+class Answer:
+    """The ``Response`` of both carriers (the interface says what it promises)."""
+
+    def __init__(self, channel: Channel, head: Head, rest: bytes, method: str) -> None:
+        self.status = head.status
+        self.reason = head.reason
+        self.headers: Headers = head.headers
+        self._channel = channel
+        self._reusable = head.persistent
+        self._open = True
+        self._body = body_of(head, method)
+        self._ready = b""
+        if self._body.done:
+            self._body.clean = not rest
+        elif rest:
+            self._ready = self._body.feed(rest)
+        self._settle()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        data, self._ready = self._ready, b""
+        while not data:
+            if self._body.done:
+                raise StopIteration
+            if self._body.failure is not None:
+                raise self._body.failure
+            if not self._open:
+                raise UpstreamBroken("Ollama's answer was not read to its end")
+            data = self._receive()
+        return data
+
+    def close(self) -> None:
+        """Let go; an unfinished connection is closed at once."""
+        if self._open:
+            self._open = False
+            self._channel.close()
+
+    def _receive(self) -> bytes:
+        channel = self._channel
+        try:
+            data = self._body.feed(channel.receive(channel.clock.limit("idle")))
+        except OSError as exc:
+            self.close()
+            raise cut_short(repr(exc)) from exc
+        except BaseException:  # GreenletExit too: the upstream must stop working
+            self.close()
+            raise
+        self._settle()
+        return data
+
+    def _settle(self) -> None:
+        """Let go of the connection as soon as the body is whole, or cannot be."""
+        if not self._body.done:
+            if self._body.failure is not None:
+                self.close()
+        elif self._open:
+            self._open = False
+            if self._reusable and self._body.clean:
+                self._channel.release()
+            else:
+                self._channel.close()

@@ -1,0 +1,162 @@
+"""The heads of HTTP/1.1 messages as bytes: answers' read, requests' written.
+
+Strict where http.client is lenient: half a head, folded or nameless fields, bare line
+ends are ``UpstreamBroken``, at once and within bounds (specification: reliability, U1,
+U2, P9).  Bodies are ``framing``'s; no socket here.
+"""
+
+import re
+from typing import NamedTuple
+
+from .carrier import Headers, Origin, Request
+from .errors import BadRequest, UpstreamBroken
+
+MAX_HEAD = 64 * 1024
+MAX_FIELDS = 200
+#: Interim answers (100, 102, 103) skipped before the real one.
+MAX_INTERIM = 32
+
+_STATUS = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (.*))?")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# A control character, or a line end that is not CRLF.
+_STRAY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_TARGET = re.compile(r"[!-~]+")
+# The carrier's own fields, and those that belong to one connection only.
+_OWN = frozenset(
+    [
+        *("host", "content-length", "transfer-encoding", "accept-encoding"),
+        *("connection", "keep-alive", "proxy-connection", "te", "trailer"),
+        *("upgrade", "expect"),
+    ]
+)
+
+
+def broken(detail: str) -> UpstreamBroken:
+    """The one message for bytes that are no HTTP answer; the log learns more."""
+    return UpstreamBroken("Ollama's answer is not valid HTTP", detail=detail)
+
+
+def cut_short(detail: str) -> UpstreamBroken:
+    """An answer that ended before its framing says it ends."""
+    return UpstreamBroken("Ollama's answer broke off", detail=detail)
+
+
+class Head(NamedTuple):
+    """The head of a final answer; ``raw`` is its bytes with the blank line."""
+
+    status: int
+    reason: str
+    headers: Headers
+    minor: int
+    raw: bytes
+
+    def values(self, name: str) -> list[str]:
+        """All values of a field, in order; ``name`` in lower case."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+    @property
+    def persistent(self) -> bool:
+        """Whether the connection outlives this answer."""
+        options = ",".join(self.values("connection")).lower().split(",")
+        return self.minor == 1 and "close" not in {word.strip() for word in options}
+
+
+def parse_head(raw: bytes) -> Head:
+    """Read one head, given with its blank line; raises ``UpstreamBroken``."""
+    if _STRAY.search(raw):
+        raise broken("a control character or a bare line end in the head")
+    start, *fields = raw[:-4].decode("latin-1").split("\r\n")
+    match = _STATUS.fullmatch(start)
+    if match is None:
+        raise broken("bad status line")
+    if len(fields) > MAX_FIELDS:
+        raise broken(f"more than {MAX_FIELDS} header fields")
+    minor, status, reason = match.groups("")
+    headers = [_field(line) for line in fields]
+    return Head(int(status), reason, headers, int(minor), raw)
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not _TOKEN.fullmatch(name):
+        raise broken("bad header field")
+    return name, value.strip(" \t")
+
+
+class HeadReader:
+    """Takes blocks as they arrive and gives the final head when it is complete."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self.rest = b""  # after the head: what came of the body
+        self._interim = 0
+
+    def feed(self, block: bytes) -> Head | None:
+        """Add a block (``b""`` is the end of input); ``None`` asks for more."""
+        if not block:
+            raise cut_short("end of input inside the head")
+        self.started = True
+        seen = max(0, len(self.rest) - 3)
+        self.rest += block
+        while self.rest:
+            end = self.rest.find(b"\r\n\r\n", seen) + 4
+            self._check(seen, end)
+            if end < 4:
+                return None
+            head, self.rest, seen = parse_head(self.rest[:end]), self.rest[end:], 0
+            if head.status >= 200:
+                return head
+            self._skip(head)
+        return None
+
+    def _check(self, seen: int, end: int) -> None:
+        """Refuse what will never be a head before all of it is there."""
+        if not self.rest.startswith(b"HTTP/1."[: len(self.rest)]):
+            raise broken("bad status line")
+        if (len(self.rest) if end < 4 else end) > MAX_HEAD:
+            raise broken(f"head larger than {MAX_HEAD} bytes")
+        if end < 4 and b"\n\n" in self.rest[seen:]:
+            raise broken("bare line ends in the head")
+
+    def _skip(self, head: Head) -> None:
+        self._interim += 1
+        if head.status not in (100, 102, 103):
+            raise broken(f"unexpected status {head.status}")
+        if self._interim > MAX_INTERIM:
+            raise broken("too many interim answers")
+
+
+def request_fields(request: Request, origin: Origin) -> Headers:
+    """All header fields of a request, the carrier's included, in wire order."""
+    fields = [("Host", origin.authority), ("Accept-Encoding", "identity")]
+    fields += [pair for pair in request.headers if pair[0].lower() not in _OWN]
+    for name, value in fields:
+        if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+            raise BadRequest("a header holds characters that HTTP does not allow")
+    body = request.body
+    length = len(body) if isinstance(body, bytes) else request.length
+    if length is None:
+        fields.append(("Transfer-Encoding", "chunked"))
+    elif length or request.method not in ("GET", "HEAD"):
+        fields.append(("Content-Length", str(length)))
+    return fields
+
+
+def request_target(request: Request, origin: Origin) -> str:
+    """The target with the upstream's own path before it."""
+    if not _TOKEN.fullmatch(request.method) or not _TARGET.fullmatch(request.target):
+        raise BadRequest("the path holds characters that HTTP does not allow")
+    return origin.prefix + request.target
+
+
+def request_head(request: Request, origin: Origin) -> bytes:
+    """The bytes of a request's head; raises ``BadRequest``."""
+    lines = [f"{request.method} {request_target(request, origin)} HTTP/1.1\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in request_fields(request, origin)]
+    lines.append("\r\n")
+    try:
+        return "".join(lines).encode("latin-1")
+    except UnicodeEncodeError:
+        message = "a header holds characters that HTTP does not allow"
+        raise BadRequest(message) from None

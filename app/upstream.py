@@ -1,0 +1,126 @@
+"""Send this to Ollama; give me status, headers and body as they arrive.
+
+The upstream as everyone else sees it: one URL, one optional key, and the choice of
+carrier: ``http1`` (our own pooled client, for plain http on the hot path) or
+``session`` (``requests``, for https, for control calls, and by choice).
+"""
+
+from typing import Literal
+
+import msgspec
+
+from .carrier import Carrier, Headers, Origin, Request, Response, Timeouts
+from .errors import UpstreamBroken, UpstreamRefused
+from .http1 import Http1Carrier
+from .session import RequestsCarrier
+
+__all__ = ["Carrier", "Headers", "Request", "Response", "Timeouts", "Upstream"]
+
+#: The most that is read of a control answer, and of one that is an error.
+MAX_ANSWER = 64 * 1024 * 1024
+MAX_ERROR = 64 * 1024
+MAX_MESSAGE = 2000
+
+
+class Upstream:
+    """One Ollama.
+
+    ``url`` is http or https, with an optional path put before every target; a wrong
+    one is a ``ValueError`` in plain words.  ``client`` chooses the carrier for plain
+    http.  ``api_key`` goes out as a Bearer token with every request, in the place of
+    any other.  Nothing is opened before the first request; make it after the fork.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        client: Literal["builtin", "requests"] = "builtin",
+        api_key: str | None = None,
+    ) -> None:
+        origin = Origin.parse(url)
+        if api_key and not (api_key.isascii() and api_key.isprintable()):
+            raise ValueError("the upstream's API key must be printable ASCII")
+        self._authorization = (
+            ("Authorization", f"Bearer {api_key}") if api_key else None
+        )
+        self._control = RequestsCarrier(origin)
+        self._carrier: Carrier = self._control
+        if origin.scheme == "http" and client == "builtin":
+            self._carrier = Http1Carrier(origin)
+
+    def send(self, request: Request) -> Response:
+        """Send a request; the answer's head is complete when this returns."""
+        return self._carrier.send(self._authorized(request))
+
+    def control(
+        self,
+        method: str,
+        path: str,
+        payload: object | None = None,
+        timeout: float | None = 10.0,
+    ) -> bytes:
+        """One whole answer to a small call about models, by ``requests``.
+
+        ``payload`` is encoded as JSON, ``timeout`` bounds all of it in seconds.
+        Raises ``UpstreamRefused`` with Ollama's status and words for a JSON error,
+        and 502 without them for any other status but a 2xx.
+        """
+        request = Request(
+            method=method,
+            target=path,
+            headers=[("Content-Type", "application/json")] if payload else [],
+            body=b"" if payload is None else msgspec.json.encode(payload),
+            timeouts=Timeouts(first_byte=None, idle=None, total=timeout),
+        )
+        response = self._control.send(self._authorized(request))
+        try:
+            if 200 <= response.status < 300:
+                return whole(response, MAX_ANSWER)
+            raise refusal(response.status, whole(response, MAX_ERROR))
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """Close the connections at rest."""
+        self._carrier.close()
+        self._control.close()
+
+    def _authorized(self, request: Request) -> Request:
+        if self._authorization is None:
+            return request
+        headers = [
+            pair for pair in request.headers if pair[0].lower() != "authorization"
+        ]
+        return msgspec.structs.replace(request, headers=[*headers, self._authorization])
+
+
+def whole(response: Response, limit: int) -> bytes:
+    """A whole body of at most ``limit`` bytes; ``UpstreamBroken`` beyond."""
+    blocks = []
+    size = 0
+    for block in response:
+        size += len(block)
+        if size > limit:
+            raise UpstreamBroken("Ollama's answer is too long")
+        blocks.append(block)
+    return b"".join(blocks)
+
+
+class _Refusal(msgspec.Struct):
+    error: str
+
+
+def refusal(status: int, body: bytes) -> UpstreamRefused:
+    """Ollama's own error: its words are kept only where they are a JSON ``error``.
+
+    Its 401 and 403 concern our credentials, not the client's: they become 502.
+    """
+    try:
+        message = msgspec.json.decode(body, type=_Refusal).error[:MAX_MESSAGE]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return UpstreamRefused(
+            "Ollama answered with an error", status=502, detail=f"status {status}"
+        )
+    known = 400 <= status < 600 and status not in (401, 403)
+    return UpstreamRefused(message, status=status if known else 502)

@@ -1,8 +1,9 @@
 """The built-in carrier: plain HTTP/1.1 to one upstream on gevent sockets.
 
 It writes the request, reads the head and decides on a second try.  Connections are
-``pool``'s, bytes are ``head``'s and ``framing``'s, the answer is ``answer``'s.  One carrier belongs to
-one hub, that is to one thread of one process; it opens nothing before its first use.
+``pool``'s, bytes ``head``'s and ``framing``'s, answers ``answer``'s.  One carrier
+belongs to one hub, that is to one thread of one process; it opens nothing before its
+first use.
 """
 
 import gevent

@@ -65,7 +65,6 @@ class Exchange:
             self.fields.add(name, value)
         if "user-agent" not in self.fields:
             self.fields["User-Agent"] = SKIP_HEADER
-        self.body = request.body
         self.request = request
         self.reused = False
         self.sound = True  # False: the connection is not to be used again
@@ -176,7 +175,8 @@ class Direct(HTTPConnection):
         self.timeout = exchange.clock.limit("send").remaining()
         options["headers"] = exchange.fields
         options["chunked"] = "transfer-encoding" in exchange.fields
-        pieces: Any = exchange.pieces()
+        framed = options["chunked"] or "content-length" in exchange.fields
+        pieces: Any = exchange.pieces() if framed else None
         super().request(method, exchange.target, body=pieces, **options)
 
     def send(self, data: Any) -> None:
@@ -254,9 +254,7 @@ class RequestsCarrier:
         # urllib3 refuses a zero.
         connect: Any = None if remaining is None else max(remaining, 0.001)
         try:
-            response = self._adapter.send(
-                prepared, stream=True, timeout=(connect, None)
-            )
+            response = self._adapter.send(prepared, timeout=(connect, None))
         except UpstreamError:
             raise
         except (requests.RequestException, HTTPError, OSError) as exc:

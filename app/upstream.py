@@ -69,7 +69,9 @@ class Upstream:
         request = Request(
             method=method,
             target=path,
-            headers=[("Content-Type", "application/json")] if payload else [],
+            headers=[("Content-Type", "application/json")]
+            if payload is not None
+            else [],
             body=b"" if payload is None else msgspec.json.encode(payload),
             timeouts=Timeouts(first_byte=None, idle=None, total=timeout),
         )

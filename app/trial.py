@@ -90,8 +90,8 @@ def _busy(settings: Settings) -> str:
         except OSError as exc:
             return (
                 f"Cannot listen on {settings.host}, port {settings.port}:"
-                f" {os.strerror(exc.errno or 0)}."
-                f" Another port: PORT={settings.port + 1} make run"
+                f" {os.strerror(exc.errno or 0)}.  Stop what is there, or choose"
+                f" another port: PANNIER_PORT={settings.port + 1} make run"
             )
     return ""
 

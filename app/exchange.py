@@ -25,14 +25,17 @@ class Exchange(Struct):
     """One request and what became of it.
 
     ``stream`` is what the client asked of a translated route, ``None`` on a native
-    one.  ``ignored`` names request fields that had no effect.  ``render_failure`` is
-    how a stream that has begun says an error; without it the connection is cut.
+    one.  ``complete`` says that Ollama's answer has all it should have, whatever may
+    still come.  ``ignored`` names request fields that had no effect.
+    ``render_failure`` is how a stream that has begun says an error; without it the
+    connection is cut.
     """
 
     id: str = field(default_factory=new_id)
     started: float = field(default_factory=time.monotonic)
     model: str = ""
     stream: bool | None = None
+    complete: bool = False
     ignored: list[str] = field(default_factory=list)
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -42,10 +45,10 @@ class Exchange(Struct):
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> "Exchange":
         """The exchange of this request; made on first use."""
-        exchange = environ.get(KEY)
+        exchange: Exchange | None = environ.get(KEY)
         if exchange is None:
             exchange = environ[KEY] = cls()
-        return exchange  # type: ignore[no-any-return]
+        return exchange
 
     def milliseconds(self) -> int:
         """Time since the request came in."""

@@ -14,9 +14,9 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
+from app.carrier import Headers
 from app.errors import GatewayError, UpstreamBroken
 from app.exchange import Exchange
-from app.upstream import Headers
 from app.wire import errors
 from app.wire.decoding import decode
 

@@ -1,7 +1,8 @@
 """ChatWriter: ``/api/chat`` answers as Chat Completions.
 
-Ollama's ``openai/openai.go`` (``ToStreamChunks``, ``FinishChunk``, ``ToChatCompletion``)
-is the model; where we differ the specification (chat, sections 4 and 5) says why.
+The model is Ollama's ``openai/openai.go`` (``ToStreamChunks``, ``FinishChunk``,
+``ToChatCompletion``); where we differ the specification (chat, sections 4 and 5) says
+why.
 """
 
 from typing import Any, Literal
@@ -52,7 +53,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         self._service_tier = service_tier
         self._begun = False
         self._call_ids: set[str] = set()
-        self._no_usage: None | UnsetType = None if include_usage else UNSET
+        self._no_usage: UnsetType | None = None if include_usage else UNSET
 
     # ----------------------------------------------------------- streaming
 
@@ -109,15 +110,19 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         return self._frame([choice], self._no_usage)
 
     def _frame(
-        self, choices: list[openai.ChunkChoice], usage: openai.Usage | None | UnsetType
+        self, choices: list[openai.ChunkChoice], usage: openai.Usage | UnsetType | None
     ) -> bytes:
         return sse.frame(encode(self._completion_chunk(choices, usage)))
 
     def _completion_chunk(
-        self, choices: list[openai.ChunkChoice], usage: openai.Usage | None | UnsetType
+        self, choices: list[openai.ChunkChoice], usage: openai.Usage | UnsetType | None
     ) -> openai.ChatCompletionChunk:
         return openai.ChatCompletionChunk(
-            self.id, self.created, self.model, choices, usage=usage
+            id=self.id,
+            created=self.created,
+            model=self.model,
+            choices=choices,
+            usage=usage,
         )
 
     # --------------------------------------------------------------- whole
@@ -135,19 +140,15 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             tool_calls=calls or UNSET,
             **self._reasoning(thinking),
         )
+        choice = openai.Choice(0, message, self.finish_reason())
+        if logprobs:
+            choice.logprobs = choice_logprobs(logprobs)
         answer = openai.ChatCompletion(
-            self.id,
-            self.created,
-            self.model,
-            [
-                openai.Choice(
-                    0,
-                    message,
-                    self.finish_reason(),
-                    choice_logprobs(logprobs) if logprobs else None,
-                )
-            ],
-            self.usage,
+            id=self.id,
+            created=self.created,
+            model=self.model,
+            choices=[choice],
+            usage=self.usage,
             service_tier=self._service_tier,
         )
         if (debug := replies[-1].debug_info) is not None:
@@ -176,7 +177,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         self._call_ids.add(call_id)
         return call_id
 
-    def _reasoning(self, text: str | None) -> dict[str, str]:
+    def _reasoning(self, text: str | None) -> dict[str, Any]:
         if not text or self._reasoning_field == "off":
             return {}
         if self._reasoning_field == "both":

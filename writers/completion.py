@@ -47,13 +47,17 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
     def _completion(
         self,
         choices: list[openai.CompletionChoice],
-        usage: openai.Usage | None | UnsetType,
+        usage: openai.Usage | UnsetType | None,
     ) -> openai.Completion:
         return openai.Completion(
-            self.id, self.created, choices, self.model, usage=usage
+            id=self.id,
+            created=self.created,
+            model=self.model,
+            choices=choices,
+            usage=usage,
         )
 
-    def _no_usage(self) -> None | UnsetType:
+    def _no_usage(self) -> UnsetType | None:
         return None if self.include_usage else UNSET
 
     def _legacy_logprobs(

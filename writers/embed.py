@@ -45,16 +45,12 @@ class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
         tokens = ollama.count(reply.prompt_eval_count)
         self.exchange.prompt_tokens = tokens
         convert = to_base64 if self._as_base64 else checked
-        return encode(
-            openai.EmbeddingList(
-                [
-                    openai.Embedding(convert(vector), index)
-                    for index, vector in enumerate(reply.embeddings)
-                ],
-                self._model,
-                openai.EmbeddingUsage(tokens, tokens),
-            )
-        )
+        data = [
+            openai.Embedding(embedding=convert(vector), index=index)
+            for index, vector in enumerate(reply.embeddings)
+        ]
+        usage = openai.EmbeddingUsage(tokens, tokens)
+        return encode(openai.EmbeddingList(data=data, model=self._model, usage=usage))
 
 
 def to_base64(vector: msgspec.Raw) -> str:

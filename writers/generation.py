@@ -69,7 +69,7 @@ class GenerationWriter(ResponseWriter[Reply]):
         if not self.created:
             self.created = epoch(reply.created_at)
         if reply.done or reply.debug_info is not None:
-            self.done = True
+            self.done = self.exchange.complete = True
             self.done_reason = reply.done_reason or ""
             self._count(reply)
 

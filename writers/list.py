@@ -22,9 +22,8 @@ class ListWriter(ResponseWriter[ollama.ListResponse]):
         models = replies[0].models
         if len(replies) > 1:
             raise UpstreamBroken("Ollama answered with more than one list of models.")
-        return encode(
-            openai.ListCompletion([m for m in map(_model, models or ()) if m])
-        )
+        data = [model for model in map(_model, models or ()) if model]
+        return encode(openai.ListCompletion(data=data))
 
 
 def _model(entry: msgspec.Raw) -> openai.Model | None:
@@ -35,4 +34,6 @@ def _model(entry: msgspec.Raw) -> openai.Model | None:
     name = model.model or model.name
     if not name:
         return None
-    return openai.Model(name, epoch(model.modified_at), namespace(name))
+    return openai.Model(
+        id=name, created=epoch(model.modified_at), owned_by=namespace(name)
+    )

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from app.carrier import Headers
 from app.errors import UpstreamBroken, UpstreamError, UpstreamRefused
-from app.upstream import Headers
 
 MAX_MESSAGE = 2000
 
@@ -44,7 +44,7 @@ _STATUS_PREFIX = re.compile(r"^\d{3} [A-Z][A-Za-z ]*: ")
 def refused(status: int, body: bytes, headers: Headers) -> UpstreamError:
     """The error to raise for an answer of Ollama with a status of 400 and more."""
     reply = _object(body)
-    message = reply.get("error") if reply else None
+    message = reply.get("error")
     if not isinstance(message, str):
         return _wordless(status, body)
     message, kind = _unwrap(message)
@@ -126,15 +126,15 @@ def _wordless(status: int, body: bytes) -> UpstreamError:
 def _unwrap(message: str) -> tuple[str, str]:
     """The message and type inside llama-server's JSON, which Ollama passes as text."""
     inner = _object(message.partition("\n")[0].encode())
-    error = inner.get("error") if inner else None
+    error = inner.get("error")
     if isinstance(error, dict) and isinstance(error.get("message"), str):
         return error["message"], str(error.get("type", ""))
     return message, ""
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
+def _object(body: bytes) -> dict[str, Any]:
     try:
         value = _decode(body)
     except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -26,4 +26,8 @@ class RetrieveWriter(ResponseWriter[ollama.ShowResponse]):
     def whole(self, replies: list[ollama.ShowResponse]) -> bytes:
         """The model object."""
         created = epoch(replies[0].modified_at)
-        return encode(openai.Model(self._model, created, namespace(self._model)))
+        return encode(
+            openai.Model(
+                id=self._model, created=created, owned_by=namespace(self._model)
+            )
+        )

@@ -295,16 +295,16 @@ class Choice(Struct):
     logprobs: ChoiceLogprobs | None = None
 
 
-class ChatCompletion(Struct):
+class ChatCompletion(Struct, kw_only=True):
     """A whole answer of Chat Completions."""
 
     id: str
+    object: str = "chat.completion"
     created: int
     model: str
+    system_fingerprint: str = "fp_ollama"
     choices: list[Choice]
     usage: Usage
-    object: str = "chat.completion"
-    system_fingerprint: str = "fp_ollama"
     service_tier: str | UnsetType = UNSET
     debug_info: Any = field(default=UNSET, name="_debug_info")
 
@@ -313,7 +313,7 @@ class Delta(Struct):
     """What one chunk adds to the message."""
 
     role: str | UnsetType = UNSET
-    content: str | None | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
     reasoning: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[DeltaToolCall] | UnsetType = UNSET
@@ -328,16 +328,16 @@ class ChunkChoice(Struct):
     logprobs: ChoiceLogprobs | UnsetType = UNSET
 
 
-class ChatCompletionChunk(Struct):
+class ChatCompletionChunk(Struct, kw_only=True):
     """One chunk of a streamed answer of Chat Completions."""
 
     id: str
+    object: str = "chat.completion.chunk"
     created: int
     model: str
-    choices: list[ChunkChoice]
-    object: str = "chat.completion.chunk"
     system_fingerprint: str = "fp_ollama"
-    usage: Usage | None | UnsetType = UNSET
+    choices: list[ChunkChoice]
+    usage: Usage | UnsetType | None = UNSET
 
 
 class CompletionLogprobs(Struct):
@@ -358,49 +358,49 @@ class CompletionChoice(Struct):
     logprobs: CompletionLogprobs | None = None
 
 
-class Completion(Struct):
+class Completion(Struct, kw_only=True):
     """An answer of Completions, whole or one chunk of a stream."""
 
     id: str
-    created: int
-    choices: list[CompletionChoice]
-    model: str
     object: str = "text_completion"
+    created: int
+    model: str
     system_fingerprint: str = "fp_ollama"
-    usage: Usage | None | UnsetType = UNSET
+    choices: list[CompletionChoice]
+    usage: Usage | UnsetType | None = UNSET
 
 
-class Model(Struct):
+class Model(Struct, kw_only=True):
     """A model; ``created`` is when it was last modified, in epoch seconds."""
 
     id: str
+    object: str = "model"
     created: int
     owned_by: str
-    object: str = "model"
 
 
-class ListCompletion(Struct):
+class ListCompletion(Struct, kw_only=True):
     """The list of models."""
 
-    data: list[Model]
     object: str = "list"
+    data: list[Model]
 
 
-class Embedding(Struct):
+class Embedding(Struct, kw_only=True):
     """One vector: raw JSON numbers, or base64 of little-endian float32."""
 
+    object: str = "embedding"
     embedding: Any
     index: int
-    object: str = "embedding"
 
 
-class EmbeddingList(Struct):
+class EmbeddingList(Struct, kw_only=True):
     """The answer of Embeddings."""
 
+    object: str = "list"
     data: list[Embedding]
     model: str
     usage: EmbeddingUsage
-    object: str = "list"
 
 
 class Error(Struct):

@@ -1,0 +1,104 @@
+"""Pages: the Flask application for people and for those who operate Pannier.
+
+``/health`` says that the process lives, ``/ready`` that Ollama answers, ``/version``
+which versions both have, ``/`` greets a browser.  Everything unknown is a 404.  No
+traffic of models passes here.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from .errors import BadRequest, GatewayError, UpstreamError
+from .upstream import Upstream
+
+PROBE_SECONDS = 2.0
+
+
+def create_app(upstream: Upstream) -> Flask:
+    """The Flask application; ``upstream`` is what readiness asks."""
+    app = Flask("pannier", root_path=__file__.rpartition("/")[0])
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    # Errors go up to the one edge that renders them.
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.register_error_handler(HTTPException, _refuse)
+    app.add_url_rule("/", "home", lambda: _home(upstream))
+    for path in ("/health", "/healthz"):
+        app.add_url_rule(path, path, _health)
+    for path in ("/ready", "/readyz"):
+        app.add_url_rule(path, path, lambda: _ready(upstream))
+    app.add_url_rule("/version", "version", lambda: _version(upstream))
+    return app
+
+
+def own_version() -> str:
+    """Pannier's version, as installed or as the checkout says."""
+    try:
+        return version("pannier")
+    except PackageNotFoundError:
+        return "0.0.0+checkout"
+
+
+def _health() -> Response:
+    return jsonify(status="ok")
+
+
+def _ready(upstream: Upstream) -> tuple[Response, int]:
+    try:
+        ollama = upstream_version(upstream)
+    except UpstreamError as exc:
+        return jsonify(status="not ready", upstream=exc.code, message=exc.message), 503
+    return jsonify(status="ready", upstream="ok", ollama=ollama), 200
+
+
+def _version(upstream: Upstream) -> Response:
+    try:
+        ollama: str | None = upstream_version(upstream)
+    except UpstreamError:
+        ollama = None
+    return jsonify(version=own_version(), ollama=ollama)
+
+
+def upstream_version(upstream: Upstream) -> str:
+    """What Ollama calls its version; raises ``UpstreamError``."""
+    answer = upstream.control("GET", "/api/version", timeout=PROBE_SECONDS)
+    try:
+        return msgspec.json.decode(answer, type=dict[str, str])["version"]
+    except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as exc:
+        raise UpstreamError("What answers there is not Ollama.") from exc
+
+
+def _home(upstream: Upstream) -> str:
+    try:
+        ollama: str | None = upstream_version(upstream)
+    except UpstreamError:
+        ollama = None
+    return render_template("home.html", version=own_version(), ollama=ollama)
+
+
+def _refuse(exc: HTTPException) -> Any:
+    status = exc.code or 500
+    if status == 404:
+        raise BadRequest(
+            f"Unknown request URL: {request.method} {request.path}. Please check the"
+            " URL for typos, or see the docs at"
+            " https://platform.openai.com/docs/api-reference/.",
+            status=404,
+            code="unknown_url",
+        )
+    if status == 405:
+        raise BadRequest(
+            f"Not allowed to {request.method} on {request.path}. (HINT: Perhaps you"
+            " meant to use a different HTTP method?)",
+            status=405,
+            code="method_not_allowed",
+            headers=[("Allow", ", ".join(sorted(exc.valid_methods or ())))]
+            if hasattr(exc, "valid_methods")
+            else None,
+        )
+    if 300 <= status < 400:
+        return exc
+    raise GatewayError(exc.description or exc.name, status=status, code="invalid_value")

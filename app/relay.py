@@ -1,0 +1,194 @@
+"""Relay: a bare WSGI application that hands a request to Ollama, bytes for bytes.
+
+It serves the native routes as they are, and the calls that the endpoints make.  Path
+and query go on as they were sent; of headers only a few go either way (decisions, 1).
+Nothing here knows OpenAI, and no body is ever looked into.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import msgspec
+
+from .body import read_body
+from .carrier import Headers, Request, Response, Timeouts
+from .errors import BadRequest, GatewayError, UpstreamBroken
+from .exchange import Exchange
+from .settings import Settings
+from .upstream import Upstream
+
+#: Of any size and length: streamed both ways, bounded by silence alone.
+_STREAMED = ("/api/blobs/", "/api/create", "/api/pull", "/api/push")
+#: May be tried again when a kept connection turns out to be dead.
+_REPEATABLE = frozenset(
+    ["/", "/api/chat", "/api/embed", "/api/embeddings", "/api/generate", "/api/ps"]
+    + ["/api/show", "/api/tags", "/api/version"]
+)
+_RETURNED = frozenset(["content-type", "content-length", "content-encoding"])
+_RETRY_AFTER = re.compile(r"[0-9]{1,5}")
+#: Paths spelled the one way they should be: no empty or dot segments, no separators in
+#: disguise, nothing encoded that need not be (specification: reliability, A2).
+_CANONICAL = re.compile(
+    r"(?:/(?!\.\.?(?:/|$))"
+    r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]"
+    r"|%(?:2[1467-9A-Ca-c]|3[ADad]|40|[89A-Fa-f][0-9A-Fa-f]))+)+|/"
+)
+_CHUNK = 64 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Relay:
+    """Hands requests to one upstream."""
+
+    def __init__(self, upstream: Upstream, settings: Settings) -> None:
+        self.upstream = upstream
+        self.max_body = settings.max_body_bytes
+        self.body_timeout = settings.body_timeout
+        total = settings.total_timeout or None
+        common = {"connect": settings.connect_timeout}
+        idle = settings.idle_timeout
+        # A native call may be one that does not stream: its first byte is its last.
+        self.native = Timeouts(**common, first_byte=total, idle=idle, total=total)
+        self.whole = Timeouts(**common, first_byte=None, idle=None, total=total)
+        self.stream = Timeouts(
+            **common, first_byte=settings.first_byte_timeout, idle=idle, total=total
+        )
+        self.unbounded = Timeouts(**common, first_byte=idle, idle=idle, total=None)
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Relay one request; raises ``GatewayError``."""
+        exchange = Exchange.of(environ)
+        target = _target(environ)
+        path = environ["PATH_INFO"]
+        if path.startswith(_STREAMED):
+            request = self._streamed(environ, target)
+        else:
+            request = self._buffered(environ, exchange, target)
+        response = self.upstream.send(request)
+        relayed = _Relayed(response, exchange)
+        try:
+            headers = relayed.headers(environ["REQUEST_METHOD"])
+        except GatewayError:
+            relayed.close()
+            raise
+        start_response(f"{response.status} {_phrase(response)}", headers)
+        return relayed
+
+    def _buffered(
+        self, environ: WSGIEnvironment, exchange: Exchange, target: str
+    ) -> Request:
+        """Read the body first: a client that leaves meanwhile costs Ollama nothing."""
+        timeouts = self.native
+        if exchange.stream is not None:
+            timeouts = self.stream if exchange.stream else self.whole
+        return Request(
+            method=environ["REQUEST_METHOD"],
+            target=target,
+            headers=_headers(environ, exchange),
+            body=read_body(environ, self.max_body, self.body_timeout),
+            timeouts=timeouts,
+            retry=environ["PATH_INFO"] in _REPEATABLE,
+        )
+
+    def _streamed(self, environ: WSGIEnvironment, target: str) -> Request:
+        length = environ.get("CONTENT_LENGTH") or ""
+        chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+        body: bytes | Iterable[bytes] = b""
+        if chunked or (length.isascii() and length.isdigit()):
+            stream = environ["wsgi.input"]
+            body = iter(lambda: stream.read(_CHUNK), b"")
+        return Request(
+            method=environ["REQUEST_METHOD"],
+            target=target,
+            headers=_headers(environ, Exchange.of(environ)),
+            body=body,
+            length=int(length) if length and not chunked else None,
+            timeouts=self.unbounded,
+            retry=False,
+        )
+
+
+class _Relayed:
+    """The answer on its way to the client."""
+
+    def __init__(self, response: Response, exchange: Exchange) -> None:
+        self._response = response
+        self._exchange = exchange
+
+    def headers(self, method: str) -> Headers:
+        """What the client gets of Ollama's headers; raises for a redirect."""
+        response = self._response
+        if 300 <= response.status < 400 and response.status != 304:
+            raise UpstreamBroken("Ollama answered with a redirect.")
+        kept = [(k, v) for k, v in response.headers if k.lower() in _RETURNED]
+        kept += [
+            (k, v)
+            for k, v in response.headers
+            if k.lower() == "retry-after" and _RETRY_AFTER.fullmatch(v)
+        ]
+        if any(v.startswith("application/x-ndjson") for k, v in kept):
+            kept.append(("X-Accel-Buffering", "no"))
+            self._exchange.render_failure = _ndjson_failure
+        return kept
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._response)
+
+    def close(self) -> None:
+        # A writer that has all it needs does not wait for the end of the framing.
+        if self._exchange.complete:
+            self._response.release()
+        else:
+            self._response.close()
+
+
+def _ndjson_failure(error: GatewayError) -> bytes:
+    """A fresh line: the one before may have been cut."""
+    return b"\n" + _encode({"error": error.message}) + b"\n"
+
+
+def _target(environ: WSGIEnvironment) -> str:
+    """Path and query as the client sent them; raises for tricks with spelling."""
+    raw: str = (
+        environ.get("RAW_URI") or environ.get("REQUEST_URI") or _requoted(environ)
+    )
+    if not raw.startswith("/"):  # absolute form: only its path counts
+        raw = "/" + raw.partition("://")[2].partition("/")[2]
+    raw = raw.removeprefix(environ.get("SCRIPT_NAME", ""))
+    if not _CANONICAL.fullmatch(raw.partition("?")[0]):
+        raise BadRequest("404 page not found", status=404, code="unknown_url")
+    return str(raw)
+
+
+def _requoted(environ: WSGIEnvironment) -> str:
+    """For servers that do not hand on the request line."""
+    path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,=~")
+    query = environ.get("QUERY_STRING")
+    return f"{path}?{query}" if query else path
+
+
+def _headers(environ: WSGIEnvironment, exchange: Exchange) -> Headers:
+    headers = [("User-Agent", "pannier"), ("X-Request-Id", exchange.id)]
+    if environ["PATH_INFO"] == "/api/show" and "HTTP_USER_AGENT" in environ:
+        # Ollama answers some editors differently here (server/routes.go).
+        headers[0] = ("User-Agent", environ["HTTP_USER_AGENT"])
+    headers.append(("Accept", environ.get("HTTP_ACCEPT") or "*/*"))
+    if environ.get("CONTENT_TYPE"):
+        headers.append(("Content-Type", environ["CONTENT_TYPE"]))
+    return headers
+
+
+def _phrase(response: Response) -> str:
+    try:
+        return HTTPStatus(response.status).phrase
+    except ValueError:
+        return "Unknown"

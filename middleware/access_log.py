@@ -1,0 +1,124 @@
+"""AccessLogMiddleware: one line for each request, when its answer is over.
+
+Place it outside everything that may fail.  The line is logfmt and never holds a body;
+what clients choose (path, model, id) is escaped, so one request is one line.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from app.carrier import Headers
+from app.exchange import Exchange
+
+MAX_VALUE = 256
+
+
+class AccessLogMiddleware:
+    """Writes through ``write``, which takes one line with its end."""
+
+    def __init__(self, app: WSGIApplication, write: Callable[[str], Any]) -> None:
+        self.app = app
+        self.write = write
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass the request on and watch its answer."""
+        watched = _Watched(environ, start_response, self.write)
+        return watched.open(self.app, environ)
+
+
+class _Watched:
+    """The answer to one request, counted."""
+
+    def __init__(
+        self,
+        environ: WSGIEnvironment,
+        client: StartResponse,
+        write: Callable[[str], Any],
+    ) -> None:
+        self._exchange = Exchange.of(environ)
+        self._method = environ["REQUEST_METHOD"]
+        self._path = environ.get("PATH_INFO", "")
+        self._client = client
+        self._write = write
+        self._status = ""
+        self._bytes = 0
+        self._first: int | None = None
+        self._over = False
+        self._body: Iterable[bytes] = ()
+        self._items: Iterator[bytes] = iter(())
+
+    def open(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
+        self._body = app(environ, self._start_response)
+        self._items = iter(self._body)
+        return self
+
+    def _start_response(
+        self, status: str, headers: Headers, exc_info: Any = None, /
+    ) -> Any:
+        self._status = status[:3]
+        return self._client(status, headers, exc_info)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            item = next(self._items)
+        except StopIteration:
+            self._over = True
+            raise
+        if self._first is None:
+            self._first = self._exchange.milliseconds()
+        self._bytes += len(item)
+        return item
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._write(self._line())
+
+    def _line(self) -> str:
+        exchange = self._exchange
+        failure = exchange.failure
+        fields = {
+            "id": exchange.id,
+            "method": self._method,
+            "path": self._path,
+            "model": exchange.model or None,
+            "status": self._status or None,
+            "outcome": self._outcome(),
+            "bytes": self._bytes,
+            "ms": exchange.milliseconds(),
+            "first_byte_ms": self._first,
+            "prompt_tokens": exchange.prompt_tokens,
+            "completion_tokens": exchange.completion_tokens,
+            "error": failure.message if failure else None,
+            "detail": (failure.detail or None) if failure else None,
+        }
+        said = [f"{k}={_value(v)}" for k, v in fields.items() if v is not None]
+        return " ".join(said) + "\n"
+
+    def _outcome(self) -> str:
+        if self._exchange.failure:
+            return str(self._exchange.failure.code or "error")
+        return "done" if self._over else "left"
+
+
+def _value(value: object) -> str:
+    text = str(value)[:MAX_VALUE]
+    if text.isalnum() and text.isascii():
+        return text
+    return json.dumps(text) if _needs_quotes(text) else text
+
+
+def _needs_quotes(text: str) -> bool:
+    return (
+        not text.isascii() or not text.isprintable() or any(c in text for c in ' "=\\')
+    )

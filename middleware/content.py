@@ -1,0 +1,224 @@
+"""Messages: from OpenAI's conversation to Ollama's, pure.
+
+One message stays one message, whatever parts it has: texts are joined, images are
+collected in order (specification: chat, section 2).
+"""
+
+import base64
+from typing import Any
+
+import msgspec
+
+from app.errors import BadRequest
+from app.wire import ollama, openai
+
+from .images import base64_of, image
+from .validation import missing
+
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+#: What Ollama's own templates put between neighbouring texts of one role.
+_BETWEEN_TEXTS = "\n\n"
+MAX_MESSAGES = 10_000
+MAX_PARTS = 1024
+
+_decode_arguments = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def messages(given: list[openai.Message] | None) -> list[ollama.Message]:
+    """The conversation in Ollama's form; raises ``BadRequest`` naming the message."""
+    if not given:
+        raise BadRequest(
+            "[] is too short - 'messages'", code="invalid_value", param="messages"
+        )
+    if len(given) > MAX_MESSAGES:
+        raise BadRequest(
+            f"Too many messages: at most {MAX_MESSAGES} are accepted.",
+            code="invalid_value",
+            param="messages",
+        )
+    names = _called_names(given)
+    return [
+        _message(message, f"messages[{index}]", names)
+        for index, message in enumerate(given)
+    ]
+
+
+def _called_names(given: list[openai.Message]) -> dict[str, str]:
+    """Which function each call id stands for; the last one counts."""
+    return {
+        call.id: call.function.name
+        for message in given
+        for call in message.tool_calls or ()
+        if call.id
+    }
+
+
+def _message(
+    message: openai.Message, param: str, names: dict[str, str]
+) -> ollama.Message:
+    role = _role(message.role, param)
+    content, images = _content(message, param)
+    native = ollama.Message(
+        role=role,
+        content=content,
+        thinking=_reasoning(message),
+        images=images or None,
+        tool_calls=_tool_calls(message.tool_calls, param),
+    )
+    if role == "tool":
+        native.tool_call_id = message.tool_call_id or ""
+        native.tool_name = message.name or names.get(native.tool_call_id, "")
+    return native
+
+
+def _role(role: str | None, param: str) -> str:
+    if role is None:
+        raise missing(f"{param}.role")
+    known = _ROLES.get(role.lower())
+    if known is None:
+        raise BadRequest(
+            f"Invalid value: '{role[:64]}'. Supported values are: 'system',"
+            " 'developer', 'user', 'assistant', 'tool', and 'function'.",
+            code="invalid_value",
+            param=f"{param}.role",
+        )
+    return known
+
+
+def _content(message: openai.Message, param: str) -> tuple[str, list[str]]:
+    content = message.content
+    if isinstance(content, str):
+        return content, []
+    if content is None:
+        if message.tool_calls is None and message.role != "assistant":
+            raise BadRequest(
+                "invalid message content type: null",
+                code="invalid_type",
+                param=f"{param}.content",
+            )
+        return "", []
+    if not content or len(content) > MAX_PARTS:
+        raise BadRequest(
+            f"Invalid '{param}.content': expected 1 to {MAX_PARTS} parts, but got"
+            f" {len(content)} instead.",
+            code="invalid_value",
+            param=f"{param}.content",
+        )
+    return _joined(content, f"{param}.content")
+
+
+def _joined(parts: list[openai.ContentPart], param: str) -> tuple[str, list[str]]:
+    texts: list[str] = []
+    images: list[str] = []
+    for index, part in enumerate(parts):
+        _take(part, f"{param}[{index}]", texts, images)
+    return _BETWEEN_TEXTS.join(texts), images
+
+
+def _take(
+    part: openai.ContentPart, param: str, texts: list[str], images: list[str]
+) -> None:
+    """Put one part where it belongs: among the texts or among the images."""
+    if part.type in ("text", "input_text", "output_text"):
+        texts.append(_required(part.text, param))
+    elif part.type == "refusal":
+        texts.append(_required(part.refusal, param))
+    elif part.type == "image_url":
+        url = part.image_url
+        given = url.url if isinstance(url, openai.ImageURL) else url
+        images.append(image(_required(given, param), f"{param}.image_url"))
+    elif part.type == "input_audio":
+        images.append(_audio(part.input_audio, f"{param}.input_audio"))
+    elif part.type == "file":
+        texts.append(_text_file(part.file, f"{param}.file"))
+    else:
+        raise BadRequest(
+            "invalid message format", code="invalid_value", param=f"{param}.type"
+        )
+
+
+def _required(text: str | None, param: str) -> str:
+    if text is None:
+        raise BadRequest("invalid message format", code="invalid_type", param=param)
+    return text
+
+
+def _audio(audio: openai.InputAudio | None, param: str) -> str:
+    """Audio rides among the images: Ollama tells them apart by their bytes."""
+    if audio is None:
+        raise BadRequest("invalid input_audio format", code="invalid_type", param=param)
+    if not audio.data:
+        raise BadRequest(
+            "invalid input_audio format: missing data",
+            code="missing_required_parameter",
+            param=f"{param}.data",
+        )
+    return base64_of(audio.data, f"{param}.data", "invalid input_audio base64 data")
+
+
+def _text_file(file: Any, param: str) -> str:
+    """A text file that came as a data URL; other files cannot be read."""
+    data = file.get("file_data") if isinstance(file, dict) else None
+    if isinstance(data, str):
+        head, comma, payload = data.partition(",")
+        kind, _, encoding = head.removeprefix("data:").partition(";")
+        readable = kind.startswith("text/") or kind == "application/json"
+        if comma and readable and encoding.endswith("base64"):
+            try:
+                standard = base64_of(payload, param)
+                return base64.b64decode(standard).decode()
+            except ValueError:
+                pass
+    raise BadRequest(
+        "Only text files given as a base64 data URL in 'file_data' can be read.",
+        code="unsupported_value",
+        param=param,
+    )
+
+
+def _reasoning(message: openai.Message) -> str:
+    if message.reasoning or message.reasoning_content:
+        return message.reasoning or message.reasoning_content or ""
+    details = message.reasoning_details or ()
+    return "".join([detail.text or "" for detail in details])
+
+
+def _tool_calls(
+    calls: list[openai.ToolCall] | None, param: str
+) -> list[ollama.ToolCall] | None:
+    if not calls:
+        return None
+    return [
+        ollama.ToolCall(
+            ollama.ToolCallFunction(
+                call.function.name,
+                _arguments(
+                    call.function.arguments,
+                    f"{param}.tool_calls[{index}].function.arguments",
+                ),
+                index,
+            ),
+            call.id or "",
+        )
+        for index, call in enumerate(calls)
+    ]
+
+
+def _arguments(given: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
+    if given is None or isinstance(given, dict):
+        return given or {}
+    if not given.strip():
+        return {}  # what models and some clients write for a call without arguments
+    try:
+        return _decode_arguments(given)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise BadRequest(
+            "invalid tool call arguments", code="invalid_value", param=param
+        ) from exc

@@ -1,0 +1,112 @@
+"""EmbeddingsMiddleware: Embeddings over Ollama's ``/api/embed``."""
+
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication
+
+from app.errors import BadRequest
+from app.exchange import Exchange
+from app.wire import ollama, openai
+from writers.embed import EmbedWriter
+
+from .base import BODY_TIMEOUT, MAX_BODY, Policy, RewriteMiddleware
+from .effects import without_effect
+from .options import keep_alive, native_options
+from .validation import integer, model_name
+
+MAX_INPUTS = 2048
+
+
+class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
+    """``POST /v1/embeddings``; ``max_inputs`` bounds the inputs of one request."""
+
+    request_type = openai.EmbeddingRequest
+    path = "/api/embed"
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        policies: Iterable[Policy] = (),
+        *,
+        max_body: int = MAX_BODY,
+        body_timeout: float = BODY_TIMEOUT,
+        max_inputs: int = MAX_INPUTS,
+    ) -> None:
+        super().__init__(app, policies, max_body=max_body, body_timeout=body_timeout)
+        self.max_inputs = max_inputs
+
+    def rewrite(
+        self, request: openai.EmbeddingRequest, exchange: Exchange
+    ) -> ollama.EmbedRequest:
+        """The call to ``/api/embed``."""
+        exchange.stream = False
+        exchange.ignored += without_effect(request)
+        _encoding(request.encoding_format)
+        return ollama.EmbedRequest(
+            model=model_name(request.model),
+            input=self._input(request.input),
+            dimensions=integer(request.dimensions, "dimensions", 1),
+            options=native_options(request.options) or None,
+            keep_alive=keep_alive(request.keep_alive),
+            truncate=request.truncate,
+        )
+
+    def writer(
+        self,
+        exchange: Exchange,
+        request: openai.EmbeddingRequest,
+        start_response: StartResponse,
+    ) -> EmbedWriter:
+        """An ``EmbedWriter`` for the encoding that was asked."""
+        return EmbedWriter(
+            exchange,
+            start_response,
+            model=exchange.model,
+            as_base64=_encoding(request.encoding_format) == "base64",
+        )
+
+    def _input(self, given: Any) -> str | list[str]:
+        if isinstance(given, str):
+            return given or [given]  # "" alone would give no vector at all
+        if given is None or given == []:
+            raise _invalid("invalid input", "invalid_value")
+        if not isinstance(given, list):
+            raise _invalid("invalid input type", "invalid_type")
+        if len(given) > self.max_inputs:
+            raise _invalid(
+                f"Too many inputs: at most {self.max_inputs} are accepted.",
+                "invalid_value",
+            )
+        if not all(isinstance(text, str) for text in given):
+            raise _not_text(given)
+        return given
+
+
+def _encoding(given: str | None) -> str:
+    encoding = (given or "float").lower()
+    if encoding not in ("float", "base64"):
+        raise BadRequest(
+            f"Invalid value for 'encoding_format' = {(given or '')[:64]}."
+            " Supported values: ['float', 'base64'].",
+            code="invalid_value",
+            param="encoding_format",
+        )
+    return encoding
+
+
+def _not_text(given: list[Any]) -> BadRequest:
+    tokens = [
+        item
+        for entry in given
+        for item in (entry if isinstance(entry, list) else [entry])
+    ]
+    if all(isinstance(token, int) for token in tokens):
+        return _invalid(
+            "token array input is not supported by this server; send text",
+            "unsupported_value",
+        )
+    return _invalid("invalid input type", "invalid_type")
+
+
+def _invalid(message: str, code: str) -> BadRequest:
+    return BadRequest(message, code=code, param="input")

@@ -1,0 +1,141 @@
+"""Sampling options: from OpenAI's fields to Ollama's ``options``, pure.
+
+Shared by the endpoints that generate text (specification: chat, section 1).
+"""
+
+import re
+from typing import Any
+
+from app.errors import BadRequest
+from app.wire import openai
+
+from .validation import integer, within
+
+#: Types of Ollama's options (``api/types.go``); a wrong one would be a 500 there.
+_INTEGERS = {
+    "draft_num_predict",
+    "main_gpu",
+    "num_batch",
+    "num_ctx",
+    "num_gpu",
+    "num_keep",
+    "num_predict",
+    "num_thread",
+    "repeat_last_n",
+    "seed",
+    "top_k",
+}
+_NUMBERS = {
+    "frequency_penalty",
+    "min_p",
+    "presence_penalty",
+    "repeat_penalty",
+    "temperature",
+    "top_p",
+    "typical_p",
+}
+_BOOLEANS = {"use_mmap"}
+
+#: What Go's ``time.ParseDuration`` reads.
+_DURATION = re.compile(
+    r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+)"
+)
+
+
+def options(request: openai.Sampling, *, openai_defaults: bool) -> dict[str, Any]:
+    """Ollama's options for a request; its own ``options`` win.
+
+    ``openai_defaults`` sends temperature 1 and top_p 1 where the request is silent.
+    """
+    chosen = {
+        "num_predict": max_tokens(request),
+        "temperature": within(request.temperature, "temperature", 0, 2),
+        "top_p": within(request.top_p, "top_p", 0, 1),
+        "frequency_penalty": within(
+            request.frequency_penalty, "frequency_penalty", -2, 2
+        ),
+        "presence_penalty": within(request.presence_penalty, "presence_penalty", -2, 2),
+        "seed": integer(request.seed, "seed"),
+        "stop": stop(request.stop),
+        "num_ctx": integer(request.num_ctx, "num_ctx", 1),
+        "top_k": integer(request.top_k, "top_k", 0),
+        "min_p": within(request.min_p, "min_p", 0, 1),
+        "repeat_penalty": request.repetition_penalty
+        if request.repeat_penalty is None
+        else request.repeat_penalty,
+    }
+    if openai_defaults:
+        for name in ("temperature", "top_p"):
+            if chosen[name] is None:
+                chosen[name] = 1.0
+    return {
+        name: value for name, value in chosen.items() if value is not None
+    } | native_options(request.options)
+
+
+def max_tokens(request: openai.Sampling) -> int | None:
+    """The most tokens to generate; ``max_completion_tokens`` wins."""
+    older = integer(request.max_tokens, "max_tokens", 1)
+    newer = getattr(request, "max_completion_tokens", None)
+    limit = integer(newer, "max_completion_tokens", 1)
+    return older if limit is None else limit
+
+
+def stop(value: str | list[str] | None) -> list[str] | None:
+    """Stop sequences as a list; an empty one would end the answer at once."""
+    if value is None:
+        return None
+    return [text for text in ([value] if isinstance(value, str) else value) if text]
+
+
+def native_options(given: dict[str, Any] | None) -> dict[str, Any]:
+    """Options in Ollama's own names, their types checked; unknown ones pass."""
+    return {
+        name: _native_option(name, value)
+        for name, value in (given or {}).items()
+        if value is not None
+    }
+
+
+def _native_option(name: str, value: Any) -> Any:
+    if name == "stop":
+        wanted, fits = "an array of strings", _is_texts(value)
+        value = [value] if isinstance(value, str) else value
+    elif name in _INTEGERS:
+        wanted, fits = "an integer", _is_number(value) and value == int(value)
+        value = int(value) if fits else value
+    elif name in _NUMBERS:
+        wanted, fits = "a number", _is_number(value)
+    elif name in _BOOLEANS:
+        wanted, fits = "a boolean", isinstance(value, bool)
+    else:
+        return value
+    if not fits:
+        raise BadRequest(
+            f"Invalid type for 'options.{name}': expected {wanted}.",
+            code="invalid_type",
+            param=f"options.{name}",
+        )
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_texts(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def keep_alive(value: str | float | None) -> str | float | None:
+    """How long the model stays loaded: seconds, or a duration as Go writes it."""
+    if isinstance(value, str) and not _DURATION.fullmatch(value):
+        raise BadRequest(
+            "Invalid 'keep_alive': expected a number of seconds or a duration such as"
+            ' "5m" or "1h30m".',
+            code="invalid_value",
+            param="keep_alive",
+        )
+    return value

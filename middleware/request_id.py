@@ -1,0 +1,38 @@
+"""RequestIdMiddleware: every request has an id, and every answer says it.
+
+Place it outermost.  A caller's ``X-Request-Id`` is kept when it is harmless; the id
+goes out as ``x-request-id`` (OpenAI's SDK) and ``request-id`` (Anthropic's).
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from app.exchange import Exchange
+
+_HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIdMiddleware:
+    """Gives the exchange its id."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass the request on, with its id."""
+        exchange = Exchange.of(environ)
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        if _HARMLESS.fullmatch(given):
+            exchange.id = given
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+        ) -> Any:
+            own = [("x-request-id", exchange.id), ("request-id", exchange.id)]
+            return start_response(status, headers + own, exc_info)
+
+        return self.app(environ, start)

@@ -1,0 +1,146 @@
+"""Parameter schemas, prepared for what Ollama can hold, pure.
+
+Of each property Ollama keeps ``anyOf``, ``type``, ``items``, ``description``, ``enum``,
+``properties`` and ``required``, and drops everything else without a word
+(``api/types.go``).  So references are put in place, near equivalents are used, and
+limits that have none are said in the description, where the model can read them.
+"""
+
+from typing import Any
+
+import msgspec
+
+from app.errors import BadRequest
+
+#: How many references are followed: a few definitions can unfold to millions.
+MAX_REFERENCES = 1000
+
+#: Keywords without a counterpart, which the description can carry.
+_SAID_IN_WORDS = (
+    "default",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "multipleOf",
+    "pattern",
+    "uniqueItems",
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def prepared(schema: dict[str, Any] | None, param: str) -> dict[str, Any]:
+    """A function's parameters as Ollama understands them; raises ``BadRequest``."""
+    if not schema:
+        return {"type": "object", "properties": {}}
+    return _Preparation(schema, param).parameters()
+
+
+class _Preparation:
+    """One schema being prepared: its definitions, and the references followed."""
+
+    def __init__(self, root: dict[str, Any], param: str) -> None:
+        self._root = root
+        self._param = param
+        self._inside: list[str] = []
+        self._followed = 0
+
+    def parameters(self) -> dict[str, Any]:
+        top = self._schema(self._root, self._param)
+        top.setdefault("type", "object")
+        top.setdefault("properties", {})
+        return {k: v for k, v in top.items() if k not in ("$defs", "definitions")}
+
+    def _schema(self, schema: Any, param: str) -> dict[str, Any]:
+        if isinstance(schema, bool):
+            return {}  # true and false have no form in Ollama's type
+        if not isinstance(schema, dict):
+            raise _not_an_object(param)
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return self._plain(schema, param)
+        rest = {name: value for name, value in schema.items() if name != "$ref"}
+        # A schema that contains itself ends here: Ollama knows no references.
+        if reference in self._inside or self._followed >= MAX_REFERENCES:
+            return self._plain(rest, param)
+        self._inside.append(reference)
+        self._followed += 1
+        result = self._plain({**self._target(reference), **rest}, param)
+        self._inside.pop()
+        return result
+
+    def _target(self, reference: str) -> dict[str, Any]:
+        """What ``#/$defs/name`` points to; nothing for what is not there."""
+        target: Any = self._root
+        for name in reference.removeprefix("#").strip("/").split("/"):
+            name = name.replace("~1", "/").replace("~0", "~")
+            if name:
+                target = target.get(name) if isinstance(target, dict) else None
+        return target if isinstance(target, dict) else {}
+
+    def _plain(self, schema: dict[str, Any], param: str) -> dict[str, Any]:
+        """A schema without a reference of its own."""
+        if isinstance(schema.get("$ref"), str):
+            return self._schema(schema, param)
+        result = {k: v for k, v in schema.items() if k not in ("oneOf", "const")}
+        self._near_equivalents(schema, result, param)
+        self._children(result, param)
+        return _with_limits_in_words(result)
+
+    def _near_equivalents(
+        self, schema: dict[str, Any], result: dict[str, Any], param: str
+    ) -> None:
+        if "oneOf" in schema:
+            result.setdefault("anyOf", schema["oneOf"])
+        if "const" in schema:
+            result.setdefault("enum", [schema["const"]])
+        parts = result.get("allOf")
+        if isinstance(parts, list) and len(parts) == 1:
+            del result["allOf"]
+            only = self._schema(parts[0], f"{param}.allOf[0]")
+            for name, value in only.items():
+                result.setdefault(name, value)
+
+    def _children(self, result: dict[str, Any], param: str) -> None:
+        properties = result.get("properties")
+        if properties is not None:
+            if not isinstance(properties, dict):
+                raise _not_an_object(f"{param}.properties")
+            result["properties"] = {
+                name: self._schema(value, f"{param}.properties.{name}")
+                for name, value in properties.items()
+            }
+        if isinstance(result.get("items"), dict):
+            result["items"] = self._schema(result["items"], f"{param}.items")
+        if isinstance(result.get("anyOf"), list):
+            result["anyOf"] = [
+                self._schema(value, f"{param}.anyOf[{index}]")
+                for index, value in enumerate(result["anyOf"])
+            ]
+
+
+def _with_limits_in_words(schema: dict[str, Any]) -> dict[str, Any]:
+    said = [
+        f"{name}: {_encode(schema[name]).decode()}"
+        for name in _SAID_IN_WORDS
+        if name in schema
+    ]
+    if said:
+        words = "(" + ", ".join(said) + ")"
+        description = schema.get("description")
+        schema["description"] = f"{description} {words}" if description else words
+    return schema
+
+
+def _not_an_object(param: str) -> BadRequest:
+    return BadRequest(
+        f"Invalid type for '{param}': expected an object.",
+        code="invalid_type",
+        param=param,
+    )

@@ -1,0 +1,218 @@
+"""From a request's bytes to a struct, and every refusal on the way, in OpenAI's terms.
+
+Pure: bytes in, struct out, ``BadRequest`` raised.  The rules are those of the
+specification (reliability, section 7; decisions, 4 and 5).
+"""
+
+import re
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from app.errors import BadRequest
+from app.wire.decoding import decode
+
+Request = TypeVar("Request", bound=msgspec.Struct)
+
+MAX_DEPTH = 128
+MAX_INTEGER = 2**63 - 1
+MAX_NAME = 512
+
+_BOM = b"\xef\xbb\xbf"
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MESSAGE = re.compile(
+    r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`"
+    r"|Object missing required field `(?P<missing>[^`]*)`"
+)
+#: What msgspec calls a type, in a user's words.
+_WORDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "int | float": "a number",
+    "bool": "a boolean",
+    "null": "null",
+    "array": "an array",
+    "object": "an object",
+}
+
+
+class _Decoders(Generic[Request]):
+    """Decoders of one request type: the strict one, and the one that tolerates.
+
+    The strict one refuses unknown fields, which is how they are noticed without a
+    second look at ordinary requests.
+    """
+
+    def __init__(self, request: type[Request]) -> None:
+        strict = msgspec.defstruct(
+            request.__name__, [], bases=(request,), forbid_unknown_fields=True
+        )
+        self.strict: msgspec.json.Decoder[Request] = msgspec.json.Decoder(strict)
+        self.tolerant = msgspec.json.Decoder(request)
+        self.known = {field.encode_name for field in msgspec.structs.fields(request)}
+
+
+_decode_object = msgspec.json.Decoder(dict[str, Any])
+
+
+def parse(request: type[Request], body: bytes) -> tuple[Request, list[str]]:
+    """The request and the names of its fields that nobody knows.
+
+    Raises ``BadRequest`` for anything that is no JSON object of the right types.
+    """
+    decoders: _Decoders[Request] = _decoders(request)
+    body = _checked_bytes(body)
+    try:
+        return decode(decoders.strict, body), []
+    except msgspec.ValidationError as exc:
+        if not str(exc).startswith("Object contains unknown field"):
+            raise mistyped(exc) from exc
+    except msgspec.DecodeError as exc:
+        raise _not_json() from exc
+    try:
+        value = decode(decoders.tolerant, body)
+        names = decode(_decode_object, body)
+    except msgspec.ValidationError as exc:
+        raise mistyped(exc) from exc
+    except msgspec.DecodeError as exc:
+        raise _not_json() from exc
+    return value, [name for name in names if name not in decoders.known]
+
+
+@cache
+def _decoders(request: type[msgspec.Struct]) -> _Decoders[Any]:
+    return _Decoders(request)
+
+
+def _checked_bytes(body: bytes) -> bytes:
+    body = body.removeprefix(_BOM)
+    if not body.strip():
+        raise _not_json()
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _too_deep(body):
+        raise BadRequest(
+            f"The JSON body is nested too deeply (more than {MAX_DEPTH} levels).",
+            code="invalid_json",
+        )
+    try:
+        body.decode()
+    except UnicodeDecodeError as exc:
+        raise _not_json("it is not valid UTF-8") from exc
+    return body
+
+
+def _too_deep(body: bytes) -> bool:
+    """Whether brackets nest deeper than allowed: each round takes off one level."""
+    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(shorter) == len(brackets):
+            return False
+        brackets = shorter
+    return bool(brackets)
+
+
+def _not_json(reason: str = "") -> BadRequest:
+    more = f" ({reason})" if reason else ""
+    return BadRequest(
+        f"We could not parse the JSON body of your request{more}.", code="invalid_json"
+    )
+
+
+def mistyped(exc: msgspec.ValidationError) -> BadRequest:
+    """msgspec's complaint with OpenAI's wording, param and code."""
+    text, _, path = str(exc).partition(" - at `$")
+    param = path.rstrip("`").lstrip(".").replace("[...]", "")
+    found = _MESSAGE.match(text)
+    if found and found["missing"]:
+        return missing(f"{param}.{found['missing']}" if param else found["missing"])
+    if not param:
+        return BadRequest(
+            "The body of the request must be a JSON object.", code="invalid_type"
+        )
+    if ".content[" in param:
+        return BadRequest("invalid message format", code="invalid_type", param=param)
+    if found is None:
+        return BadRequest(
+            f"Invalid value for '{param}': {text[:1].lower()}{text[1:]}.",
+            code="invalid_value",
+            param=param,
+        )
+    return BadRequest(
+        f"Invalid type for '{param}': expected {_words(found['expected'])},"
+        f" but got {_words(found['got'])} instead.",
+        code="invalid_type",
+        param=param,
+    )
+
+
+def _words(types: str) -> str:
+    types = types.removesuffix(" | null").replace("int | float", "float")
+    return " or ".join(_WORDS.get(name, name) for name in types.split(" | "))
+
+
+def missing(param: str) -> BadRequest:
+    """A field that must be there is not."""
+    return BadRequest(
+        f"Missing required parameter: '{param}'.",
+        code="missing_required_parameter",
+        param=param,
+    )
+
+
+def integer(value: float | None, param: str, minimum: int | None = None) -> int | None:
+    """An integer, which may be written as 5.0; ``None`` stays ``None``."""
+    if value is None:
+        return None
+    if value != int(value) or abs(value) > MAX_INTEGER:
+        raise BadRequest(
+            f"Invalid type for '{param}': expected an integer, but got a number"
+            " instead.",
+            code="invalid_type",
+            param=param,
+        )
+    if minimum is not None and value < minimum:
+        raise BadRequest(
+            f"Invalid '{param}': integer below minimum value. Expected a value"
+            f" >= {minimum}, but got {int(value)} instead.",
+            code="integer_below_min_value",
+            param=param,
+        )
+    return int(value)
+
+
+def within(
+    value: float | None, param: str, minimum: float, maximum: float
+) -> float | None:
+    """A number inside a closed range; ``None`` stays ``None``."""
+    if value is None or minimum <= value <= maximum:
+        return value
+    side, limit = (
+        ("below minimum", minimum)
+        if value < minimum
+        else (
+            "above maximum",
+            maximum,
+        )
+    )
+    sign = ">=" if value < minimum else "<="
+    raise BadRequest(
+        f"Invalid '{param}': decimal {side} value. Expected a value {sign} {limit:g},"
+        f" but got {value:g} instead.",
+        code="invalid_value",
+        param=param,
+    )
+
+
+def model_name(model: str | None) -> str:
+    """The model's name as the client sent it."""
+    if not model or not model.strip():
+        raise BadRequest(
+            "model is required", code="missing_required_parameter", param="model"
+        )
+    if len(model) > MAX_NAME or _CONTROL.search(model):
+        raise BadRequest("invalid model name", code="invalid_value", param="model")
+    return model

@@ -24,8 +24,17 @@ from .upstream import Upstream
 _STREAMED = ("/api/blobs/", "/api/create", "/api/pull", "/api/push")
 #: May be tried again when a kept connection turns out to be dead.
 _REPEATABLE = frozenset(
-    ["/", "/api/chat", "/api/embed", "/api/embeddings", "/api/generate", "/api/ps"]
-    + ["/api/show", "/api/tags", "/api/version"]
+    [
+        "/",
+        "/api/chat",
+        "/api/embed",
+        "/api/embeddings",
+        "/api/generate",
+        "/api/ps",
+        "/api/show",
+        "/api/tags",
+        "/api/version",
+    ]
 )
 _RETURNED = frozenset(["content-type", "content-length", "content-encoding"])
 _RETRY_AFTER = re.compile(r"[0-9]{1,5}")

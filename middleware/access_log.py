@@ -5,6 +5,7 @@ what clients choose (path, model, id) is escaped, so one request is one line.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -13,6 +14,8 @@ from app.carrier import Headers
 from app.exchange import Exchange
 
 MAX_VALUE = 256
+#: What needs no quotes; everything else is written as JSON, in ASCII.
+_PLAIN = re.compile(r"[!#-<>-\[\]-~]+", re.ASCII)
 
 
 class AccessLogMiddleware:
@@ -113,12 +116,4 @@ class _Watched:
 
 def _value(value: object) -> str:
     text = str(value)[:MAX_VALUE]
-    if text.isalnum() and text.isascii():
-        return text
-    return json.dumps(text) if _needs_quotes(text) else text
-
-
-def _needs_quotes(text: str) -> bool:
-    return (
-        not text.isascii() or not text.isprintable() or any(c in text for c in ' "=\\')
-    )
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)

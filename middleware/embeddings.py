@@ -95,12 +95,8 @@ def _encoding(given: str | None) -> str:
 
 
 def _not_text(given: list[Any]) -> BadRequest:
-    tokens = [
-        item
-        for entry in given
-        for item in (entry if isinstance(entry, list) else [entry])
-    ]
-    if all(isinstance(token, int) for token in tokens):
+    lists = [entry if isinstance(entry, list) else [entry] for entry in given]
+    if all(isinstance(token, int) for entry in lists for token in entry):
         return _invalid(
             "token array input is not supported by this server; send text",
             "unsupported_value",

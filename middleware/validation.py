@@ -32,7 +32,6 @@ _WORDS = {
     "str": "a string",
     "int": "an integer",
     "float": "a number",
-    "int | float": "a number",
     "bool": "a boolean",
     "null": "null",
     "array": "an array",
@@ -150,7 +149,7 @@ def mistyped(exc: msgspec.ValidationError) -> BadRequest:
 
 
 def _words(types: str) -> str:
-    types = types.removesuffix(" | null").replace("int | float", "float")
+    types = types.removesuffix(" | null").replace("int | float", "int")
     return " or ".join(_WORDS.get(name, name) for name in types.split(" | "))
 
 

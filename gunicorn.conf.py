@@ -5,6 +5,16 @@ of ``app.settings``; the values below are the ones that have only one right answ
 """
 
 # ruff: noqa: E402 - the order is the point
+import os
+import sys
+
+# gunicorn has put the current directory first on the path, where any `flask.py` of a
+# user's would be taken for Flask.  Ours comes first and theirs last.
+_home = os.path.dirname(os.path.realpath(__file__))
+_paths = [path for path in sys.path if path != _home]
+_paths.sort(key=lambda path: os.path.realpath(path) == os.path.realpath(""))
+sys.path[:] = [_home, *_paths]
+
 from gevent import monkey
 
 # Before anything imports ssl, urllib3 or requests: the worker patches too late for
@@ -12,14 +22,8 @@ from gevent import monkey
 monkey.patch_all()
 
 import ipaddress
-import os
-import sys
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-# First on the path, so that `app` and `wsgi` are ours wherever we are started.
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from app.settings import Settings, SettingsError
 

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from .carrier import Clock, Headers, Limit, NoAnswer
-from .errors import UpstreamBroken
+from .errors import GatewayError, UpstreamBroken
 from .framing import body_of
 from .head import Head, HeadReader, cut_short
+
+#: How long a complete answer may take to end its framing (reliability, U6).
+FRAMING_SECONDS = 1.0
 
 
 class Channel(Protocol):
@@ -94,6 +97,18 @@ class Answer:
         if self._open:
             self._open = False
             self._channel.close()
+
+    def release(self) -> None:
+        """Read what is left of the framing, if it comes at once; then let go."""
+        limit = self._channel.clock.within(FRAMING_SECONDS)
+        try:
+            while self._open and limit.remaining():
+                self._body.feed(self._channel.receive(limit))
+                self._settle()
+        except (GatewayError, OSError):
+            pass  # the answer was complete; only its connection is lost
+        finally:
+            self.close()
 
     def _receive(self) -> bytes:
         channel = self._channel

@@ -72,7 +72,7 @@ class Response(Protocol):
     iteration means a body that is whole by its framing; anything else raises
     ``UpstreamBroken`` or ``UpstreamTimeout``.  ``close()`` may be called at any
     time and more than once; it never raises, and an unfinished connection is
-    closed, never reused.
+    closed, never reused.  ``release()`` is its kinder form.
     """
 
     status: int
@@ -85,6 +85,12 @@ class Response(Protocol):
 
     def close(self) -> None:
         """Let go of the answer."""
+
+    def release(self) -> None:
+        """Let go of an answer that is complete in meaning, if not in its framing.
+
+        Waits for at most a second, so that the connection can be kept.
+        """
 
 
 class Carrier(Protocol):
@@ -182,6 +188,10 @@ class Clock:
         seconds = self._seconds(phase)
         when = math.inf if seconds is None else time.monotonic() + seconds
         return Limit(when, phase) if when < self.end else Limit(self.end, "total")
+
+    def within(self, seconds: float) -> Limit:
+        """A limit of its own, from now; the total counts no more."""
+        return Limit(time.monotonic() + seconds, "idle")
 
     def late(self, phase: Phase) -> UpstreamTimeout:
         """The error that says what was waited for."""

@@ -129,6 +129,7 @@ class _Relayed:
     def __init__(self, response: Response, exchange: Exchange) -> None:
         self._response = response
         self._exchange = exchange
+        self._last = b"\n"
 
     def headers(self, method: str) -> Headers:
         """What the client gets of Ollama's headers; raises for a redirect."""
@@ -143,14 +144,20 @@ class _Relayed:
         ]
         if any(v.startswith("application/x-ndjson") for k, v in kept):
             kept.append(("X-Accel-Buffering", "no"))
-            self._exchange.render_failure = _ndjson_failure
+            self._exchange.render_failure = self._ndjson_failure
         return kept
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._response)
+        self._last = data = next(self._response)
+        return data
+
+    def _ndjson_failure(self, error: GatewayError) -> bytes:
+        """A line of its own, whether or not the one before was cut."""
+        fresh = b"" if self._last.endswith(b"\n") else b"\n"
+        return fresh + _encode({"error": error.message}) + b"\n"
 
     def close(self) -> None:
         # A writer that has all it needs does not wait for the end of the framing.
@@ -158,11 +165,6 @@ class _Relayed:
             self._response.release()
         else:
             self._response.close()
-
-
-def _ndjson_failure(error: GatewayError) -> bytes:
-    """A fresh line: the one before may have been cut."""
-    return b"\n" + _encode({"error": error.message}) + b"\n"
 
 
 def _target(environ: WSGIEnvironment) -> str:

@@ -83,7 +83,7 @@ def calling(
 ) -> WSGIEnvironment:
     """A copy of the environ that makes one call to Ollama.
 
-    Nothing of the client's own framing, path or query is left in it.
+    Nothing of the client's own framing, path, query or wishes is left in it.
     """
     call = environ.copy()
     for name in (
@@ -92,6 +92,7 @@ def calling(
         "HTTP_CONTENT_ENCODING",
         "CONTENT_LENGTH",
         "CONTENT_TYPE",
+        "HTTP_ACCEPT",
     ):
         call.pop(name, None)
     call |= {"REQUEST_METHOD": method, "PATH_INFO": path, "RAW_URI": path}

@@ -5,7 +5,6 @@ log probabilities in OpenAI's form.  ``ChatWriter`` and ``CompleteWriter`` build
 """
 
 import secrets
-import string
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,12 +19,10 @@ from .base import ResponseWriter
 
 Reply = TypeVar("Reply", bound=ollama.Reply)
 
-_ALPHABET = string.ascii_letters + string.digits
-
 
 def new_id(prefix: str) -> str:
-    """An id with 24 random characters; Ollama's own (0 to 998) collide."""
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+    """An id with 24 random hexadecimal digits; Ollama's own (0 to 998) collide."""
+    return prefix + secrets.token_hex(12)
 
 
 def epoch(timestamp: str | None) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 from . import faults, fields, golang, names
 from .calls import TOO_LONG, Call, Refusal, model_of, options
-from .deliver import Clock, collected, loaded, refuse, rendered, speak
-from .golang import GoError, Raw, encode, float32, number
+from .deliver import Clock, loaded, refuse, rendered, speak
+from .golang import GoError, Raw, float32, number
 from .journal import Journal
 from .library import Library, send
 from .models import Catalogue, Model
@@ -35,6 +35,7 @@ _CORS_HEADERS = (
     "X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count,"
     "X-Stainless-Runtime,X-Stainless-Runtime-Version,X-Stainless-Timeout"
 )
+_CORS_METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 _TEXT = "text/plain"
 Handler = Callable[[Exchange], None]
 
@@ -46,7 +47,7 @@ class Api:
         self.catalogue = catalogue
         self.journal = journal
         self.tps = tps
-        self.faults: dict[str, str] = {}
+        self.faults: dict[str, tuple[str, int | None]] = {}
         library = Library(catalogue)
         self.library = library
         self.routes: dict[str, dict[str, Handler]] = {
@@ -102,8 +103,13 @@ class Api:
             kind = ("Content-Type", _TEXT)
             return exchange.answer(405, b"405 method not allowed", [allow, kind])
         if path in self.faults:
-            return self._broken(exchange, self.faults[path])
-        return handler(exchange)
+            exchange.spoil(*self.faults[path])
+        handler(exchange)
+        if exchange.fault and exchange.held is not None:
+            held, exchange.held = exchange.held, None
+            name, after = exchange.fault
+            faults.FAULTS[name](Wire(exchange, held, after))
+        return None
 
     def _elsewhere(self, exchange: Exchange) -> None:
         """Unknown paths, and those that gin corrects."""
@@ -122,10 +128,15 @@ class Api:
             headers.append(("Content-Type", "text/html; charset=utf-8"))
         return exchange.answer(status, body, headers)
 
-    def _broken(self, exchange: Exchange, name: str) -> None:
-        exchange.read()
-        body = encode({"models": [], "version": VERSION}).encode()
-        faults.FAULTS[name](Wire(exchange, [body], None))
+    def _model(
+        self, exchange: Exchange, request: dict[str, Any], *, embeds: bool = False
+    ) -> Model:
+        """The model asked for; one that is made to fail spoils the answer."""
+        model = model_of(self.catalogue, request.get("model", ""), embeds=embeds)
+        behaviour = model.behaviour
+        if behaviour.fault and exchange.held is None:
+            exchange.spoil(behaviour.fault, behaviour.after)
+        return model
 
     def _chat(self, exchange: Exchange) -> None:
         clock = Clock()
@@ -133,7 +144,7 @@ class Api:
         _check_top(request)
         if not request.get("model"):
             raise Refusal(400, "model is required")
-        model = model_of(self.catalogue, request["model"])
+        model = self._model(exchange, request)
         if "completion" not in model.capabilities:
             raise Refusal(400, f'"{request["model"]}" does not support chat')
         call = Call(request, model, chat=True)
@@ -143,7 +154,7 @@ class Api:
         clock = Clock()
         request = read(exchange, fields.GENERATE)
         _check_top(request)
-        model = model_of(self.catalogue, request.get("model", ""))
+        model = self._model(exchange, request)
         special = any(request.get(key) for key in ("template", "system", "context"))
         if request.get("raw") and special:
             reason = "raw mode does not support template, system, or context"
@@ -167,23 +178,12 @@ class Api:
         if call.request.get("_debug_render_only"):
             return exchange.answer(200, rendered(call), kind)
         try:
-            if call.model.behaviour.fault:
-                lines = collected(exchange, call, clock)
-                self._fail(exchange, call.model, lines)
-            else:
-                speak(exchange, call, clock)
+            speak(exchange, call, clock)
         except Refusal as refusal:
-            if "unexpectedly stopped" in str(refusal):
-                self.catalogue.loaded.pop(call.model.name.key, None)
             return refuse(exchange, refusal, call.stream)
         if keep == 0:
             self.catalogue.loaded.pop(call.model.name.key, None)
         return None
-
-    @staticmethod
-    def _fail(exchange: Exchange, model: Model, lines: list[bytes]) -> None:
-        behaviour = model.behaviour
-        faults.FAULTS[behaviour.fault](Wire(exchange, lines, behaviour.after))
 
     def _load(
         self, exchange: Exchange, model: Model, keep: int | None, call: Call | None
@@ -199,7 +199,7 @@ class Api:
         clock = Clock()
         request = read(exchange, fields.EMBED)
         inputs = _inputs(request.get("input"))
-        model = model_of(self.catalogue, request.get("model", ""), embeds=True)
+        model = self._model(exchange, request, embeds=True)
         chosen = options(request.get("options", {}))
         self._load(exchange, model, request.get("keep_alive"), None)
         clock.loaded = time.perf_counter_ns()
@@ -217,13 +217,7 @@ class Api:
             body["load_duration"] = max(1, clock.loaded - clock.start)
             body["prompt_eval_count"] = sum(min(count, limit) for count in counts)
         self._unloaded(request, model)
-        self._embedded(exchange, model, body)
-
-    def _embedded(self, exchange: Exchange, model: Model, body: dict[str, Any]) -> None:
-        if model.behaviour.fault:
-            self._fail(exchange, model, [encode(body).encode()])
-        else:
-            send(exchange, body)
+        send(exchange, body)
 
     def _unloaded(self, request: dict[str, Any], model: Model) -> None:
         if request.get("keep_alive") == 0:
@@ -231,14 +225,14 @@ class Api:
 
     def _embeddings(self, exchange: Exchange) -> None:
         request = read(exchange, fields.EMBEDDINGS)
-        model = model_of(self.catalogue, request.get("model", ""), embeds=True)
+        model = self._model(exchange, request, embeds=True)
         self._load(exchange, model, request.get("keep_alive"), None)
         values: list[Raw] = []
         if request.get("prompt"):
             found = vector(request["prompt"], model.dims, model.dims)
             values = [Raw(number(value)) for value in found]
         self._unloaded(request, model)
-        self._embedded(exchange, model, {"embedding": values})
+        send(exchange, {"embedding": values})
 
     def _log(self, exchange: Exchange) -> None:
         shown = [entry.shown() for entry in self.journal.entries]
@@ -262,8 +256,10 @@ class Api:
         name = exchange.query.get("name", "")
         if name not in faults.FAULTS:
             raise Refusal(404, f"no fault {name!r}")
-        self.faults[exchange.query.get("path", "/api/tags")] = name
-        send(exchange, {"faults": self.faults})
+        after = exchange.query.get("after")
+        path = exchange.query.get("path", "/api/tags")
+        self.faults[path] = (name, None if after is None else int(after))
+        send(exchange, {"faults": list(self.faults)})
 
     def _clear_faults(self, exchange: Exchange) -> None:
         self.faults.clear()

@@ -203,17 +203,6 @@ def _chunks(exchange: Exchange, call: Call, answer: Answer, count: int) -> None:
     exchange.lines([_line(call, Part(), end).encode() + b"\n"])
 
 
-def collected(exchange: Exchange, call: Call, clock: Clock) -> list[bytes]:
-    """The answer's lines, unsent: what a fault starts from."""
-    call.check_format()
-    prompt = call.rendered()
-    answer = Answer(exchange, call, prompt, clock)
-    count = call.count(prompt)
-    if not call.stream:
-        return [answer.document(count).encode()]
-    return [line.encode() + b"\n" for line in answer.lines(count)]
-
-
 def loaded(call: Call, reason: str) -> bytes:
     """The answer to a call without a prompt: the model was only (un)loaded."""
     done = f'"done":true,"done_reason":"{reason}"'
@@ -232,6 +221,7 @@ def rendered(call: Call) -> bytes:
 
 def refuse(exchange: Exchange, refusal: Refusal, streams: bool) -> None:
     """An error; one out of the runner of a stream is framed as a stream."""
+    exchange.held = exchange.fault = None
     if exchange.started:
         exchange.lines([refusal.body + b"\n"])
         exchange.finish()

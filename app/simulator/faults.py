@@ -442,8 +442,11 @@ def big_line(wire: Wire) -> None:
 @fault
 def error_line(wire: Wire) -> None:
     """The runner dies after n lines: an error line, and no done."""
-    wire.good()
     reason = "an error was encountered while running the model: unexpected EOF"
+    if not wire.streams:
+        wire.refuse(500, _said(reason))
+        return
+    wire.good()
     wire.chunk(f'{{"error":"{reason}"}}\n'.encode())
     wire.last()
 

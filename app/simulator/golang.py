@@ -5,6 +5,7 @@ are Go's decoder texts.  This module knows those, and nothing of Ollama.
 """
 
 import datetime
+import decimal
 import json
 import math
 import re
@@ -56,8 +57,7 @@ def number(value: float) -> str:
     if value == 0 or 1e-6 <= abs(value) < 1e21:
         text = repr(value)
         if "e" in text:
-            text = f"{value:.0f}" if abs(value) > 1 else f"{value:.25f}".rstrip("0")
-            text = text if float(text) == value else repr(value)
+            text = format(decimal.Decimal(text), "f")
         return text.removesuffix(".0")
     return re.sub(r"e([+-])0(\d)$", r"e\1\2", repr(value))
 

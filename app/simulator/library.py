@@ -3,6 +3,7 @@
 import hashlib
 import re
 import time
+from json.encoder import encode_basestring
 from typing import Any
 
 from . import fields, names
@@ -147,8 +148,7 @@ class Library:
         digest = digest.replace("-", ":")
         if exchange.method == "HEAD":
             if digest not in self.blobs:
-                path = BLOBS + digest[7:]
-                raise Refusal(404, f"stat {path}: no such file or directory")
+                raise Refusal(404, f'blob "{digest}" not found')
             return exchange.answer(200)
         if digest in self.blobs:
             exchange.read()
@@ -290,7 +290,7 @@ def shown(model: Model, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter(value: Any) -> str:
-    return string(value) if isinstance(value, str) else encode(value)
+    return encode_basestring(value) if isinstance(value, str) else encode(value)
 
 
 def _quoted(text: str) -> str:

@@ -110,6 +110,9 @@ class Exchange:
         self.extra: Headers = []
         self.tps = 0.0
         self._pending = b""
+        #: With a list here nothing is sent: a fault wants to see the good answer.
+        self.held: list[bytes] | None = None
+        self.fault: tuple[str, int | None] | None = None
         self.started = False
         self.keep = True
         self.chunked = False
@@ -143,6 +146,11 @@ class Exchange:
             if not length.isascii() or not length.isdigit():
                 raise BadMessage("400 Bad Request")
             self.body_left = int(length)
+
+    def spoil(self, name: str, after: int | None) -> None:
+        """Hold the answer back: a fault will send it."""
+        self.fault = (name, after)
+        self.held = []
 
     def get(self, name: str) -> str:
         """A header's value, or ""."""
@@ -211,7 +219,7 @@ class Exchange:
 
     def head(self, status: int, headers: Headers, framing: Headers) -> bytes:
         """A response's head: headers sorted as Go does, then what Go adds."""
-        given = sorted(headers + self.extra, key=lambda pair: pair[0])
+        given = sorted(self.extra + headers, key=lambda pair: pair[0])
         added = [("Date", _date()), *framing]
         if not self.keep:
             added.insert(len(added) - self.chunked, ("Connection", "close"))
@@ -225,6 +233,9 @@ class Exchange:
     ) -> None:
         """A complete answer; large ones are chunked, as Go does."""
         headers = headers or []
+        if self.held is not None:
+            self.held.append(body)
+            return
         self.started = True
         self.entry.first_line = time.time()
         if self.method == "HEAD" or status == HTTPStatus.NO_CONTENT:
@@ -240,7 +251,9 @@ class Exchange:
             self.finish()
 
     def begin(self, status: int, headers: Headers) -> None:
-        """Send the head of an answer of unknown length."""
+        """Send the head of an answer of unknown length, with its first lines."""
+        if self.held is not None:
+            return
         self.started = True
         self.chunked = not self.old
         framing = [("Transfer-Encoding", "chunked")] if self.chunked else []
@@ -249,6 +262,9 @@ class Exchange:
 
     def lines(self, lines: Iterable[bytes]) -> None:
         """Send lines in one segment, each a chunk of its own."""
+        if self.held is not None:
+            self.held.extend(lines)
+            return
         if self.entry.first_line is None:
             self.entry.first_line = time.time()
         head, self._pending = self._pending, b""
@@ -258,6 +274,8 @@ class Exchange:
 
     def finish(self) -> None:
         """End an answer that was begun."""
+        if self.held is not None:
+            return
         head, self._pending = self._pending, b""
         self.connection.send(head + (b"0\r\n\r\n" if self.chunked else b""))
 

@@ -193,9 +193,7 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     }
     if properties == {}:
         kept["properties"] = {}
-    shown = {"name": function.get("name", "")}
-    if function.get("description"):
-        shown["description"] = function["description"]
+    shown = {key: function.get(key, "") for key in ("name", "description")}
     return {"type": tool.get("type", ""), "function": {**shown, "parameters": kept}}
 
 

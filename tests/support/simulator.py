@@ -76,8 +76,8 @@ class Simulator:
         finally:
             connection.close()
 
-    def _own(self, method: str, path: str, **query: Any) -> Any:
-        target = f"/simulator/{path}?{urlencode(query)}"
+    def _own(self, method: str, own: str, /, **query: Any) -> Any:
+        target = f"/simulator/{own}?{urlencode(query)}"
         status, body = self.ask(method, target, timeout=query.get("timeout", 5) + 10)
         answer = json.loads(body)
         assert status == 200, f"{target}: {answer}"
@@ -106,9 +106,10 @@ class Simulator:
         """How many requests are being answered now."""
         return int(self._own("GET", "open")["open"])
 
-    def fault(self, path: str, name: str) -> None:
-        """Break a route (such as /api/tags) with a named fault."""
-        self._own("POST", "fault", path=path, name=name)
+    def fault(self, path: str, name: str, after: int | None = None) -> None:
+        """Break a route (such as /api/tags), whatever the model, by a fault's name."""
+        more = {} if after is None else {"after": after}
+        self._own("POST", "fault", path=path, name=name, **more)
 
     def mend(self) -> None:
         """Undo every ``fault``."""

@@ -43,8 +43,8 @@ class Server:
 
     ``env`` are variables such as ``OLLAMA_URL``; ``arguments`` go to gunicorn.  It
     runs in an empty directory, where no ``.env`` of the developer's lies, or in
-    ``cwd``.  ``command`` replaces the program, as a user types it; ``socket_path`` is
-    where it answers if not on ``port``.
+    ``cwd``.  ``port`` is chosen if not given, ``command`` replaces the program, and
+    ``socket_path`` is where it answers if not on ``port``.
     """
 
     def __init__(
@@ -54,13 +54,14 @@ class Server:
         arguments: Sequence[str] = (),
         command: Sequence[str] | None = None,
         cwd: Path | None = None,
+        port: int = 0,
         socket_path: Path | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         ours, extra = gunicorn(list(arguments))
         self._command = ours if command is None else [*command, *arguments]
-        self._env = clean_environ(PANNIER_PORT=str(self.port), **(env or {}))
+        self._env = clean_environ(**{"PANNIER_PORT": str(self.port), **(env or {})})
         if command is None:
             self._env |= extra
         self._socket_path = socket_path

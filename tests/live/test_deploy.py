@@ -1,0 +1,399 @@
+"""Deployment: the shipped nginx configuration, Dockerfile, compose file and unit."""
+
+import configparser
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from support.server import PATIENCE, Server, clean_environ, free_port
+from support.simulator import Simulator
+
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+CONFIG = (ROOT / "contrib" / "nginx.conf").read_text()
+
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+
+_MAIN = """\
+daemon off;
+{user}
+pid {directory}/pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    include {directory}/pannier.conf;
+}}
+"""
+
+
+def replaced(text: str, old: str, new: str) -> str:
+    """The text with one line of it changed; it must be there, once."""
+    assert text.count(old) == 1, f"{old!r} is not in contrib/nginx.conf, once"
+    return text.replace(old, new)
+
+
+@contextlib.contextmanager
+def nginx(config: str) -> Iterator[str]:
+    """nginx on a free port with ``config``, listening; gives its URL."""
+    port = free_port()
+    config = replaced(config, "listen 80;", f"listen 127.0.0.1:{port};")
+    with tempfile.TemporaryDirectory() as directory:
+        # nginx's workers give root away, and then cannot reach a test's own socket.
+        user = "user root;" if os.geteuid() == 0 else ""
+        main = Path(directory, "nginx.conf")
+        main.write_text(_MAIN.format(directory=directory, user=user))
+        Path(directory, "pannier.conf").write_text(config)
+        assert NGINX is not None
+        process = subprocess.Popen([NGINX, "-p", directory, "-c", str(main)])
+        try:
+            wait_for_port(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Return when somebody listens there."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"nginx does not listen (exit code {process.poll()})")
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """A stand-in for Ollama."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def front(simulator: Simulator) -> Iterator[str]:
+    """The URL of nginx in front of Pannier in front of the simulator."""
+    with (
+        Server({"OLLAMA_URL": simulator.url}) as server,
+        nginx(
+            replaced(
+                CONFIG, "server 127.0.0.1:8080;", f"server 127.0.0.1:{server.port};"
+            )
+        ) as url,
+    ):
+        yield url
+
+
+@contextlib.contextmanager
+def request(
+    method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
+) -> Iterator[http.client.HTTPResponse]:
+    """One request on a connection of its own; gives the response, body unread."""
+    where = urlsplit(url)
+    assert where.hostname is not None
+    connection = http.client.HTTPConnection(
+        where.hostname, where.port, timeout=PATIENCE
+    )
+    with contextlib.closing(connection):
+        sent = None if body is None else json.dumps(body)
+        target = url.partition(where.netloc)[2]
+        connection.request(method, target, sent, headers or {})
+        yield connection.getresponse()
+
+
+def chat(text: str = "Hello", model: str = "llama3.2", **more: Any) -> dict[str, Any]:
+    """A chat completion's request."""
+    return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+
+
+def content(response: http.client.HTTPResponse) -> str:
+    """The text of a whole chat completion."""
+    answer = json.loads(response.read())
+    assert response.status == 200, answer
+    return str(answer["choices"][0]["message"]["content"])
+
+
+@needs_nginx
+@pytest.mark.live
+def test_an_answer_through_nginx(front: str) -> None:
+    """A plain answer comes through."""
+    with request("POST", f"{front}/v1/chat/completions", chat()) as response:
+        assert content(response)
+
+
+@needs_nginx
+@pytest.mark.live
+def test_nginx_does_not_hold_a_stream_back(front: str, simulator: Simulator) -> None:
+    """The first frame is with the client before Ollama has written the second."""
+    body = chat("slowly", "sim-chunks3-tps1", stream=True)
+    with request("POST", f"{front}/v1/chat/completions", body) as response:
+        assert response.getheader("Content-Type", "").startswith("text/event-stream")
+        while b'"content":"' not in response.readline():
+            pass
+        arrived = time.time()
+        asked = simulator.wait(path="/api/chat", body="slowly")
+        assert asked["outcome"] == "open"
+        assert arrived - asked["first_line"] < 1.0, "the second is written 1 s later"
+        assert response.read().endswith(b"data: [DONE]\n\n")
+
+
+@needs_nginx
+@pytest.mark.live
+def test_nginx_tells_that_a_client_left(front: str, simulator: Simulator) -> None:
+    """A client that leaves in the middle of a stream stops the model."""
+    body = chat("leaving", "sim-chunks1000-tps5", stream=True)
+    with request("POST", f"{front}/v1/chat/completions", body) as response:
+        response.readline()
+    left = simulator.wait(
+        timeout=PATIENCE, path="/api/chat", body="leaving", outcome="client-left"
+    )
+    assert left["closed"] - left["started"] < 10
+
+
+@needs_nginx
+@pytest.mark.live
+def test_a_body_with_images_fits_through_nginx(front: str) -> None:
+    """A body of 2 MiB, twice nginx's own limit, is served."""
+    body = chat("x" * 2 * 1024 * 1024, "sim-chunks1")
+    with request("POST", f"{front}/v1/chat/completions", body) as response:
+        assert content(response)
+
+
+@needs_nginx
+@pytest.mark.live
+def test_nginx_passes_uploads_on_as_they_come(front: str, simulator: Simulator) -> None:
+    """The upload of a model of 100 GB reaches Ollama before it has all arrived."""
+    where = urlsplit(front)
+    path = "/api/blobs/sha256:" + "0" * 64
+    with socket.create_connection((where.hostname, where.port or 0)) as client:
+        client.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
+            f"Content-Length: {100 * 1024**3}\r\n\r\nGGUF".encode()
+        )
+        asked = simulator.wait(timeout=PATIENCE, method="POST", path=path)
+    lengths = [v for k, v in asked["headers"] if k.lower() == "content-length"]
+    assert lengths == [str(100 * 1024**3)]
+
+
+@needs_nginx
+@pytest.mark.live
+@pytest.mark.parametrize("prefix", ["", "/pannier"])
+@pytest.mark.parametrize("slash", ["/", "%2F"])
+def test_a_model_with_slashes_through_nginx(
+    simulator: Simulator, prefix: str, slash: str
+) -> None:
+    """Names like hf.co/user/model arrive whole, also quoted, also under a prefix."""
+    name = "hf.co/somebody/a-model:Q4"
+    copy = {"source": "llama3.2", "destination": name}
+    assert simulator.ask("POST", "/api/copy", copy)[0] == 200
+    with (
+        Server({"OLLAMA_URL": simulator.url}) as server,
+        nginx(prefixed(server)) as url,
+    ):
+        target = f"{url}{prefix}/v1/models/{name.replace('/', slash)}"
+        with request("GET", target) as response:
+            answer = json.loads(response.read())
+            assert (response.status, answer.get("id")) == (200, name)
+
+
+def prefixed(server: Server) -> str:
+    """The shipped configuration with its locations for a path prefix."""
+    config = CONFIG.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
+    start = config.index("    #location /pannier/ {")
+    return config[:start] + config[start:].replace("    #", "    ")
+
+
+@needs_nginx
+@pytest.mark.live
+def test_a_path_prefix(simulator: Simulator) -> None:
+    """Under /pannier/ everything answers, and so does a stream."""
+    with (
+        Server({"OLLAMA_URL": simulator.url}) as server,
+        nginx(prefixed(server)) as url,
+    ):
+        with request("GET", f"{url}/pannier/health") as response:
+            assert response.status == 200
+        body = chat(stream=True)
+        with request("POST", f"{url}/pannier/v1/chat/completions", body) as response:
+            assert response.read().endswith(b"data: [DONE]\n\n")
+
+
+@needs_nginx
+@pytest.mark.live
+def test_a_unix_socket(simulator: Simulator) -> None:
+    """nginx reaches ``pannier serve --bind unix:…`` as its comment says."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "pannier.sock")
+        config = replaced(CONFIG, "    server 127.0.0.1:8080;\n", "")
+        config = replaced(
+            config,
+            "#server unix:/run/pannier/pannier.sock;",
+            f"server unix:{path};",
+        )
+        with (
+            Server(
+                {"OLLAMA_URL": simulator.url},
+                arguments=["--bind", f"unix:{path}"],
+                socket_path=path,
+            ) as server,
+            nginx(config) as url,
+            request("POST", f"{url}/v1/chat/completions", chat()) as response,
+        ):
+            assert content(response)
+            assert "WARNING" not in server.output()
+
+
+def test_nginx_lets_go_of_connections_first() -> None:
+    """nginx keeps idle connections to us for a shorter time than we do."""
+    kept = re.search(r"keepalive_timeout (\d+)s;", CONFIG)
+    assert kept is not None
+    assert int(kept[1]) < Settings().header_timeout
+
+
+def test_nginx_leaves_the_limit_of_bodies_to_us() -> None:
+    """What our own limit allows nginx allows, so the error is ours."""
+    allowed = re.search(r"client_max_body_size (\d+)m;", CONFIG)
+    assert allowed is not None
+    assert int(allowed[1]) * 1024 * 1024 > Settings().max_body_bytes
+
+
+def test_nginx_waits_as_long_as_we_do() -> None:
+    """No limit of nginx's cuts an answer that ours would let run."""
+    waits = re.findall(r"proxy_(?:send|read)_timeout (\d+)s;", CONFIG)
+    assert len(waits) == 2
+    assert all(int(wait) >= Settings().total_timeout for wait in waits)
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """What compose.yaml says."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return loaded
+
+
+def test_compose_starts_the_gateway_alone(compose: dict[str, Any]) -> None:
+    """``docker compose up -d`` starts ``gateway`` and nothing else."""
+    services = compose["services"]
+    assert [name for name in services if "profiles" not in services[name]] == [
+        "gateway"
+    ]
+    assert "depends_on" not in services["gateway"]
+
+
+def test_compose_reads_the_reference_s_env(compose: dict[str, Any]) -> None:
+    """PORT is the published port, OLLAMA_URL is Ollama, .env may be missing."""
+    gateway = compose["services"]["gateway"]
+    assert gateway["env_file"] == [{"path": ".env", "required": False}]
+    assert gateway["ports"][0].endswith(":${PORT:-8080}:8080")
+    assert gateway["environment"]["OLLAMA_URL"].startswith("${OLLAMA_URL:-")
+    assert gateway["environment"]["PANNIER_PORT"] == "8080"
+
+
+def test_compose_reaches_the_host(compose: dict[str, Any]) -> None:
+    """The name of the default OLLAMA_URL is the host, on Linux as well."""
+    gateway = compose["services"]["gateway"]
+    default = gateway["environment"]["OLLAMA_URL"].partition(":-")[2].rstrip("}")
+    name = urlsplit(default).hostname
+    assert f"{name}:host-gateway" in gateway["extra_hosts"]
+
+
+def test_the_container_s_settings_are_valid(compose: dict[str, Any]) -> None:
+    """Pannier starts with what Dockerfile and compose file set, and a user's .env."""
+    block = re.search(r"^ENV PATH(?:.*\\\n)*.*", dockerfile(), re.MULTILINE)
+    assert block is not None
+    image = dict(re.findall(r"(\w+)=(\S+)", block[0]))
+    fixed = compose["services"]["gateway"]["environment"]
+    reference = {
+        "PORT": "3000",
+        "SESSION_SECRET": "x",
+        "HOST": "0f3c",
+        "container": "y",
+    }
+    environ = {**reference, **image, **fixed, "OLLAMA_URL": "http://ollama:11434"}
+    settings = Settings.from_environ(environ, Path("/nowhere"))
+    assert (settings.host, settings.port) == ("0.0.0.0", 8080)
+    volume = compose["services"]["gateway"]["volumes"][0].partition(":")[2]
+    assert settings.state_dir == volume
+
+
+def dockerfile() -> str:
+    """The Dockerfile's text."""
+    return (ROOT / "Dockerfile").read_text()
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    """The last stage ends as another user, by number so that a cluster sees it."""
+    users = re.findall(r"^USER (.*)$", dockerfile(), re.MULTILINE)
+    assert users[-1].isdigit()
+    assert int(users[-1]) > 0
+
+
+def test_the_image_s_health_check_checks() -> None:
+    """HEALTHCHECK passes where Pannier answers and fails where nobody does."""
+    line = next(
+        x for x in dockerfile().splitlines() if x.strip().startswith('CMD ["py')
+    )
+    command = [sys.executable, *json.loads(line.partition("CMD ")[2])[1:]]
+
+    def check(**environ: str) -> int:
+        return subprocess.run(
+            command, env=clean_environ(**environ), capture_output=True, timeout=PATIENCE
+        ).returncode
+
+    with Server() as server:
+        assert check(PORT=str(server.port)) == 0
+        assert check(PORT="1", PANNIER_PORT=str(server.port)) == 0
+    assert check(PORT=str(free_port())) != 0
+
+
+@pytest.mark.live
+def test_the_procfile() -> None:
+    """The Procfile's line serves on $PORT of every address."""
+    kind, _, line = (ROOT / "Procfile").read_text().strip().partition(": ")
+    assert kind == "web"
+    port = free_port()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with Server(
+        {"PORT": str(port), "PATH": path, "PANNIER_PORT": ""},
+        command=["sh", "-c", f"exec {line}"],
+        cwd=ROOT,
+        port=port,
+    ) as server:
+        assert f"http://0.0.0.0:{port}" in server.output()
+
+
+def test_the_unit_serves_and_waits() -> None:
+    """The unit starts ``pannier serve`` and lets answers end before it kills."""
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(ROOT / "contrib" / "pannier.service")
+    service = unit["Service"]
+    assert service["ExecStart"].endswith("/pannier serve")
+    assert int(service["TimeoutStopSec"]) > Settings().graceful_timeout
+    assert service["DynamicUser"] == "yes"
+    assert service["RestartPreventExitStatus"] == "2"
+    state = f"PANNIER_STATE_DIR=/var/lib/{service['StateDirectory']}"
+    assert service["Environment"] == state

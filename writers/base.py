@@ -119,25 +119,32 @@ class ResponseWriter(Generic[Reply]):
         self._client("200 OK", self._own_headers(sse.HEADERS))
         lines = LineBuffer()
         for data in body:
-            if frames := self._feed(lines.feed(data)):
-                yield frames
+            yield from self._feed(lines.feed(data))
             if self.done:
                 return  # whatever Ollama still does, this answer is complete
-        if frames := self._feed(lines.flush()):
-            yield frames
+        yield from self._feed(lines.flush())
         self._complete()
 
-    def _feed(self, lines: list[bytes]) -> bytes:
-        """The frames for some lines; those of the last one close the stream."""
+    def _feed(self, lines: list[bytes]) -> Iterator[bytes]:
+        """The frames for some lines, joined; those of the last one close the stream.
+
+        What came before a failure goes out before the failure is raised.
+        """
         frames = []
-        for line in lines:
-            reply = self._decode(line)
-            self.accept(reply)
-            frames.append(self.chunks(reply))
-            if self.done:
-                frames.append(self.finish())
-                break
-        return b"".join(frames)
+        try:
+            for line in lines:
+                reply = self._decode(line)
+                self.accept(reply)
+                frames.append(self.chunks(reply))
+                if self.done:
+                    frames.append(self.finish())
+                    break
+        except GatewayError:
+            if joined := b"".join(frames):
+                yield joined
+            raise
+        if joined := b"".join(frames):
+            yield joined
 
     def _complete(self) -> None:
         """Refuse an answer that ended without ``done``: to clients it looks whole."""

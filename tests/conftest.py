@@ -1,0 +1,33 @@
+"""A simulator, Pannier in front of it, and a client: what live tests need."""
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+from support.server import Server
+from support.simulator import Simulator
+
+pytest_plugins = ["support.noskip"]
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Simulator]:
+    """A simulator in a process of its own."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(simulator: Simulator) -> Iterator[Server]:
+    """A real gunicorn that serves Pannier in front of the simulator."""
+    with Server({"OLLAMA_URL": simulator.url}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[openai.OpenAI]:
+    """OpenAI's own client, pointed at Pannier; it never retries."""
+    with openai.OpenAI(
+        base_url=f"{server.url}/v1", api_key="x", max_retries=0, timeout=30
+    ) as client:
+        yield client

@@ -136,7 +136,10 @@ class Origin(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, url: str) -> "Origin":
         """Read an http or https URL; ``ValueError`` in plain words for any other."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise ValueError("the upstream URL names no valid host") from None
         if parts.scheme not in _PORTS:
             raise ValueError("the upstream URL must begin with http:// or https://")
         if "@" in parts.netloc:

@@ -10,6 +10,7 @@ import _socket
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from errno import EINPROGRESS
 from os import strerror
 from socket import (
@@ -136,15 +137,10 @@ class Connection:
         if self._waiting is not None:
             # The descriptor must live until the sleeper has let go of it.
             self._hub.cancel_wait(self._waiting, self._failure)
-            self._shut_down()
+            with suppress(OSError):  # the peer was first
+                self._socket.shutdown(SHUT_RDWR)
         else:
             self._dispose()
-
-    def _shut_down(self) -> None:
-        try:
-            self._socket.shutdown(SHUT_RDWR)
-        except OSError:  # the peer was first
-            return
 
     def _dispose(self) -> None:
         self._reader.close()

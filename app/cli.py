@@ -5,16 +5,15 @@ imported relatively, so that it works the same as ``pannier.app.cli`` (installed
 as ``python -m app.cli`` (in a checkout).
 """
 
-import configparser
-import importlib.metadata
 import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
-from .launch import HOME, gunicorn
+from .launch import gunicorn
 from .settings import Settings, SettingsError, in_force
+from .version import own_version
 
 USAGE = """\
 usage: pannier COMMAND [arguments]
@@ -78,16 +77,6 @@ def config(arguments: list[str]) -> int:
     return 0
 
 
-def version() -> str:
-    """The installed version, or the checkout's."""
-    try:
-        return importlib.metadata.version("pannier")
-    except importlib.metadata.PackageNotFoundError:
-        setup = configparser.ConfigParser()
-        setup.read(HOME / "setup.cfg")
-        return setup.get("metadata", "version", fallback="unknown")
-
-
 def _no_arguments(command: str, arguments: list[str]) -> None:
     if arguments:
         raise SettingsError(f"'{command}' takes no arguments: {arguments[0]!r}.")
@@ -103,7 +92,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
     "config": config,
     "simulate": simulate,
-    "--version": lambda _: _say(f"pannier {version()}"),
+    "--version": lambda _: _say(f"pannier {own_version()}"),
     "--help": lambda _: _say(USAGE),
     "-h": lambda _: _say(USAGE),
 }

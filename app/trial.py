@@ -17,16 +17,21 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
+from .errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from .launch import gunicorn, module
 from .settings import Settings
+from .upstream import Upstream
 
 #: The simulator's plain chat model.
 _SIMULATED = "llama3.2"
 
-_START_LIMIT = 30.0  # seconds
+# In seconds.
+_START_LIMIT = 30.0
+_PROBE_LIMIT = 5.0
 
+#: What looking into an answer of another shape raises.
+_NOT_OLLAMA = (ValueError, LookupError, TypeError, AttributeError)
 
 Say = Callable[[str], object]
 
@@ -61,9 +66,14 @@ def _stop(*_: Any) -> NoReturn:
 
 
 def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
+    upstream = Upstream(
+        settings.upstream_url,
+        client=settings.upstream_client,
+        api_key=settings.upstream_api_key or None,
+    )
     environ, model = dict(os.environ), None
-    if _answers(settings):
-        model = _first_chat_model(settings)
+    if _answers(upstream):
+        model = _first_chat_model(upstream)
     else:
         environ["OLLAMA_URL"] = running.enter_context(_simulator())
         model = _SIMULATED
@@ -90,46 +100,31 @@ def _busy(settings: Settings) -> str:
         except OSError as exc:
             return (
                 f"Cannot listen on {settings.host}, port {settings.port}:"
-                f" {os.strerror(exc.errno or 0)}.  Stop what is there, or choose"
+                f" {exc.strerror}.  Stop what is there, or choose"
                 f" another port: PANNIER_PORT={settings.port + 1} make run"
             )
     return ""
 
 
-def _answers(settings: Settings) -> bool:
+def _answers(upstream: Upstream) -> bool:
     try:
-        _ask(settings, "GET", "/api/version")
-    except (OSError, http.client.HTTPException):
+        upstream.control("GET", "/api/version", timeout=_PROBE_LIMIT)
+    except (UpstreamUnreachable, UpstreamTimeout):
         return False
+    except UpstreamError:
+        pass  # whatever it is, the user has put it there
     return True
 
 
-def _first_chat_model(settings: Settings) -> str | None:
+def _first_chat_model(upstream: Upstream) -> str | None:
     """The first installed model that can chat; ``None`` if there is none."""
-    with contextlib.suppress(OSError, http.client.HTTPException, LookupError):
-        for model in _ask(settings, "GET", "/api/tags")["models"]:
-            about = _ask(settings, "POST", "/api/show", {"model": model["name"]})
+    with contextlib.suppress(UpstreamError, *_NOT_OLLAMA):
+        for model in json.loads(upstream.control("GET", "/api/tags"))["models"]:
+            asked = {"model": model["name"]}
+            about = json.loads(upstream.control("POST", "/api/show", asked))
             if "completion" in about.get("capabilities", ["completion"]):
                 return str(model["name"])
     return None
-
-
-def _ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
-    """Ollama's answer to a small question, ``{}`` if it is not a JSON object."""
-    url = urlsplit(settings.upstream_url)
-    secure = url.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    headers = {"Content-Type": "application/json"}
-    if settings.upstream_api_key:
-        headers["Authorization"] = f"Bearer {settings.upstream_api_key}"
-    connection = kind(url.hostname or "", url.port, timeout=settings.connect_timeout)
-    with contextlib.closing(connection):
-        connection.request(method, url.path + path, body and json.dumps(body), headers)
-        answer = connection.getresponse().read()
-    with contextlib.suppress(ValueError):
-        found = json.loads(answer)
-        return found if isinstance(found, dict) else {}
-    return {}
 
 
 @contextmanager

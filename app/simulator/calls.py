@@ -248,6 +248,8 @@ class Call:
         room = 10 * self.context
         if not self.request.get("shift", True):
             room = self.context - count + 1
+        elif self.model.behaviour.chunks:
+            room = max(room, 2 * self.model.behaviour.chunks)
         asked = self._option("num_predict", -1)
         return min(asked, room) if asked > 0 else room
 

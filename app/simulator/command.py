@@ -3,16 +3,16 @@
 import argparse
 import signal
 import sys
-from types import FrameType
 
 import gevent
 
 from . import faults
-from .api import VERSION, Api
+from .api import Api
 from .journal import Journal
 from .models import FRIENDLY, Catalogue
 from .server import Server
 from .tiny import DATA
+from .window import VERSION
 
 _SIM = """\
 sim-<part>-<part>…  parts: tps50 (tokens a second), chunks200 (content lines),
@@ -70,6 +70,3 @@ def main(argv: list[str] | None = None) -> int:
     sys.stdout.flush()
     server.run()
     return 0
-
-
-__all__ = ["FrameType", "listing", "main"]

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from . import text, voices
 from .calls import Call, Refusal, pause_of
+from .exchange import Exchange
 from .golang import Raw, encode, string, timestamp
-from .server import Exchange
 from .speech import Parser, Part, Piece, pieces
 from .wire import JSON, NDJSON
 
@@ -135,7 +135,7 @@ class Answer:
                 rest = '"done":false' + _chances(step.piece.logprobs)
                 yield _line(self.call, step.part, rest)
             if reason:
-                tail = self._tail(reason, step.prompt_count, step.piece.tokens, [])
+                tail = self.tail(reason, step.prompt_count, step.piece.tokens, [])
                 yield _line(self.call, Part(), tail)
 
     def document(self, count: int) -> str:
@@ -149,10 +149,11 @@ class Answer:
             calls += step.part.calls
             logprobs += step.piece.logprobs
         end = step.piece
-        tail = self._tail(end.reason, step.prompt_count, end.tokens, logprobs)
+        tail = self.tail(end.reason, step.prompt_count, end.tokens, logprobs)
         return _line(self.call, Part(content, thinking, tuple(calls)), tail)
 
-    def _tail(self, reason: str, prompts: int, count: int, logprobs: list[Raw]) -> str:
+    def tail(self, reason: str, prompts: int, count: int, logprobs: list[Raw]) -> str:
+        """The last fields of the last line, from ``done`` on."""
         metrics = self.clock.metrics(prompts, count)
         chances = _chances(logprobs)
         done = f'"done":true,"done_reason":"{reason}"'
@@ -199,7 +200,7 @@ def _chunks(exchange: Exchange, call: Call, answer: Answer, count: int) -> None:
         if left:
             exchange.wait(0)
     answer.said = word * behaviour.chunks
-    end = answer._tail("stop", count, behaviour.chunks + 1, [])
+    end = answer.tail("stop", count, behaviour.chunks + 1, [])
     exchange.lines([_line(call, Part(), end).encode() + b"\n"])
 
 

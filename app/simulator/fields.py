@@ -180,7 +180,11 @@ def kind_of(value: Any) -> str:
         return "bool"
     if isinstance(value, (int, float)):
         return "number"
-    return {str: "string", list: "array", dict: "object"}.get(type(value), "null")
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, (list, dict)):
+        return "array" if isinstance(value, list) else "object"
+    return "null"
 
 
 def read(spec: dict[str, Any], value: Any) -> dict[str, Any]:

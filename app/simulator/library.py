@@ -2,21 +2,17 @@
 
 import hashlib
 import re
-import time
-from json.encoder import encode_basestring
 from typing import Any
 
-from . import fields, names
+from . import fields, golang, names, papers
 from .calls import Refusal
-from .golang import encode, string, timestamp
-from .models import BLOBS, Catalogue, Loaded, Model
+from .exchange import Exchange
+from .golang import GoError, encode, string
+from .models import BLOBS, Catalogue, Model
 from .names import Name
-from .server import Exchange
-from .tiny import DATA
 from .wire import JSON, NDJSON
 
 _MANIFEST = 'pull model manifest: Get "https://{0}/v2/{1}/{2}/manifests/{3}": {4}'
-_LAYER = 4 << 20
 
 
 class Library:
@@ -31,11 +27,14 @@ class Library:
         models = sorted(
             self.catalogue.models.values(), key=lambda m: m.modified_at, reverse=True
         )
-        send(exchange, {"models": [_tag(model) for model in models]})
+        send(exchange, {"models": [papers.tag(model) for model in models]})
 
     def ps(self, exchange: Exchange) -> None:
         """GET /api/ps."""
-        send(exchange, {"models": [_running(one) for one in self.catalogue.running()]})
+        send(
+            exchange,
+            {"models": [papers.running(one) for one in self.catalogue.running()]},
+        )
 
     def show(self, exchange: Exchange, request: dict[str, Any]) -> None:
         """POST /api/show."""
@@ -43,7 +42,7 @@ class Library:
         if not asked:
             raise Refusal(400, "model is required")
         model = self._known(asked)
-        send(exchange, shown(model, request))
+        send(exchange, papers.shown(model, request))
 
     def _known(self, asked: str) -> Model:
         if names.parse(asked) is None:
@@ -116,8 +115,8 @@ class Library:
             for part in range(0, model.size + 1, max(1, model.size // 10)):
                 done = {"completed": part} if part else {}
                 progress.say({**status, "total": model.size, **done})
-        for status in ("verifying sha256 digest", "writing manifest"):
-            progress.say({"status": status})
+        progress.say({"status": "verifying sha256 digest"})
+        progress.say({"status": "writing manifest"})
         return progress.done()
 
     def push(self, exchange: Exchange, request: dict[str, Any]) -> None:
@@ -174,14 +173,17 @@ class Progress:
             exchange.begin(200, [("Content-Type", NDJSON)])
 
     def say(self, status: dict[str, Any]) -> None:
+        """One status line, when streaming."""
         if self.streams:
             self.exchange.lines([encode(status).encode() + b"\n"])
             self.exchange.wait(0)
 
     def done(self) -> None:
+        """The end of a success."""
         self._end(200, {"status": "success"})
 
     def fail(self, reason: str) -> None:
+        """The end of a failure."""
         self._end(500, {"error": reason})
 
     def _end(self, status: int, body: dict[str, Any]) -> None:
@@ -191,6 +193,17 @@ class Progress:
         else:
             kind = [("Content-Type", "application/json")]
             self.exchange.answer(status, encode(body).encode(), kind)
+
+
+def read(exchange: Exchange, spec: dict[str, Any]) -> dict[str, Any]:
+    """The request's body as the struct ``spec``; raises ``Refusal``."""
+    body = exchange.read()
+    if not body.strip(b" \t\r\n"):
+        raise Refusal(400, "missing request body")
+    try:
+        return fields.read(spec, golang.decode(body))
+    except GoError as error:
+        raise Refusal(400, str(error)) from None
 
 
 def send(exchange: Exchange, body: Any) -> None:
@@ -229,95 +242,3 @@ def _changes(source: Model, request: dict[str, Any]) -> dict[str, Any]:
         kept += [(key, one) for one in several]
     changes["parameters"] = sorted(kept, key=lambda pair: pair[0])
     return changes
-
-
-def _tag(model: Model) -> dict[str, Any]:
-    return {
-        "name": model.name.short,
-        "model": model.name.short,
-        "modified_at": model.modified_at,
-        "size": model.size,
-        "digest": model.digest,
-        "details": model.details,
-        "capabilities": model.capabilities,
-    }
-
-
-def _details(model: Model) -> dict[str, Any]:
-    long = ("context_length", "embedding_length")
-    return {key: value for key, value in model.details.items() if key not in long}
-
-
-def _running(one: Loaded) -> dict[str, Any]:
-    model = one.model
-    return {
-        "name": model.name.short,
-        "model": model.name.short,
-        "size": model.resident,
-        "digest": model.digest,
-        "details": {**_details(model), "parent_model": ""},
-        "expires_at": timestamp(one.expires),
-        "size_vram": 0,
-        "context_length": one.context,
-    }
-
-
-def shown(model: Model, request: dict[str, Any]) -> dict[str, Any]:
-    """The answer of /api/show; empty fields are left out."""
-    system = request.get("system") or model.system
-    changed = model.parameters + [
-        (key, value) for key, value in request.get("options", {}).items()
-    ]
-    lines = [f"{key:<30} {_parameter(value)}" for key, value in changed]
-    info = dict(model.info)
-    if request.get("verbose") and "bert.block_count" in info and model.voice:
-        info |= DATA["verbose"]["bert"]
-    optional: dict[str, Any] = {
-        "license": model.license,
-        "modelfile": _modelfile(model, system),
-        "parameters": "\n".join(lines),
-        "template": model.template,
-        "system": system,
-        "details": _details(model),
-        "messages": model.messages,
-        "model_info": info,
-        "projector_info": model.projector,
-        "tensors": [{"name": n, "type": "F32", "shape": s} for n, s in model.tensors],
-        "capabilities": model.capabilities,
-        "modified_at": model.modified_at,
-    }
-    return {key: value for key, value in optional.items() if value}
-
-
-def _parameter(value: Any) -> str:
-    return encode_basestring(value) if isinstance(value, str) else encode(value)
-
-
-def _quoted(text: str) -> str:
-    """Modelfile quoting: bare, or in three quotes when it begins or holds a break."""
-    if '"' in text and "\n" in text:
-        return f'"""{text}"""'
-    return f'"{text}"' if text != text.strip() else text
-
-
-def _modelfile(model: Model, system: str) -> str:
-    lines = [
-        '# Modelfile generated by "ollama show"',
-        "# To build a new Modelfile based on this, replace FROM with:",
-        f"# FROM {model.name.short}",
-        "",
-        *(f"FROM {BLOBS}{blob}" for blob in model.blobs),
-        f"TEMPLATE {_quoted(model.template)}",
-    ]
-    if system:
-        lines.append(f"SYSTEM {_quoted(system)}")
-    for key, value in model.parameters:
-        lines.append(f"PARAMETER {key} {value}")
-    for message in model.messages:
-        lines.append(f"MESSAGE {message.get('role')} {message.get('content', '')}")
-    if model.license:
-        lines.append(f"LICENSE {_quoted(model.license)}")
-    return "\n".join(lines) + "\n"
-
-
-__all__ = ["Library", "fields", "send", "time"]

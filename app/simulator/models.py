@@ -169,13 +169,10 @@ def _implicit(name: Name) -> Model | None:
     behaviour = Behaviour()
     can = ["completion", "insert"]
     if kind == "fault":
-        fault, _, after = rest.rpartition("-")
-        if not (after.isdigit() and fault):
-            fault, after = rest, ""
-        if fault not in faults.FAULTS:
+        found = faults.find(rest)
+        if found is None:
             return None
-        behaviour.fault = fault
-        behaviour.after = int(after) if after else None
+        behaviour.fault, behaviour.after = found
         can = ["completion", "tools", "insert", "embedding"]
     elif kind == "sim":
         for part in rest.split("-"):

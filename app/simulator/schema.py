@@ -267,5 +267,5 @@ _KINDS = ("object", "array", "string", "integer", "number", "boolean", "null")
 
 def words(text: str) -> list[str]:
     """The words of a text, without the punctuation around them."""
-    found = (word.strip(string.punctuation + "“”„’") for word in re.split(r"\s+", text))
+    found = (word.strip(string.punctuation + "“”„") for word in re.split(r"\s+", text))
     return [word for word in found if word]

@@ -21,7 +21,7 @@ _OPENINGS = (
     "About “{}”: it depends.",
     "Let me think about “{}” for a moment.",
 )
-_SPLIT = re.compile(r"\s*\w+|\s*[^\w\s]+|\s+$")
+_SPLIT = re.compile(r"</?(?:think|tool_call)>|\s*\w+|\s*(?:(?!<)[^\w\s])+|\s*<|\s+$")
 
 
 def seed_of(*parts: object) -> int:
@@ -57,7 +57,8 @@ def _last(call: Any, role: str = "user") -> dict[str, Any]:
 def _thought(call: Any) -> str:
     effort = f" Effort is {call.level}." if call.level else ""
     said = _short(_last(call).get("content", ""), 8)
-    return f"<think>\nThe user says “{said}”.{effort} A short answer will do.\n</think>\n\n"
+    thought = f"The user says “{said}”.{effort} A short answer will do."
+    return f"<think>\n{thought}\n</think>\n\n"
 
 
 def _short(text: str, most: int) -> str:
@@ -73,8 +74,7 @@ def _content(call: Any) -> str:
     if call.suffix:
         return _middle(call)
     if last.get("role") == "tool":
-        name = last.get("tool_name") or "tool"
-        return f"The {name} answered: {_short(last.get('content', ''), 40)}"
+        return _results(call)
     if call.tools and last.get("role") == "user":
         return _tool_call(call, said)
     images = _last(call).get("images", [])
@@ -82,6 +82,17 @@ def _content(call: Any) -> str:
         return _seen(images) + _short(said, 24)
     chosen = _OPENINGS[seed_of(call.seed, call.text) % len(_OPENINGS)]
     return chosen.format(_short(said, 24))
+
+
+def _results(call: Any) -> str:
+    """What the tools said, all of them since the last assistant turn."""
+    said = []
+    for message in reversed(call.messages):
+        if message.get("role") != "tool":
+            break
+        name = message.get("tool_name") or "tool"
+        said.append(f"The {name} answered: {_short(message.get('content', ''), 40)}")
+    return " ".join(reversed(said))
 
 
 def _seen(images: list[str]) -> str:
@@ -94,7 +105,7 @@ def formatted(call: Any, said: str) -> str:
     """An answer in the asked format: any JSON, or an instance of the schema."""
     if call.format == "json":
         return f'{{"answer": {encode(_short(said, 24))}}}'
-    made = schema.instance(call.format, schema.words(said), seed_of(call.seed, said))
+    made = schema.instance(call.format, _telling(said), seed_of(call.seed, said))
     return encode(made)
 
 
@@ -106,11 +117,7 @@ def _middle(call: Any) -> str:
 
 def _tool_call(call: Any, said: str) -> str:
     function = _chosen(call.tools, said)
-    mentioned = schema.words(said)
-    skipped = {function.get("name", "").lower(), *_stop_words}
-    telling = [word for word in mentioned if word.lower() not in skipped]
-    # Proper names first: "weather in Paris" should ask for Paris.
-    telling.sort(key=lambda word: not word[0].isupper() or word == mentioned[0])
+    telling = [word for word in _telling(said) if word != function.get("name")]
     parameters = function.get("parameters") or {"type": "object"}
     made = schema.instance(parameters, telling, seed_of(call.seed, said))
     arguments = encode(made if isinstance(made, dict) else {})
@@ -119,45 +126,17 @@ def _tool_call(call: Any, said: str) -> str:
 
 
 _stop_words = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "at",
-        "call",
-        "can",
-        "do",
-        "for",
-        "get",
-        "give",
-        "how",
-        "i",
-        "in",
-        "is",
-        "it",
-        "me",
-        "my",
-        "of",
-        "on",
-        "please",
-        "tell",
-        "the",
-        "there",
-        "this",
-        "to",
-        "tool",
-        "use",
-        "what",
-        "what's",
-        "when",
-        "where",
-        "which",
-        "who",
-        "with",
-        "you",
-    ]
+    "a an and are at call can do for get give how i in is it me my of on please tell "  # noqa: SIM905
+    "the there this to tool use what what's when where which who with you".split()
 )
+
+
+def _telling(said: str) -> list[str]:
+    """The words that matter, proper names first: Paris of "weather in Paris"."""
+    mentioned = schema.words(said)
+    telling = [word for word in mentioned if word.lower() not in _stop_words]
+    telling.sort(key=lambda word: not word[0].isupper() or word == mentioned[0])
+    return telling or mentioned
 
 
 def _chosen(tools: list[dict[str, Any]], said: str) -> dict[str, Any]:

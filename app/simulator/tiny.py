@@ -247,7 +247,7 @@ def _answer(kind: str, message: dict[str, Any]) -> str:
     text = "<|assistant|>"
     if kind in ("tiny-think", "tiny-agent") and message.get("thinking"):
         text += f"<think>\n{message['thinking']}\n</think>\n"
-    text += message["content"]
+    text += str(message["content"])
     if kind in ("tiny-tools", "tiny-agent"):
         for tool in message.get("tool_calls", []):
             function = tool.get("function", {})
@@ -262,7 +262,7 @@ def _script(
     kind: str, call: Any, messages: list[dict[str, Any]], message: dict[str, Any]
 ) -> str:
     """Which text the template's conditions choose for the last message."""
-    content = message["content"]
+    content = str(message["content"])
     if call.tools and kind in ("tiny-tools", "tiny-agent"):
         if kind == "tiny-agent" and call.thinks:
             return "thinktool"

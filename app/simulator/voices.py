@@ -16,19 +16,33 @@ Chances = list[tuple[bytes, float]]
 class Voice(Protocol):
     """What the generating routes need of a model."""
 
-    def render(self, call: Any) -> str: ...
+    def render(self, call: Any) -> str:
+        """The prompt that the call becomes."""
+        ...
 
-    def count(self, call: Any, prompt: str) -> int: ...
+    def count(self, call: Any, prompt: str) -> int:
+        """Tokens of a prompt, images included."""
+        ...
 
-    def numbers(self, prompt: str) -> list[int]: ...
+    def numbers(self, prompt: str) -> list[int]:
+        """Token numbers of a text, for ``context``."""
+        ...
 
-    def told(self, numbers: list[int]) -> str: ...
+    def told(self, numbers: list[int]) -> str:
+        """The text that token numbers stand for."""
+        ...
 
-    def tokens(self, call: Any, prompt: str) -> Iterator[Token]: ...
+    def tokens(self, call: Any, prompt: str) -> Iterator[Token]:
+        """The answer, token by token."""
+        ...
 
-    def spell(self, said: str) -> Iterator[Token]: ...
+    def spell(self, said: str) -> Iterator[Token]:
+        """A given text, token by token."""
+        ...
 
-    def chances(self, token: Token, top: int) -> Chances: ...
+    def chances(self, token: Token, top: int) -> Chances:
+        """A token's log probability, then those of the likeliest."""
+        ...
 
 
 class Tiny:
@@ -38,20 +52,25 @@ class Tiny:
         self.kind = kind
 
     def render(self, call: Any) -> str:
+        """The prompt that the call becomes."""
         return tiny.render(self.kind, call)
 
     def count(self, call: Any, prompt: str) -> int:
+        """Tokens of a prompt, images included."""
         # An image of 56 x 56 becomes 17 tokens in place of its mark's 7.
         seen = call.image_count if self.kind == "tiny-vision" else 0
         return 1 + len(tiny.tokenize(prompt)) + 10 * seen
 
     def numbers(self, prompt: str) -> list[int]:
+        """Token numbers of a text, for ``context``."""
         return tiny.tokenize(prompt)
 
     def told(self, numbers: list[int]) -> str:
+        """The text that token numbers stand for."""
         return tiny.detokenize(numbers)
 
     def tokens(self, call: Any, prompt: str) -> Iterator[Token]:
+        """The answer, token by token."""
         if self.kind == "tiny-rand":
             return _babble(call, prompt)
         if call.format == "json":
@@ -61,9 +80,11 @@ class Tiny:
         return tiny.follow(prompt)
 
     def spell(self, said: str) -> Iterator[Token]:
+        """A given text, token by token."""
         return tiny.spell(said)
 
     def chances(self, token: Token, top: int) -> Chances:
+        """A token's log probability, then those of the likeliest."""
         return tiny.chances(token, top, self.kind == "tiny-soft")
 
 
@@ -83,6 +104,7 @@ class Echo:
     """A model that answers with the user's words, or with so many chunks."""
 
     def render(self, call: Any) -> str:
+        """The prompt that the call becomes."""
         if call.suffix:
             return f"<PRE>{call.prompt}<SUF>{call.suffix}<MID>"
         head = "".join(f"{tool}\n" for tool in call.tools)
@@ -90,15 +112,20 @@ class Echo:
         return f"{head}{''.join(turns)}<|assistant|>"
 
     def count(self, call: Any, prompt: str) -> int:
-        return text.count(prompt) + 256 * call.image_count
+        """Tokens of a prompt, images included."""
+        images: int = call.image_count
+        return text.count(prompt) + 256 * images
 
     def numbers(self, prompt: str) -> list[int]:
+        """Token numbers of a text, for ``context``."""
         return [text.seed_of(piece) % 32000 for piece in text.pieces(prompt)]
 
     def told(self, numbers: list[int]) -> str:
+        """The text that token numbers stand for."""
         return "".join(f" {number}" for number in numbers)
 
     def tokens(self, call: Any, prompt: str) -> Iterator[Token]:
+        """The answer, token by token."""
         call.text = prompt
         behaviour = call.model.behaviour
         if behaviour.chunks and call.format is None and not call.tools:
@@ -111,10 +138,12 @@ class Echo:
             yield from self.spell(text.answer(call))
 
     def spell(self, said: str) -> Iterator[Token]:
+        """A given text, token by token."""
         for place, raw in enumerate(text.pieces(said)):
             yield Token(raw, place)
 
     def chances(self, token: Token, top: int) -> Chances:
+        """A token's log probability, then those of the likeliest."""
         return text.chances(token.raw, top, token.number)
 
 

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
-from .server import Cut, Exchange, Headers
+from .exchange import Cut, Exchange, Headers
 
 NDJSON = "application/x-ndjson"
 JSON = "application/json; charset=utf-8"

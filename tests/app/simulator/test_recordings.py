@@ -43,6 +43,7 @@ DRIVEN = {
 
 @pytest.fixture(scope="module")
 def ollama() -> Iterator[Simulator]:
+    """One simulator for all recordings: they build on each other, as recorded."""
     with Simulator() as simulator:
         yield simulator
 

@@ -31,7 +31,7 @@ VOLUME /var/lib/pannier
 
 # PORT or PANNIER_PORT changes it.
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --start-interval=1s \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request as u; e = os.environ.get; u.urlopen('http://127.0.0.1:%s/health' % (e('PANNIER_PORT') or e('PORT') or 8080), timeout=4)"]
 
 # Running answers may end: gunicorn takes SIGTERM as "gracefully".

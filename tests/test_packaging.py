@@ -1,5 +1,6 @@
 import configparser
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -37,10 +38,10 @@ def setup_cfg() -> configparser.ConfigParser:
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a source archive and the wheel that was built from it."""
+    """A source archive and the wheel built from it, of what the image is built of."""
     out = tmp_path_factory.mktemp("dist")
-    source = tmp_path_factory.mktemp("source") / "pannier"
-    copy_checkout(source)
+    source = tmp_path_factory.mktemp("source")
+    copy_context(source)
     run("-m", "build", "--no-isolation", "--outdir", str(out), str(source))
     return out
 
@@ -74,20 +75,19 @@ def hostile(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def copy_checkout(target: Path) -> None:
-    """What git would give: building in the checkout would leave traces there."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    for name in filter(None, listed.split("\0")):
+def copy_context(target: Path) -> None:
+    """What .dockerignore lets through: a build in the checkout would leave traces."""
+    lines = (ROOT / ".dockerignore").read_text().split("\n")
+    assert "*" in lines, "it names what is let in"
+    for name in (line[1:] for line in lines if line.startswith("!")):
         source = ROOT / name
-        if name.startswith(("tests/", "docs/", "bench/")) or not source.is_file():
-            continue
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_bytes(source.read_bytes())
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=_PYCACHE)
+        elif source.exists():
+            shutil.copy(source, target / name)
+
+
+_PYCACHE = shutil.ignore_patterns("__pycache__")
 
 
 def run(*arguments: str) -> None:

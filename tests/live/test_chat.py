@@ -53,7 +53,10 @@ def test_whole(client: openai.OpenAI) -> None:
     assert answer.choices[0].finish_reason == "stop"
     assert answer.object == "chat.completion"
     assert answer.model == "llama3.2"
-    assert answer.usage.total_tokens == 25
+    usage = answer.usage
+    assert usage.prompt_tokens > 0
+    assert usage.completion_tokens > 3
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
     assert answer.id.startswith("chatcmpl-")
     assert answer._request_id.startswith("req_")
 
@@ -80,8 +83,8 @@ def test_include_usage(client: openai.OpenAI) -> None:
         stream_options={"include_usage": True},
     )
     assert last.choices == []
-    assert last.usage.prompt_tokens == 11
-    assert last.usage.completion_tokens == 14
+    whole = client.chat.completions.create(model="llama3.2", messages=HELLO)
+    assert last.usage == whole.usage
     assert all(chunk.usage is None for chunk in rest)
 
 

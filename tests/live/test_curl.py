@@ -21,7 +21,7 @@ def curl(server: Server) -> Curl:
     def run(path: str, *arguments: str) -> str:
         command = [program, "-sS", "--max-time", "30", *arguments, server.url + path]
         return subprocess.run(
-            command, capture_output=True, check=True, text=True
+            command, capture_output=True, check=True, encoding="utf-8"
         ).stdout
 
     return run

@@ -216,7 +216,7 @@ class Call:
         """Read ``format``; the runner refuses what is neither JSON nor a schema."""
         asked = self.request.get("format", "")
         if isinstance(asked, dict):
-            if not schema.valid(asked):
+            if not schema.usable(asked):
                 raise Refusal(500, "invalid JSON schema in format", late=True)
         elif asked not in ("", "json"):
             wanted = 'expected "json" or a valid JSON Schema object'

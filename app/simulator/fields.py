@@ -58,6 +58,20 @@ def arguments(value: Any) -> dict[str, Any]:
     return value
 
 
+def properties(value: Any) -> dict[str, Any]:
+    """The properties of a tool's parameters: objects, no boolean schemas."""
+    kind = kind_of(value)
+    if isinstance(value, dict):
+        odd = (item for item in value.values() if not isinstance(item, dict))
+        kind = next((kind_of(item) for item in odd), "")
+        if not kind:
+            return value
+    raise GoError(
+        f"json: cannot unmarshal {kind} into Go struct field "
+        "ChatRequest.tools.function.parameters.properties of type api.ToolProperty"
+    )
+
+
 def anything(value: Any) -> Any:
     """``json.RawMessage`` or ``any``."""
     return value
@@ -98,7 +112,7 @@ _TOOL = {
             "$defs": anything,
             "items": anything,
             "required": ["string"],
-            "properties": "map[string]api.ToolProperty",
+            "properties": properties,
         },
     },
 }

@@ -193,8 +193,10 @@ class Scanner:
         return self.text[self.at - 1]
 
     def _fail(self, char: str, where: str) -> GoError:
-        shown = {"'": "'\\''", '"': "'\"'"}.get(char) or f"'{string(char)[1:-1]}'"
-        return GoError(f"invalid character {shown} {where}")
+        # Go's scanner sees bytes, and shows one as if it were Latin-1.
+        char = chr(char.encode()[0])
+        shown = {"'": "\\'", '"': '"'}.get(char) or string(char)[1:-1]
+        return GoError(f"invalid character '{shown}' {where}")
 
     def _value(self) -> None:
         char = self._next()

@@ -13,8 +13,10 @@ from typing import Any
 
 from . import pattern
 
-#: Depth from which only what is required is written.
-DEPTH = 4
+#: Depth, and number of values, from which only what is required is written.
+DEPTH, VALUES = 4, 500
+#: Depth at which a schema without any finite instance is given up.
+BOTTOM = 40
 _FORMATS = {
     "date-time": "2026-01-02T03:04:05Z",
     "date": "2026-01-02",
@@ -46,10 +48,14 @@ class _Writer:
         self.words = words or ["word"]
         self.chance = chance
         self.spoken = 0
+        self.made = 0
 
     def value(self, schema: Any, depth: int) -> Any:
-        if not isinstance(schema, dict):
-            return None if schema is False else self.words[0]
+        self.made += 1
+        if self.made > VALUES:
+            depth = max(depth, DEPTH)
+        if not isinstance(schema, dict) or depth > BOTTOM:
+            return None if schema is False or depth > BOTTOM else self.words[0]
         schema = self._flat(schema, depth)
         if "const" in schema:
             return schema["const"]
@@ -247,19 +253,24 @@ def _weight(schema: Any) -> int:
     return int(kind != "null")
 
 
-def valid(schema: Any) -> bool:
+def usable(schema: Any) -> bool:
     """Whether Ollama's grammar compiler would take this schema."""
-    if isinstance(schema, bool):
-        return True
-    if not isinstance(schema, dict):
+    try:
+        instance(schema, [], 0)
+        return _known(schema)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return False
+
+
+def _known(schema: Any) -> bool:
+    """Whether all types in a schema are JSON's."""
+    if not isinstance(schema, dict):
+        return isinstance(schema, bool)
     kinds = schema.get("type", [])
     kinds = kinds if isinstance(kinds, list) else [kinds]
     nested = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
-    properties = schema.get("properties")
-    if isinstance(properties, dict):
-        nested += properties.values()
-    return all(kind in _KINDS for kind in kinds) and all(map(valid, nested))
+    nested += schema.get("properties", {}).values()
+    return all(kind in _KINDS for kind in kinds) and all(map(_known, nested))
 
 
 _KINDS = ("object", "array", "string", "integer", "number", "boolean", "null")

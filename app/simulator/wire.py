@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
@@ -29,7 +30,7 @@ class Wire:
     def raw(self, data: bytes) -> None:
         """Send bytes as they are."""
         if self.exchange.entry.first_line is None:
-            self.exchange.entry.first_line = self.exchange.entry.started
+            self.exchange.entry.first_line = time.time()
         self.exchange.connection.send(data)
 
     def head(self, *framing: tuple[str, str], status: int = 200) -> bytes:

@@ -142,6 +142,30 @@ def test_a_schema_that_only_refers_to_itself_ends() -> None:
     assert schema.instance({"$ref": "#"}, WORDS, 0) is None
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"type": "wat"},
+        {"type": "object", "properties": [1]},
+        {"anyOf": 5},
+        {"type": "integer", "minimum": "low"},
+        {"properties": {"a": {"type": "cat"}}},
+    ],
+)
+def test_nonsense_is_refused(nonsense: Any) -> None:
+    """What is no schema is told from what is one."""
+    assert not schema.usable(nonsense)
+
+
+def test_a_schema_without_end_and_one_without_bounds() -> None:
+    """Neither endless nor very wide recursion takes long."""
+    endless = {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}
+    assert schema.instance(endless, WORDS, 0)
+    names = [f"p{i}" for i in range(30)]
+    wide = {"type": "object", "properties": {name: {"$ref": "#"} for name in names}}
+    assert len(json.dumps(schema.instance(wide, WORDS, 0))) < 50_000
+
+
 SCALARS = st.sampled_from(
     [
         {"type": "string"},

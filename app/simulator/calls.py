@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any
 
-from . import names, schema, text, tiny, voices
+from . import names, schema, text, voices
 from .golang import encode, string, truncated
 from .models import Catalogue, Model
 from .tiny import Token
@@ -278,6 +278,3 @@ def pause_of(model: Model, tps: float) -> float:
     """Seconds between two tokens."""
     rate = model.behaviour.tps or (0 if model.behaviour.chunks else tps)
     return 1 / rate if rate and math.isfinite(rate) else 0
-
-
-__all__ = ["Call", "Refusal", "model_of", "options", "pause_of", "tiny"]

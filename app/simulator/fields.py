@@ -72,6 +72,12 @@ def properties(value: Any) -> dict[str, Any]:
     )
 
 
+def license_text(value: Any) -> str:
+    """A licence, or a list of them; what is neither counts as none."""
+    several = value if isinstance(value, list) else [value]
+    return "\n".join(one for one in several if isinstance(one, str))
+
+
 def anything(value: Any) -> Any:
     """``json.RawMessage`` or ``any``."""
     return value
@@ -181,7 +187,7 @@ CREATE = {
     "from": "string",
     "files": "map[string]string",
     "template": "string",
-    "license": anything,
+    "license": license_text,
     "system": "string",
     "parameters": "map[string]interface {}",
     "messages": [_MESSAGE],

@@ -229,12 +229,9 @@ def _changes(source: Model, request: dict[str, Any]) -> dict[str, Any]:
     """The fields of a model that a create request replaces."""
     changes: dict[str, Any] = {"details": {**source.details}}
     changes["details"]["parent_model"] = source.name.short
-    for key in ("system", "template", "messages"):
+    for key in ("system", "template", "messages", "license"):
         if request.get(key):
             changes[key] = request[key]
-    if request.get("license"):
-        given = request["license"]
-        changes["license"] = given if isinstance(given, str) else "\n".join(given)
     given = request.get("parameters", {})
     kept = [pair for pair in source.parameters if pair[0] not in given]
     for key, value in given.items():

@@ -119,6 +119,7 @@ def _tool_call(call: Any, said: str) -> str:
     function = _chosen(call.tools, said)
     telling = [word for word in _telling(said) if word != function.get("name")]
     parameters = function.get("parameters") or {"type": "object"}
+    parameters = parameters if schema.usable(parameters) else {"type": "object"}
     made = schema.instance(parameters, telling, seed_of(call.seed, said))
     arguments = encode(made if isinstance(made, dict) else {})
     name = encode(function.get("name", ""))
@@ -126,8 +127,11 @@ def _tool_call(call: Any, said: str) -> str:
 
 
 _stop_words = frozenset(
-    "a an and are at call can do for get give how i in is it me my of on please tell "  # noqa: SIM905
-    "the there this to tool use what what's when where which who with you".split()
+    re.findall(
+        r"\S+",
+        "a an and are at call can do for get give how i in is it me my of on please "
+        "tell the there this to tool use what what's when where which who with you",
+    )
 )
 
 

@@ -27,6 +27,7 @@ SCHEMAS: dict[str, Any] = {
             "open": {"type": "number", "multipleOf": 0.25, "minimum": 3},
         },
     },
+    "between": {"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 5},
     "strings": {
         "type": "array",
         "items": {"type": "string", "minLength": 20, "maxLength": 21},

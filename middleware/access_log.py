@@ -116,4 +116,16 @@ class _Watched:
 
 def _value(value: object) -> str:
     text = str(value)[:MAX_VALUE]
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    return text if _PLAIN.fullmatch(text) else f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    """As JSON in ASCII, cut before an escape that would make it too long."""
+    said = ""
+    for character in text:
+        # JSON may leave DEL as it is, a log may not.
+        more = "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
+        if len(said) + len(more) > MAX_VALUE:
+            break
+        said += more
+    return said

@@ -64,7 +64,7 @@ def _message(
     message: openai.Message, param: str, names: dict[str, str]
 ) -> ollama.Message:
     role = _role(message.role, param)
-    content, images = _content(message, param)
+    content, images = _content(message, role, param)
     native = ollama.Message(
         role=role,
         content=content,
@@ -92,12 +92,12 @@ def _role(role: str | None, param: str) -> str:
     return known
 
 
-def _content(message: openai.Message, param: str) -> tuple[str, list[str]]:
+def _content(message: openai.Message, role: str, param: str) -> tuple[str, list[str]]:
     content = message.content
     if isinstance(content, str):
         return content, []
     if content is None:
-        if message.tool_calls is None and message.role != "assistant":
+        if message.tool_calls is None and role != "assistant":
             raise BadRequest(
                 "invalid message content type: null",
                 code="invalid_type",
@@ -172,7 +172,7 @@ def _text_file(file: Any, param: str) -> str:
         readable = kind.startswith("text/") or kind == "application/json"
         if comma and readable and encoding.endswith("base64"):
             try:
-                standard = base64_of(payload, param)
+                standard = base64_of(payload, param, "invalid file data")
                 return base64.b64decode(standard).decode()
             except ValueError:
                 pass

@@ -119,9 +119,15 @@ class _Guard:
             *error.headers,
         ]
         self._sent = True
-        phrase = HTTPStatus(error.status).phrase
-        self._client(f"{error.status} {phrase}", headers, None)
+        self._client(f"{error.status} {_phrase(error.status)}", headers, None)
         return payload
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"  # Ollama's own, such as 499
 
 
 def _refuse_write(data: bytes, /) -> Any:

@@ -27,10 +27,11 @@ def image(url: str, param: str) -> str:
             " instead",
             param,
         )
-    data = _from_data_url(url, param) if url[:5].lower() == "data:" else url
-    if _LOOKS_LIKE_URL.match(data):
+    if url[:5].lower() == "data:":
+        return base64_of(_from_data_url(url, param), param)
+    if _LOOKS_LIKE_URL.match(url):
         raise _invalid("invalid image input", param)
-    return base64_of(data, param)
+    return base64_of(url, param)
 
 
 def base64_of(data: str, param: str, message: str = "invalid image input") -> str:

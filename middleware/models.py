@@ -52,7 +52,7 @@ class RetrieveMiddleware:
         # WSGI hands the path's bytes on as latin-1 (PEP 3333).
         raw = environ["PATH_INFO"].removeprefix(self.prefix).encode("latin-1")
         try:
-            name = model_name(raw.decode())
+            name = _name(raw.decode())
         except (BadRequest, UnicodeDecodeError) as exc:
             raise _unknown(raw.decode(errors="replace")) from exc
         exchange.model = name
@@ -64,6 +64,13 @@ class RetrieveMiddleware:
             if exc.status == 404 or exc.message == "invalid model name":
                 raise _unknown(name) from exc
             raise
+
+
+def _name(name: str) -> str:
+    """A name that may be one; tricks with paths never are (reliability, A1)."""
+    if "\\" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise _unknown(name)
+    return model_name(name)
 
 
 def _unknown(name: str) -> BadRequest:

@@ -82,10 +82,13 @@ def max_tokens(request: openai.Sampling) -> int | None:
 
 
 def stop(value: str | list[str] | None) -> list[str] | None:
-    """Stop sequences as a list; an empty one would end the answer at once."""
-    if value is None:
-        return None
-    return [text for text in ([value] if isinstance(value, str) else value) if text]
+    """Stop sequences as a list, ``None`` for none.
+
+    An empty text would end the answer at once, an empty list would take away the
+    model's own.
+    """
+    given = [value] if isinstance(value, str) else value or []
+    return [text for text in given if text] or None
 
 
 def native_options(given: dict[str, Any] | None) -> dict[str, Any]:

@@ -12,8 +12,11 @@ import msgspec
 
 from app.errors import BadRequest
 
-#: How many references are followed: a few definitions can unfold to millions.
-MAX_REFERENCES = 1000
+#: How many bytes the references of one function may unfold to: a few definitions can
+#: be written so that they become gigabytes.
+MAX_UNFOLDED = 64 * 1024
+#: How deep inside a schema, and inside each other, references are still followed.
+MAX_DEPTH = 48
 
 #: Keywords without a counterpart, which the description can carry.
 _SAID_IN_WORDS = (
@@ -43,13 +46,14 @@ def prepared(schema: dict[str, Any] | None, param: str) -> dict[str, Any]:
 
 
 class _Preparation:
-    """One schema being prepared: its definitions, and the references followed."""
+    """One schema being prepared: its definitions, and what references may yet add."""
 
     def __init__(self, root: dict[str, Any], param: str) -> None:
         self._root = root
         self._param = param
         self._inside: list[str] = []
-        self._followed = 0
+        self._depth = 0
+        self._left = MAX_UNFOLDED
 
     def parameters(self) -> dict[str, Any]:
         top = self._schema(self._root, self._param)
@@ -62,18 +66,30 @@ class _Preparation:
             return {}  # true and false have no form in Ollama's type
         if not isinstance(schema, dict):
             raise _not_an_object(param)
-        reference = schema.get("$ref")
-        if not isinstance(reference, str):
-            return self._plain(schema, param)
-        rest = {name: value for name, value in schema.items() if name != "$ref"}
-        # A schema that contains itself ends here: Ollama knows no references.
-        if reference in self._inside or self._followed >= MAX_REFERENCES:
-            return self._plain(rest, param)
-        self._inside.append(reference)
-        self._followed += 1
-        result = self._plain({**self._target(reference), **rest}, param)
-        self._inside.pop()
+        self._depth += 1
+        followed = len(self._inside)
+        result = self._plain(self._without_references(schema), param)
+        del self._inside[followed:]
+        self._depth -= 1
         return result
+
+    def _without_references(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """A schema with what its own reference, and that one's, stands for."""
+        while isinstance(reference := schema.get("$ref"), str):
+            rest = {name: value for name, value in schema.items() if name != "$ref"}
+            # What contains itself, or too much, ends here: Ollama has no references.
+            too_deep = self._depth + len(self._inside) > MAX_DEPTH
+            if too_deep or reference in self._inside:
+                return rest
+            self._inside.append(reference)
+            schema = {**self._affordable(self._target(reference)), **rest}
+        return schema
+
+    def _affordable(self, target: dict[str, Any]) -> dict[str, Any]:
+        """The target, charged to what is left; nothing once that is used up."""
+        if self._left > 0:
+            self._left -= len(_encode(target))
+        return target if self._left > 0 else {}
 
     def _target(self, reference: str) -> dict[str, Any]:
         """What ``#/$defs/name`` points to; nothing for what is not there."""
@@ -86,26 +102,17 @@ class _Preparation:
 
     def _plain(self, schema: dict[str, Any], param: str) -> dict[str, Any]:
         """A schema without a reference of its own."""
-        if isinstance(schema.get("$ref"), str):
-            return self._schema(schema, param)
+        parts = schema.get("allOf")
+        if isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], dict):
+            rest = {name: value for name, value in schema.items() if name != "allOf"}
+            return self._schema({**parts[0], **rest}, param)
         result = {k: v for k, v in schema.items() if k not in ("oneOf", "const")}
-        self._near_equivalents(schema, result, param)
-        self._children(result, param)
-        return _with_limits_in_words(result)
-
-    def _near_equivalents(
-        self, schema: dict[str, Any], result: dict[str, Any], param: str
-    ) -> None:
         if "oneOf" in schema:
             result.setdefault("anyOf", schema["oneOf"])
         if "const" in schema:
             result.setdefault("enum", [schema["const"]])
-        parts = result.get("allOf")
-        if isinstance(parts, list) and len(parts) == 1:
-            del result["allOf"]
-            only = self._schema(parts[0], f"{param}.allOf[0]")
-            for name, value in only.items():
-                result.setdefault(name, value)
+        self._children(result, param)
+        return _with_limits_in_words(result)
 
     def _children(self, result: dict[str, Any], param: str) -> None:
         properties = result.get("properties")

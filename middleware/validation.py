@@ -16,11 +16,16 @@ from app.wire.decoding import decode
 Request = TypeVar("Request", bound=msgspec.Struct)
 
 MAX_DEPTH = 128
+MAX_DIGITS = 20
 MAX_INTEGER = 2**63 - 1
 MAX_NAME = 512
 
 _BOM = b"\xef\xbb\xbf"
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+#: A string, or the start of one that never ends.  Possessive: whatever comes, each
+#: byte is looked at once.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_NUMBERS = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_DIGITS_AS_0 = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MESSAGE = re.compile(
@@ -96,11 +101,22 @@ def _checked_bytes(body: bytes) -> bytes:
             f"The JSON body is nested too deeply (more than {MAX_DEPTH} levels).",
             code="invalid_json",
         )
+    if b"0" * (MAX_DIGITS + 1) in body.translate(_DIGITS_AS_0) and _too_long(body):
+        raise BadRequest(
+            f"The JSON body holds an integer of more than {MAX_DIGITS} digits.",
+            code="invalid_json",
+        )
     try:
         body.decode()
     except UnicodeDecodeError as exc:
         raise _not_json("it is not valid UTF-8") from exc
     return body
+
+
+def _too_long(body: bytes) -> bool:
+    """Whether one of the integers has more digits than allowed."""
+    numbers = _NUMBERS.findall(_STRINGS.sub(b'""', body))
+    return any(len(number) > MAX_DIGITS and number.isdigit() for number in numbers)
 
 
 def _too_deep(body: bytes) -> bool:

@@ -8,7 +8,9 @@ ends, closing.  Failures are raised; ``middleware.errors`` renders them, with
 ``failure`` once a stream has begun.
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -29,6 +31,11 @@ Reply = TypeVar("Reply")
 MAX_WHOLE = 64 * 1024 * 1024
 MAX_ERROR = 64 * 1024
 
+#: What a field's name in a header consists of; characters of one, and of all.
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.\[\]-]")
+MAX_NAME = 64
+MAX_NAMES = 1000
+
 encode = msgspec.json.Encoder().encode
 
 
@@ -41,6 +48,8 @@ class ResponseWriter(Generic[Reply]):
     """
 
     decoder: ClassVar[msgspec.json.Decoder[Any]]
+    #: The field of the request that is to blame for a prompt that is too long.
+    input_field: ClassVar[str] = "messages"
 
     def __init__(
         self, exchange: Exchange, start_response: StartResponse, stream: bool = False
@@ -77,7 +86,7 @@ class ResponseWriter(Generic[Reply]):
     def accept(self, reply: Reply) -> None:
         """Look at every reply first: raise its error, note its end."""
         if (error := getattr(reply, "error", None)) is not None:
-            raise refusal.in_stream(error)
+            raise refusal.in_stream(error, self.input_field)
 
     # ----------------------------------------------------------- protocol
 
@@ -125,26 +134,32 @@ class ResponseWriter(Generic[Reply]):
         yield from self._feed(lines.flush())
         self._complete()
 
-    def _feed(self, lines: list[bytes]) -> Iterator[bytes]:
+    def _feed(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """The frames for some lines, joined; those of the last one close the stream.
 
         What came before a failure goes out before the failure is raised.
         """
-        frames = []
+        frames: list[bytes] = []
         try:
-            for line in lines:
-                reply = self._decode(line)
-                self.accept(reply)
+            for reply in self._replies_of(lines):
                 frames.append(self.chunks(reply))
-                if self.done:
-                    frames.append(self.finish())
-                    break
+            if self.done:
+                frames.append(self.finish())
         except GatewayError:
             if joined := b"".join(frames):
                 yield joined
             raise
         if joined := b"".join(frames):
             yield joined
+
+    def _replies_of(self, lines: Iterable[bytes]) -> Iterator[Reply]:
+        """What lines say, each looked at, up to the one that is the last by meaning."""
+        for line in lines:
+            reply = self._decode(line)
+            self.accept(reply)
+            yield reply
+            if self.done:
+                return
 
     def _complete(self) -> None:
         """Refuse an answer that ended without ``done``: to clients it looks whole."""
@@ -158,7 +173,9 @@ class ResponseWriter(Generic[Reply]):
         """Call the application; raises for an answer that is none of ours."""
         self._body = body = app(environ, self._start_response)
         if self._status >= 400:
-            raise refusal.refused(self._status, self._read(MAX_ERROR), self._headers)
+            raise refusal.refused(
+                self._status, self._read(MAX_ERROR), self._headers, self.input_field
+            )
         if self._status != 200:
             raise UpstreamBroken(
                 "Ollama answered with a status that makes no sense here.",
@@ -192,15 +209,15 @@ class ResponseWriter(Generic[Reply]):
     def _replies(self, body: bytes) -> list[Reply]:
         """The one reply of a whole answer, or all of an NDJSON stream's."""
         try:
-            replies = [self._decode(body)]
+            reply = self._decode(body)
         except UpstreamBroken:
             lines = LineBuffer()
-            replies = [self._decode(line) for line in lines.feed(body) + lines.flush()]
+            replies = list(self._replies_of(chain(lines.feed(body), lines.flush())))
             if not replies:
                 raise
-        for reply in replies:
-            self.accept(reply)
-        return replies
+            return replies
+        self.accept(reply)
+        return [reply]
 
     def _decode(self, data: bytes) -> Reply:
         try:
@@ -219,8 +236,22 @@ class ResponseWriter(Generic[Reply]):
             ("openai-processing-ms", str(self.exchange.milliseconds())),
         ]
         if self.exchange.ignored:
-            own.append(("X-Pannier-Ignored", ", ".join(self.exchange.ignored)))
+            own.append(("X-Pannier-Ignored", _named(self.exchange.ignored)))
         return own
+
+
+def _named(fields: list[str]) -> str:
+    """Names of fields for a header: a client chose them, so anything may be in them."""
+    names: list[str] = []
+    size = 0
+    for field in fields:
+        name = _NOT_IN_NAMES.sub("_", field[:MAX_NAME]) or "_"
+        size += len(name) + 2
+        if size > MAX_NAMES:
+            names.append("...")
+            break
+        names.append(name)
+    return ", ".join(names)
 
 
 def _refuse_write(data: bytes, /) -> Any:

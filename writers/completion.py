@@ -14,6 +14,7 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
     """Writes text completions; reasoning has no place in this dialect."""
 
     decoder = msgspec.json.Decoder(ollama.GenerateResponse)
+    input_field = "prompt"
     id_prefix = "cmpl-"
 
     _offset = 0

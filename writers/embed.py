@@ -24,6 +24,7 @@ class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
     """Writes the list of vectors in the order of the inputs."""
 
     decoder = msgspec.json.Decoder(ollama.EmbedResponse)
+    input_field = "input"
 
     def __init__(
         self,
@@ -63,20 +64,24 @@ def to_base64(vector: msgspec.Raw) -> str:
 
 
 #: What a list of numbers consists of; checked as a set, in one pass of C.
-_NUMERIC = b"0123456789+-.eE, \t\r[]"
+_NUMERIC = b"0123456789+-.eE, \t\r\n[]"
+_DIGITS_AS_0 = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+#: The largest float32 has 39 digits.
+_MANY_DIGITS = b"0" * 39
 
 
 def checked(vector: msgspec.Raw) -> msgspec.Raw:
     """The vector as it came, when it is a flat list of finite numbers.
 
     msgspec has checked that it is JSON, so characters tell: no quote and no letter
-    but ``e`` means numbers only.  A number too large for a float has at least three
-    digits in its exponent; only then is it worth to decode.
+    but ``e`` means numbers only.  A number too large for a float has an exponent or
+    very many digits; only then is it worth to decode.
     """
     raw = bytes(vector)
     if raw.translate(None, _NUMERIC) or raw.count(b"[") != 1 or raw[:1] != b"[":
         raise _broken()
-    if b"e" in raw or b"E" in raw:
+    large = _MANY_DIGITS in raw.translate(_DIGITS_AS_0)
+    if large or b"e" in raw or b"E" in raw:
         to_base64(vector)
     return vector
 

@@ -3,6 +3,8 @@
 Split on ``\\n`` in bytes and on nothing else: text may hold U+2028 and its like.
 """
 
+from collections.abc import Iterator
+
 from app.errors import UpstreamBroken
 
 #: Ollama's own runner stops at 8 MiB (specification: reliability, U9).
@@ -17,29 +19,35 @@ class LineBuffer:
         self._pieces: list[bytes] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """The lines that ``data`` completes, blank ones left out.
 
-        Raises ``UpstreamBroken`` for a line that grows beyond the limit.
+        Raises ``UpstreamBroken`` for a line that grows beyond the limit, after the
+        lines before it.
         """
         *whole, rest = data.split(b"\n")
-        if not whole:
-            self._keep(rest)
-            return []
-        whole[0] = b"".join([*self._pieces, whole[0]])
-        self._pieces, self._size = [], 0
-        self._keep(rest)
-        return [line for line in whole if line and not line.isspace()]
-
-    def flush(self) -> list[bytes]:
-        """The last line, when it came without its end."""
-        line = b"".join(self._pieces)
-        self._pieces, self._size = [], 0
-        return [line] if line and not line.isspace() else []
-
-    def _keep(self, rest: bytes) -> None:
+        if whole:
+            whole[0] = self._growing() + whole[0]
+        for line in whole:
+            self._bound(len(line))
+            if line and not line.isspace():
+                yield line
         self._size += len(rest)
-        if self._size > self._limit:
-            raise UpstreamBroken("Ollama sent a line that is too long.")
+        self._bound(self._size)
         if rest:
             self._pieces.append(rest)
+
+    def flush(self) -> Iterator[bytes]:
+        """The last line, when it came without its end."""
+        line = self._growing()
+        if line and not line.isspace():
+            yield line
+
+    def _growing(self) -> bytes:
+        line = b"".join(self._pieces)
+        self._pieces, self._size = [], 0
+        return line
+
+    def _bound(self, size: int) -> None:
+        if size > self._limit:
+            raise UpstreamBroken("Ollama sent a line that is too long.")

@@ -12,10 +12,11 @@ import msgspec
 
 from app.carrier import Headers
 from app.errors import UpstreamBroken, UpstreamError, UpstreamRefused
+from app.wire.decoding import decode
 
 MAX_MESSAGE = 2000
 
-_decode = msgspec.json.Decoder().decode
+_decoder = msgspec.json.Decoder()
 
 _CONTEXT = re.compile(
     r"exceed_context_size_error|exceeds the available context size"
@@ -41,8 +42,13 @@ _NOT_WORTH_RETRYING = re.compile(
 _STATUS_PREFIX = re.compile(r"^\d{3} [A-Z][A-Za-z ]*: ")
 
 
-def refused(status: int, body: bytes, headers: Headers) -> UpstreamError:
-    """The error to raise for an answer of Ollama with a status of 400 and more."""
+def refused(
+    status: int, body: bytes, headers: Headers, input_field: str = "messages"
+) -> UpstreamError:
+    """The error to raise for an answer of Ollama with a status of 400 and more.
+
+    ``input_field`` is the field of the request that holds the prompt.
+    """
     reply = _object(body)
     message = reply.get("error")
     if not isinstance(message, str):
@@ -50,20 +56,27 @@ def refused(status: int, body: bytes, headers: Headers) -> UpstreamError:
     message, kind = _unwrap(message)
     if isinstance(url := reply.get("signin_url"), str):
         message = f"{message} (sign in at {url})"
-    return _classify(status, message[:MAX_MESSAGE], kind, headers)
+    error = _classify(status, message[:MAX_MESSAGE], kind, headers)
+    return _blaming(error, input_field)
 
 
-def in_stream(error: object) -> UpstreamError:
+def in_stream(error: object, input_field: str = "messages") -> UpstreamError:
     """The error to raise for a line ``{"error": ...}`` after the stream began."""
     if not isinstance(error, str):
         return UpstreamBroken("Ollama reported an error without words.")
     message, kind = _unwrap(error)
-    return _classify(500, message[:MAX_MESSAGE], kind, [])
+    return _blaming(_classify(500, message[:MAX_MESSAGE], kind, []), input_field)
+
+
+def _blaming(error: UpstreamError, input_field: str) -> UpstreamError:
+    if error.code == "context_length_exceeded":
+        error.param = input_field
+    return error
 
 
 def _classify(status: int, message: str, kind: str, headers: Headers) -> UpstreamError:
     if _CONTEXT.search(kind) or _CONTEXT.search(message):
-        return _refusal(400, message, "context_length_exceeded", "messages")
+        return _refusal(400, message, "context_length_exceeded")
     if status == 400 and (found := _UNSUPPORTED.search(message)):
         param = _UNSUPPORTED_PARAM.get(found[1], "model")
         return _refusal(400, message, "unsupported_value", param)
@@ -134,7 +147,7 @@ def _unwrap(message: str) -> tuple[str, str]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = _decode(body)
-    except (ValueError, RecursionError):
+        value = decode(_decoder, body)
+    except msgspec.DecodeError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -8,6 +8,10 @@ import msgspec
 
 from . import openai
 
+#: No error is larger, whatever a client or Ollama put into it (reliability, E2).
+MAX_BYTES = 8 * 1024
+_SHORT = 1000
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -18,11 +22,19 @@ def is_native(path: str) -> bool:
 
 def native(message: str) -> bytes:
     """Ollama's envelope."""
-    return _encode({"error": message})
+    payload = _encode({"error": message})
+    if len(payload) > MAX_BYTES:
+        return _encode({"error": message[:_SHORT]})
+    return payload
 
 
 def openai_envelope(
     message: str, type_: str, param: str | None, code: str | None
 ) -> bytes:
     """OpenAI's envelope."""
-    return _encode(openai.ErrorResponse(openai.Error(message, type_, param, code)))
+    error = openai.Error(message, type_, param, code)
+    payload = _encode(openai.ErrorResponse(error))
+    if len(payload) > MAX_BYTES:
+        error.message, error.param = message[:_SHORT], (param or "")[:64] or None
+        return _encode(openai.ErrorResponse(error))
+    return payload

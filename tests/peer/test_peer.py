@@ -59,7 +59,8 @@ def bare(value: Any) -> Any:
     """An answer without what may differ."""
     if isinstance(value, dict):
         return {
-            k: bare(v)
+            # Ollama writes arguments in another order each time (a Go map).
+            k: json.loads(v) if k == "arguments" else bare(v)
             for k, v in value.items()
             if k not in SURPLUS + VOLATILE and v not in (None, "")
         }

@@ -156,8 +156,6 @@ class Connection:
     def _wait(self, watcher: Any, limit: Limit) -> None:
         if self._failure is not None:
             raise self._failure
-        if limit.when <= time.monotonic():
-            raise self.clock.late(limit.phase)
         self.deadline, self._phase = limit
         self._waiting = watcher
         try:

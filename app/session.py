@@ -49,9 +49,8 @@ class RequestsCarrier:
         """Send, and answer when the head is there; retries once where R1 allows."""
         clock = Clock(request.timeouts)
 
-        def attempt(fresh: bool) -> Answer:
-            if fresh:
-                self._session.close()  # all idle connections: they are as old
+        def attempt(_fresh: bool) -> Answer:
+            # It is one: urllib3 leaves an empty place on top where one has failed.
             return self._exchange(Exchange(request, self._origin, clock))
 
         return twice(request, attempt, time.sleep)

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UpstreamBroken
-from app.framing import MAX_SIZE_LINE, ChunkedBody, EndlessBody, LengthBody, body_of
+from app.framing import (
+    MAX_SIZE_LINE,
+    MAX_TRAILERS,
+    ChunkedBody,
+    EndlessBody,
+    LengthBody,
+    body_of,
+)
 from app.head import MAX_FIELDS, MAX_HEAD, MAX_INTERIM, HeadReader, parse_head
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -90,6 +97,15 @@ def test_until_the_end():
     assert decode(body, [b"a", b"b"]) == b"ab"
     assert body.done
     assert not body.clean
+
+
+def test_trailers_are_bounded():
+    """Trailers without end fail while they arrive."""
+    body = ChunkedBody()
+    body.feed(b"0\r\n")
+    while not body.failure:
+        assert len(body._rest) <= MAX_TRAILERS
+        body.feed(b"X: y\r\n")
 
 
 def test_size_line_is_bounded():

@@ -196,6 +196,43 @@ def test_no_retry_on_a_new_connection(serve, connect):
     assert len(server.peers) == 1
 
 
+def test_no_retry_after_a_polite_close(serve, connect):
+    """A connection made after one that was to close is a new one: no second try."""
+
+    def behaviour(peer):
+        peer.request()
+        if peer.number == 0:
+            peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok")
+
+    server = serve(behaviour)
+    upstream = connect(server)
+    assert read(upstream.send(post())) == b"ok"
+    with pytest.raises(UpstreamUnreachable):
+        upstream.send(post())
+    assert len(server.peers) == 2
+
+
+def test_retry_is_on_a_fresh_connection(serve, connect):
+    """The second try does not go to another connection as old as the first."""
+    go = threading.Event()
+
+    def behaviour(peer):
+        peer.request()
+        peer.send(OK[:-2])
+        assert go.wait(5)
+        peer.send(OK[-2:])
+        peer.request()
+
+    server = serve(behaviour)
+    upstream = connect(server)
+    both = [upstream.send(post()) for _ in range(2)]
+    go.set()
+    assert [read(response) for response in both] == [b"ok", b"ok"]
+    assert read(upstream.send(post())) == b"ok"
+    upstream.close()
+    assert len(server.peers) == 3
+
+
 @pytest.fixture
 def closed_port():
     """A port of ours on which nobody listens yet, as a socket."""

@@ -1,5 +1,6 @@
 """What goes out, byte for byte, over both carriers."""
 
+import itertools
 import threading
 import tracemalloc
 
@@ -217,6 +218,17 @@ def test_early_answer(upstream, lingers):
     response = upstream(behaviour).send(post(bytes(16 << 20)))
     assert response.status == 413
     assert b"".join(response) == b"big"
+
+
+def test_early_answer_stops_the_upload(upstream):
+    """No more is taken from a body's source than the upstream takes."""
+
+    def behaviour(peer):
+        peer.head()
+        peer.send(OK.replace(b"200 OK", b"413 Too Large"))
+
+    endless = itertools.repeat(bytes(1 << 16))
+    assert upstream(behaviour).send(post(endless)).status == 413
 
 
 def test_environment_is_ignored(record, monkeypatch, tmp_path):

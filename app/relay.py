@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import msgspec
 
 from .body import read_body
-from .carrier import Headers, Request, Response, Timeouts
+from .carriers.base import Headers, Request, Response, Timeouts
 from .errors import BadRequest, GatewayError, UpstreamBroken
 from .exchange import Exchange
 from .settings import Settings

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from .carrier import Carrier, Headers, Origin, Request, Response, Timeouts
+from .carriers.base import Carrier, Headers, Origin, Request, Response, Timeouts
+from .carriers.http1 import Http1Carrier
+from .carriers.session import RequestsCarrier
 from .errors import UpstreamBroken, UpstreamRefused
-from .http1 import Http1Carrier
-from .session import RequestsCarrier
 
 __all__ = ["Carrier", "Headers", "Request", "Response", "Timeouts", "Upstream"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from app.carrier import Headers
+from app.carriers.base import Headers
 from app.exchange import Exchange
 
 MAX_VALUE = 256

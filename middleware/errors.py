@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from app.carrier import Headers
+from app.carriers.base import Headers
 from app.errors import GatewayError
 from app.exchange import Exchange
 from app.wire import errors

@@ -16,7 +16,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
-from app.carrier import Headers
+from app.carriers.base import Headers
 from app.errors import GatewayError, UpstreamBroken
 from app.exchange import Exchange
 from app.wire import errors

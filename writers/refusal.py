@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from app.carrier import Headers
+from app.carriers.base import Headers
 from app.errors import UpstreamBroken, UpstreamError, UpstreamRefused
 from app.wire.decoding import decode
 

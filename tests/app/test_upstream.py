@@ -11,15 +11,15 @@ import pytest
 from support.carrying import get, within
 from support.faulty import OK, Faulty
 
-from app.carrier import Origin
+from app.carriers.base import Origin
+from app.carriers.http1 import Http1Carrier
+from app.carriers.session import RequestsCarrier
 from app.errors import (
     UpstreamBroken,
     UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from app.http1 import Http1Carrier
-from app.session import RequestsCarrier
 from app.upstream import MAX_ERROR, Upstream, whole
 
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from .carrier import Request
-from .errors import BadRequest, UpstreamBroken
+from ..errors import BadRequest, UpstreamBroken
+from .base import Request
 from .head import Head, broken, cut_short
 
 #: A chunk's size line with extensions, without its line end.

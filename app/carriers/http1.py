@@ -9,7 +9,7 @@ first use.
 import gevent
 
 from .answer import Answer, read_head
-from .carrier import Clock, Origin, Request, twice
+from .base import Clock, Origin, Request, twice
 from .framing import chunk, upload
 from .head import request_head
 from .pool import Connection, Pool

@@ -7,8 +7,8 @@ connection: kept when the answer is whole and nothing follows it, closed otherwi
 from collections.abc import Iterator
 from typing import Protocol
 
-from .carrier import Clock, Headers, Limit, NoAnswer
-from .errors import GatewayError, UpstreamBroken
+from ..errors import GatewayError, UpstreamBroken
+from .base import Clock, Headers, Limit, NoAnswer
 from .framing import body_of
 from .head import Head, HeadReader, cut_short
 

@@ -29,8 +29,8 @@ from typing import Any
 import gevent
 import gevent.socket
 
-from .carrier import Clock, Limit, Origin, Phase, unreachable
-from .errors import GatewayError, UpstreamBroken
+from ..errors import GatewayError, UpstreamBroken
+from .base import Clock, Limit, Origin, Phase, unreachable
 
 #: Bytes asked for in one read.
 BLOCK = 64 * 1024

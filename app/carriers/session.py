@@ -25,10 +25,10 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from ..errors import UpstreamError
 from .answer import Answer
-from .carrier import Clock, Limit, Origin, Request, twice, unreachable
+from .base import Clock, Limit, Origin, Request, twice, unreachable
 from .direct import Adapter, Exchange
-from .errors import UpstreamError
 
 #: Idle connections kept; more are made when needed, the pool never blocks.
 MAX_IDLE = 256

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .errors import UpstreamTimeout, UpstreamUnreachable
+from ..errors import UpstreamTimeout, UpstreamUnreachable
 
 Headers = list[tuple[str, str]]
 

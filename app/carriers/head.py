@@ -8,8 +8,8 @@ U2, P9).  Bodies are ``framing``'s; no socket here.
 import re
 from typing import NamedTuple
 
-from .carrier import Headers, Origin, Request
-from .errors import BadRequest, UpstreamBroken
+from ..errors import BadRequest, UpstreamBroken
+from .base import Headers, Origin, Request
 
 MAX_HEAD = 64 * 1024
 MAX_FIELDS = 200

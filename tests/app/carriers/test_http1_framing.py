@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import UpstreamBroken
-from app.framing import (
+from app.carriers.framing import (
     MAX_SIZE_LINE,
     MAX_TRAILERS,
     ChunkedBody,
@@ -15,7 +14,8 @@ from app.framing import (
     LengthBody,
     body_of,
 )
-from app.head import MAX_FIELDS, MAX_HEAD, MAX_INTERIM, HeadReader, parse_head
+from app.carriers.head import MAX_FIELDS, MAX_HEAD, MAX_INTERIM, HeadReader, parse_head
+from app.errors import UpstreamBroken
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 

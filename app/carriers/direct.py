@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import SKIP_HEADER
 
 from .answer import read_head
-from .carrier import Clock, Limit, Origin, Request
+from .base import Clock, Limit, Origin, Request
 from .framing import upload
 from .head import Head, request_fields, request_target
 

@@ -8,10 +8,10 @@ import pytest
 from support.carrying import descriptors, eventually, get, post, within
 from support.faulty import CHUNKED, OK, PATIENCE, Faulty, always
 
-from app import pool
-from app.carrier import Origin
+from app.carriers import pool
+from app.carriers.base import Origin
+from app.carriers.http1 import Http1Carrier
 from app.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
-from app.http1 import Http1Carrier
 
 
 @pytest.fixture

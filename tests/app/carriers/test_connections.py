@@ -7,7 +7,7 @@ import pytest
 from support.carrying import descriptors, eventually, get, post
 from support.faulty import CHUNKED, OK, always, once
 
-from app import carrier
+from app.carriers import base as carrier
 from app.errors import UpstreamBroken, UpstreamError, UpstreamUnreachable
 
 

@@ -1,0 +1,203 @@
+"""What the documentation says is true: examples run, tables match the code."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from support import examples
+from support.server import ROOT, Server
+
+from app.settings import Option, options
+from app.wire import openai
+from middleware.effects import EFFECTLESS
+
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "bench").rglob("*.md")),
+]
+ADDRESS = "http://127.0.0.1:8080"
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg=="
+)
+
+EXAMPLES = [
+    pytest.param(block, id=f"{page.stem}-{block.title}-{block.language}-{number}")
+    for page in PAGES
+    for number, block in enumerate(examples.blocks(page, "sh", "python", "javascript"))
+]
+
+
+def text(name: str) -> str:
+    """A page of the documentation."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of all table rows in a text, without the rules below headings."""
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
+    return [row for row in cells if not row[0].startswith("--")]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_examples(block: examples.Block, server: Server, tmp_path: Path) -> None:
+    """Every example works as it is pasted; only the address is replaced."""
+    assert ADDRESS in block.code
+    code = block.code.replace(ADDRESS, server.url)
+    (tmp_path / "image.png").write_bytes(PIXEL)
+    if block.language == "python":
+        printed = examples.python(code, tmp_path)
+    elif block.language == "javascript":
+        printed = examples.javascript(code)
+    else:
+        printed = examples.shell(code, tmp_path)
+    if "/api/copy" in code:  # which answers nothing
+        assert printed == ""
+    elif "fault-" in code:
+        assert '"error":' in printed
+    else:
+        assert printed.strip()
+        assert '"error":' not in printed
+
+
+def test_there_are_examples() -> None:
+    """The README has an example for each kind of client, and the quickstart more."""
+    found = [block.language for block in examples.blocks(ROOT / "README.md", "sh")]
+    found += [
+        block.language
+        for block in examples.blocks(ROOT / "README.md", "python", "javascript")
+    ]
+    assert sorted(found) == ["javascript", "python", "sh"]
+    assert len(EXAMPLES) > 10
+
+
+def default(option: Option) -> str:
+    """An option's default as the tables show it."""
+    if option.field == "state_dir":
+        return "`~/.local/state/pannier`"
+    if option.default == "":
+        return "(none)"
+    if isinstance(option.default, bool):
+        return f"`{str(option.default).lower()}`"
+    if isinstance(option.default, float):
+        return f"`{option.default:g}`"
+    return f"`{option.default}`"
+
+
+SETTINGS = [[f"`{o.variable}`", default(o), o.help] for o in options()]
+
+
+def test_all_settings() -> None:
+    """docs/configuration.md lists every setting with default and help, in order."""
+    assert rows(text("docs/configuration.md"))[1:] == SETTINGS
+
+
+def test_some_settings() -> None:
+    """What the README says of some settings is true as well."""
+    page = text("README.md").partition("## Configuration")[2].partition("\n## ")[0]
+    found = rows(page)[1:]
+    assert found
+    assert [row for row in found if row not in SETTINGS] == []
+
+
+def section(title: str) -> str:
+    """A section of docs/endpoints.md."""
+    return (
+        text("docs/endpoints.md").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    )
+
+
+ENDPOINTS = {
+    "POST /v1/chat/completions": openai.ChatCompletionRequest,
+    "POST /v1/completions": openai.CompletionRequest,
+    "POST /v1/embeddings": openai.EmbeddingRequest,
+}
+
+
+@pytest.mark.parametrize("title", ENDPOINTS)
+def test_every_field(title: str) -> None:
+    """docs/endpoints.md says of every field of a request what happens to it."""
+    page = section(title).partition("\n### ")[0]
+    said = {row[0].strip("`"): row[1] for row in rows(page)[1:]}
+    fields = {f.encode_name for f in msgspec.structs.fields(ENDPOINTS[title])}
+    assert set(said) == fields
+    ignored = {name for name, what in said.items() if what.startswith("ignored")}
+    assert ignored == (fields & set(EFFECTLESS)) - {"tool_choice"}
+
+
+def structs(kind: Any) -> set[type[msgspec.Struct]]:
+    """The structs inside a type, at any depth."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        inner = (structs(field.type) for field in msgspec.structs.fields(kind))
+        return {kind}.union(*inner)
+    return set().union(*(structs(argument) for argument in get_args(kind)))
+
+
+def test_every_inner_field() -> None:
+    """Every field inside a chat request's messages, tools and formats is named."""
+    named = set(re.findall(r"`([a-z_]+)`", section("POST /v1/chat/completions")))
+    inner = structs(openai.ChatCompletionRequest) - {openai.ChatCompletionRequest}
+    assert len(inner) > 8
+    fields = {f.encode_name for one in inner for f in msgspec.structs.fields(one)}
+    general = {"arguments", "function", "id", "index", "json_schema", "text", "type"}
+    assert fields - named - general == set()
+
+
+def test_every_error_code() -> None:
+    """docs/errors.md explains every code that the source can answer, and no other."""
+    source = "".join(
+        module.read_text(encoding="utf-8")
+        for room in ("app", "middleware", "writers")
+        for module in (ROOT / room).glob("*.py")
+    )
+    set_here = r'code(?:: ClassVar\[str \| None\])? ?= ?"([a-z_]+)"'
+    codes = set(re.findall(set_here, source))
+    assert len(codes) > 15
+    explained = {
+        code
+        for row in rows(text("docs/errors.md"))[1:]
+        for code in re.findall(r"`([a-z_]+)`", row[1])
+    }
+    assert codes - explained == set()
+    composed = {"upstream_unauthorized", "upstream_forbidden"}
+    assert {code for code in explained if f'"{code}"' not in source} == composed
+
+
+def path(page: Path) -> str:
+    """A page's path as its test's name."""
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=path)
+def test_links(page: Path) -> None:
+    """Every link to a file of ours leads to one, and to a heading that is there."""
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.M)
+            assert anchor in [h.lower().replace(" ", "-") for h in headings], target
+
+
+# The changelog may speak of files that are gone.
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.name != "CHANGELOG.md"], ids=path
+)
+def test_named_files_exist(page: Path) -> None:
+    """Files and directories of ours that a page names are there."""
+    named = re.findall(
+        r"`((?:app|middleware|writers|tests|docs|contrib|bench)/[\w./-]*)`",
+        page.read_text(encoding="utf-8"),
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []

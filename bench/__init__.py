@@ -1,0 +1,1 @@
+"""Benchmarks of Pannier; ``python -m bench`` runs them."""

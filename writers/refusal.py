@@ -51,7 +51,7 @@ def refused(
     """
     reply = _object(body)
     message = reply.get("error")
-    if not isinstance(message, str):
+    if not isinstance(message, str) or not message.strip():
         return _wordless(status, body)
     message, kind = _unwrap(message)
     if isinstance(url := reply.get("signin_url"), str):
@@ -62,7 +62,7 @@ def refused(
 
 def in_stream(error: object, input_field: str = "messages") -> UpstreamError:
     """The error to raise for a line ``{"error": ...}`` after the stream began."""
-    if not isinstance(error, str):
+    if not isinstance(error, str) or not error.strip():
         return UpstreamBroken("Ollama reported an error without words.")
     message, kind = _unwrap(error)
     return _blaming(_classify(500, message[:MAX_MESSAGE], kind, []), input_field)

@@ -133,7 +133,8 @@ def test_no_repetition(server: Server, simulator: Simulator) -> None:
         ("cut", "upstream_incomplete", "before it was complete"),
         ("not-done", "upstream_incomplete", "before it was complete"),
         ("reset-body", None, "broke off"),
-        ("garbage-line", "bad_upstream_response", ""),
+        ("garbage-line", "bad_upstream_response", "could not be understood"),
+        ("error-empty", "bad_upstream_response", "without words"),
     ],
 )
 def test_failure_in_stream(

@@ -2,7 +2,7 @@
 # make test     everything the tests need, then the tests
 # make check    ruff, mypy, import-linter
 # make peer     the tests that need a real Ollama at OLLAMA_URL
-# make bench    the benchmarks (docs/performance.md says what they mean)
+# make bench    the benchmarks (bench/README.md says what they mean)
 # make lock     refresh the pinned dependencies
 # make clean    remove what the above have made
 #

@@ -5,7 +5,6 @@ which versions both have, ``/`` greets a browser.  Everything unknown is a 404. 
 traffic of models passes here.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from .errors import BadRequest, GatewayError, UpstreamError
 from .upstream import Upstream
+from .version import own_version
 
 PROBE_SECONDS = 2.0
 
@@ -32,14 +32,6 @@ def create_app(upstream: Upstream) -> Flask:
         app.add_url_rule(path, path, lambda: _ready(upstream))
     app.add_url_rule("/version", "version", lambda: _version(upstream))
     return app
-
-
-def own_version() -> str:
-    """Pannier's version, as installed or as the checkout says."""
-    try:
-        return version("pannier")
-    except PackageNotFoundError:
-        return "0.0.0+checkout"
 
 
 def _health() -> Response:

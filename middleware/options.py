@@ -9,7 +9,7 @@ from typing import Any
 from app.errors import BadRequest
 from app.wire import openai
 
-from .validation import integer, within
+from .validation import MAX_INTEGER, integer, within
 
 #: Types of Ollama's options (``api/types.go``); a wrong one would be a 500 there.
 _INTEGERS = {
@@ -105,7 +105,7 @@ def _native_option(name: str, value: Any) -> Any:
         wanted, fits = "an array of strings", _is_texts(value)
         value = [value] if isinstance(value, str) else value
     elif name in _INTEGERS:
-        wanted, fits = "an integer", _is_number(value) and value == int(value)
+        wanted, fits = "an integer", _is_integer(value)
         value = int(value) if fits else value
     elif name in _NUMBERS:
         wanted, fits = "a number", _is_number(value)
@@ -124,6 +124,10 @@ def _native_option(name: str, value: Any) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_integer(value: Any) -> bool:
+    return _is_number(value) and value == int(value) and abs(value) <= MAX_INTEGER
 
 
 def _is_texts(value: Any) -> bool:

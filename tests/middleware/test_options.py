@@ -1,0 +1,276 @@
+from typing import Any, Literal
+
+import msgspec
+import pytest
+
+from app.errors import BadRequest
+from app.wire import openai
+from middleware.formats import response_format
+from middleware.options import keep_alive, options
+from middleware.thinking import think
+from middleware.validation import MAX_INTEGER
+
+
+def request(**fields: Any) -> openai.ChatCompletionRequest:
+    """A request for a chat with these fields."""
+    return msgspec.convert(fields, openai.ChatCompletionRequest)
+
+
+def chosen(defaults: bool = False, **fields: Any) -> dict[str, Any]:
+    """Ollama's options for these fields."""
+    return options(request(**fields), openai_defaults=defaults)
+
+
+def refused(**fields: Any) -> BadRequest:
+    """Why these fields are refused."""
+    with pytest.raises(BadRequest) as caught:
+        chosen(**fields)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        ({}, {}),
+        ({"max_tokens": 5}, {"num_predict": 5}),
+        ({"max_tokens": 5.0}, {"num_predict": 5}),
+        ({"max_completion_tokens": 9, "max_tokens": 5}, {"num_predict": 9}),
+        ({"max_completion_tokens": 9}, {"num_predict": 9}),
+        ({"temperature": 0}, {"temperature": 0}),
+        ({"temperature": 2}, {"temperature": 2}),
+        ({"top_p": 0}, {"top_p": 0}),
+        ({"frequency_penalty": -2}, {"frequency_penalty": -2}),
+        ({"presence_penalty": 2}, {"presence_penalty": 2}),
+        ({"seed": -1}, {"seed": -1}),
+        ({"seed": MAX_INTEGER}, {"seed": MAX_INTEGER}),
+        ({"top_k": 0, "min_p": 0.5}, {"top_k": 0, "min_p": 0.5}),
+        ({"num_ctx": 4096}, {"num_ctx": 4096}),
+        ({"repetition_penalty": 1.5}, {"repeat_penalty": 1.5}),
+        ({"repetition_penalty": 1.5, "repeat_penalty": 1}, {"repeat_penalty": 1}),
+        ({"stop": "a"}, {"stop": ["a"]}),
+        ({"stop": ["a", "", "b"]}, {"stop": ["a", "b"]}),
+        ({"stop": ""}, {}),
+        ({"stop": []}, {}),
+        ({"stop": [""]}, {}),
+        ({"stop": ["a"] * 9}, {"stop": ["a"] * 9}),
+        ({"options": {"num_ctx": 5, "temperature": None}}, {"num_ctx": 5}),
+        ({"temperature": 1, "options": {"temperature": 0.5}}, {"temperature": 0.5}),
+        ({"options": {"num_ctx": 5.0}}, {"num_ctx": 5}),
+        ({"options": {"stop": "a"}}, {"stop": ["a"]}),
+        ({"options": {"stop": []}}, {"stop": []}),
+        ({"options": {"use_mmap": False}}, {"use_mmap": False}),
+        ({"options": {"new": [1, {"x": 2}]}}, {"new": [1, {"x": 2}]}),
+    ],
+)
+def test_options(fields: dict[str, Any], want: dict[str, Any]) -> None:
+    """Each field has its option; Ollama's own options win."""
+    found = chosen(**fields)
+    assert found == want
+    assert {k: type(v) for k, v in found.items() if k == "num_predict"} in (
+        {},
+        {"num_predict": int},
+    )
+
+
+def test_defaults() -> None:
+    """OpenAI's defaults are sent where a request is silent, if so configured."""
+    assert chosen(True) == {"temperature": 1.0, "top_p": 1.0}
+    assert chosen(True, temperature=0, top_p=0) == {"temperature": 0, "top_p": 0}
+    assert chosen(True, options={"top_p": 0.5}) == {"temperature": 1.0, "top_p": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("max_tokens", 0, "integer_below_min_value"),
+        ("max_tokens", -1, "integer_below_min_value"),
+        ("max_tokens", 1.5, "invalid_type"),
+        ("max_tokens", 2**63, "invalid_type"),
+        ("max_tokens", 1e300, "invalid_type"),
+        ("max_completion_tokens", 0, "integer_below_min_value"),
+        ("temperature", -0.1, "invalid_value"),
+        ("temperature", 2.1, "invalid_value"),
+        ("temperature", 1e308, "invalid_value"),
+        ("top_p", 1.1, "invalid_value"),
+        ("top_p", -1, "invalid_value"),
+        ("frequency_penalty", 2.5, "invalid_value"),
+        ("presence_penalty", -2.5, "invalid_value"),
+        ("seed", 0.5, "invalid_type"),
+        ("seed", 10**19, "invalid_type"),
+        ("num_ctx", 0, "integer_below_min_value"),
+        ("top_k", -1, "integer_below_min_value"),
+        ("min_p", 2, "invalid_value"),
+    ],
+)
+def test_out_of_range(field: str, value: float, code: str) -> None:
+    """A number outside its range is refused by name."""
+    error = refused(**{field: value})
+    assert (error.param, error.code) == (field, code)
+    assert f"'{field}'" in error.message
+    assert len(error.message) < 500
+
+
+def test_openais_words_for_a_small_integer() -> None:
+    """The text is the one that clients of OpenAI know."""
+    assert refused(max_tokens=0).message == (
+        "Invalid 'max_tokens': integer below minimum value. Expected a value >= 1,"
+        " but got 0 instead."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_ctx", "5"),
+        ("num_ctx", 5.5),
+        ("num_ctx", True),
+        ("num_ctx", 1e300),
+        ("num_ctx", 2**63),
+        ("seed", []),
+        ("temperature", "hot"),
+        ("temperature", False),
+        ("top_p", {}),
+        ("use_mmap", 1),
+        ("stop", 5),
+        ("stop", ["a", 5]),
+        ("stop", {}),
+    ],
+)
+def test_native_options_of_a_wrong_type(name: str, value: Any) -> None:
+    """What would be a 500 of Ollama's is a 400 by name."""
+    error = refused(options={name: value})
+    assert (error.param, error.code) == (f"options.{name}", "invalid_type")
+
+
+SECONDS = [None, 0, -1, 300, 1.5]
+DURATIONS = [
+    "5m",
+    "1h30m",
+    "-1m",
+    "0",
+    "+5s",
+    "1.5h",
+    ".5s",
+    "100ms",
+    "5us",
+    "5\u00b5s",
+]
+
+
+@pytest.mark.parametrize("value", [*SECONDS, *DURATIONS, "5ns", "1h2m3s4ms"])
+def test_keep_alive(value: Any) -> None:
+    """Seconds, or a duration as Go reads it."""
+    assert keep_alive(value) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["", "5", "five", "5 m", "m", "5d", "1h30", "-", "5m\n", "-1", "\u0665m"]
+)
+def test_bad_keep_alive(value: str) -> None:
+    """What Go would not read is refused by name."""
+    with pytest.raises(BadRequest) as caught:
+        keep_alive(value)
+    assert caught.value.param == "keep_alive"
+
+
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        ({}, None),
+        ({"reasoning_effort": ""}, None),
+        ({"reasoning_effort": "none"}, False),
+        ({"reasoning_effort": "minimal"}, "low"),
+        ({"reasoning_effort": "low"}, "low"),
+        ({"reasoning_effort": "medium"}, "medium"),
+        ({"reasoning_effort": "high"}, "high"),
+        ({"reasoning_effort": "xhigh"}, "max"),
+        ({"reasoning_effort": "ultra"}, "max"),
+        ({"reasoning_effort": "max"}, "max"),
+        ({"reasoning": {"effort": "high"}, "reasoning_effort": "low"}, "high"),
+        ({"reasoning": {}, "reasoning_effort": "high"}, None),
+        ({"reasoning": {"effort": None}, "reasoning_effort": "high"}, None),
+        ({"think": True, "reasoning_effort": "none"}, True),
+        ({"think": False, "reasoning_effort": "high"}, False),
+        ({"think": "high"}, "high"),
+    ],
+)
+def test_thinking(fields: dict[str, Any], want: bool | str | None) -> None:
+    """Each effort has its think; Ollama's own field wins."""
+    assert think(request(**fields), "auto") == want
+
+
+@pytest.mark.parametrize(("default", "want"), [("auto", None), ("off", False)])
+def test_thinking_of_a_silent_request(
+    default: Literal["auto", "off"], want: bool | None
+) -> None:
+    """The setting decides where a request does not speak of it."""
+    assert think(request(), default) is want
+    assert think(msgspec.convert({}, openai.CompletionRequest), default) is want
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"reasoning_effort": "extreme"}, "reasoning_effort"),
+        ({"reasoning_effort": "HIGH"}, "reasoning_effort"),
+        ({"reasoning": {"effort": "x" * 10_000}}, "reasoning_effort"),
+        ({"think": "very"}, "think"),
+        ({"think": ""}, "think"),
+        ({"think": "x" * 10_000}, "think"),
+    ],
+)
+def test_unknown_efforts(fields: dict[str, Any], param: str) -> None:
+    """An unknown effort is refused with the known ones."""
+    with pytest.raises(BadRequest, match="must be") as caught:
+        think(request(**fields), "auto")
+    assert caught.value.param == param
+    assert len(caught.value.message) < 300
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        (None, None),
+        ({"type": "text"}, None),
+        ({"type": " TEXT "}, None),
+        ({"type": "json_object"}, "json"),
+        ({"type": " JSON_Object "}, "json"),
+        ({"type": "json_schema", "json_schema": {"schema": SCHEMA}}, SCHEMA),
+        ({"type": "json_schema", "json_schema": {"schema": {}}}, {}),
+        ({"type": "json_schema", "json_schema": {"schema": True}}, {}),
+    ],
+)
+def test_formats(given: Any, want: Any) -> None:
+    """Each kind of format has its own of Ollama's."""
+    assert response_format(request(response_format=given).response_format) == want
+
+
+@pytest.mark.parametrize(
+    ("given", "param", "code"),
+    [
+        ({"type": "xml"}, "type", "invalid_value"),
+        ({"type": ""}, "type", "invalid_value"),
+        ({"type": "grammar"}, "type", "invalid_value"),
+        ({"type": "x" * 10_000}, "type", "invalid_value"),
+        ({"type": "json_schema"}, "json_schema", "missing_required_parameter"),
+        (
+            {"type": "json_schema", "json_schema": {}},
+            "json_schema.schema",
+            "missing_required_parameter",
+        ),
+        (
+            {"type": "json_schema", "json_schema": {"schema": None}},
+            "json_schema.schema",
+            "missing_required_parameter",
+        ),
+    ],
+)
+def test_bad_formats(given: Any, param: str, code: str) -> None:
+    """What would constrain nothing is refused."""
+    with pytest.raises(BadRequest) as caught:
+        response_format(request(response_format=given).response_format)
+    assert (caught.value.param, caught.value.code) == (f"response_format.{param}", code)
+    assert len(caught.value.message) < 300

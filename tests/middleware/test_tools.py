@@ -1,0 +1,122 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.errors import BadRequest
+from app.wire import openai
+from middleware.effects import EFFECTLESS, without_effect
+from middleware.tools import MAX_TOOLS, tools
+
+F = {"type": "function", "function": {"name": "f"}}
+F_OF_NOTHING = {"name": "f", "parameters": {"anyOf": [1]}}
+NATIVE = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
+
+
+def offered(**fields: Any) -> tuple[Any, list[str]]:
+    """The tools that the model may call, and what is ignored."""
+    ignored: list[str] = []
+    request = msgspec.convert(fields, openai.ChatCompletionRequest)
+    return tools(request, ignored), ignored
+
+
+@pytest.mark.parametrize("given", [None, []])
+def test_no_tools(given: Any) -> None:
+    """No tools are not sent."""
+    assert offered(tools=given) == (None, [])
+
+
+def test_a_function() -> None:
+    """Name, description and parameters go on; strict is advice."""
+    parameters = {"type": "object", "properties": {"a": {"type": "string"}}}
+    function = {"name": "g", "description": "d", "parameters": parameters}
+    given = {"type": "function", "function": function | {"strict": True}}
+    assert offered(tools=[F, given]) == (
+        [NATIVE, {"type": "function", "function": function}],
+        [],
+    )
+
+
+def test_tool_choice_none_offers_nothing() -> None:
+    """The model must not call, so it is not told of tools."""
+    assert offered(tools=[F], tool_choice="none") == (None, [])
+    assert offered(tools=[F], tool_choice="auto") == ([NATIVE], [])
+
+
+def test_other_tools_are_named() -> None:
+    """A tool that is no function has no effect, and that is said."""
+    custom = {"type": "custom", "custom": {"name": "x"}}
+    assert offered(tools=[custom, F, {"type": "web_search"}]) == (
+        [NATIVE],
+        ["tools[0]", "tools[2]"],
+    )
+    assert offered(tools=[custom]) == (None, ["tools[0]"])
+
+
+@pytest.mark.parametrize(
+    ("tool", "param", "code"),
+    [
+        ({"type": "function"}, "tools[1].function", "missing_required_parameter"),
+        (
+            {"type": "function", "function": {"name": ""}},
+            "tools[1].function.name",
+            "missing_required_parameter",
+        ),
+        (
+            {"type": "function", "function": F_OF_NOTHING},
+            "tools[1].function.parameters.anyOf[0]",
+            "invalid_type",
+        ),
+    ],
+)
+def test_bad_functions(tool: Any, param: str, code: str) -> None:
+    """A function that cannot be declared is refused by its place."""
+    with pytest.raises(BadRequest) as caught:
+        offered(tools=[F, tool])
+    assert (caught.value.param, caught.value.code) == (param, code)
+
+
+def test_limit() -> None:
+    """So many tools, and not one more."""
+    found, _ = offered(tools=[F] * MAX_TOOLS)
+    assert len(found) == MAX_TOOLS == 1024
+    with pytest.raises(BadRequest, match="Too many tools"):
+        offered(tools=[F] * (MAX_TOOLS + 1))
+
+
+@pytest.mark.parametrize("name", EFFECTLESS)
+def test_a_field_without_effect_is_named(name: str) -> None:
+    """Every such field is named when it asks for something, not when it does not."""
+    types = (openai.ChatCompletionRequest, openai.CompletionRequest)
+    types += (openai.EmbeddingRequest,)
+    holders = [type_ for type_ in types if name in type_.__struct_fields__]
+    assert holders
+    for holder in holders:
+        for value in EFFECTLESS[name]:
+            assert without_effect(msgspec.convert({name: value}, holder)) == []
+        assert without_effect(msgspec.convert({name: None}, holder)) == []
+        for value in ("something", {"a": 1}, [1], 7):
+            assert without_effect(msgspec.convert({name: value}, holder)) == [name]
+
+
+def test_names_are_of_the_request() -> None:
+    """The table holds nothing that is honoured, and no field that is not there."""
+    assert without_effect(openai.ChatCompletionRequest()) == []
+    assert without_effect(openai.CompletionRequest()) == []
+    assert without_effect(openai.EmbeddingRequest()) == []
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [openai.ChatCompletionRequest, openai.CompletionRequest, openai.EmbeddingRequest],
+)
+def test_untyped_fields_are_all_accounted_for(type_: type[msgspec.Struct]) -> None:
+    """A field of any type is either checked by hand or named as without effect."""
+    by_hand = {"prompt", "input"}
+    untyped = {
+        field.name for field in msgspec.structs.fields(type_) if field.type is Any
+    }
+    assert untyped <= by_hand | EFFECTLESS.keys()

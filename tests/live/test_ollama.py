@@ -85,6 +85,28 @@ def test_pull_and_push(native: ollama.Client) -> None:
     assert pulled[-1] == pushed[-1] == "success"
 
 
+def test_a_pull_that_fails(native: ollama.Client) -> None:
+    """A failure in the middle of a pull arrives after the progress before it."""
+    seen = []
+    with pytest.raises(ollama.ResponseError, match="file does not exist"):  # noqa: PT012
+        for step in native.pull("nope", stream=True):
+            seen.append(step.status)
+    assert seen == ["pulling manifest"]
+
+
+def test_a_model_from_a_file(
+    native: ollama.Client, client: openai.OpenAI, made: str, tmp_path: Path
+) -> None:
+    """A file is uploaded, made into a model, and the model answers on /v1."""
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF" + bytes(1000))
+    digest = native.create_blob(file)
+    steps = list(native.create(made, files={file.name: digest}, stream=True))
+    assert steps[-1].status == "success"
+    answer = client.chat.completions.create(model=made, messages=HELLO)
+    assert answer.choices[0].message.content
+
+
 def test_an_error(native: ollama.Client) -> None:
     """An unknown model is Ollama's own error, words and status."""
     with pytest.raises(ollama.ResponseError, match="model 'nope' not found") as caught:

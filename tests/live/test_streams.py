@@ -44,6 +44,18 @@ def test_leaving_stops_ollama(client: openai.OpenAI, simulator: Simulator) -> No
     assert entry["target"] == "/api/chat"
 
 
+def test_leaving_a_native_stream(server: Server, simulator: Simulator) -> None:
+    """The same holds for Ollama's own routes."""
+    body = {"model": "sim-chunks101-tps5", "messages": HELLO}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("POST", "/api/chat", json.dumps(body))
+    answer = connection.getresponse()
+    answer.readline()
+    answer.close()
+    connection.close()
+    simulator.wait(body="sim-chunks101-tps5", outcome="client-left", timeout=10)
+
+
 def test_streams_side_by_side(client: openai.OpenAI, simulator: Simulator) -> None:
     """Fifty streams at once all complete, each with its own text."""
 

@@ -2,13 +2,15 @@
 
 import base64
 import re
+import sys
+import time
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 import pytest
 from support import examples
-from support.server import ROOT, Server
+from support.server import PATIENCE, ROOT, Server, free_port
 
 from app.settings import Option, options
 from app.wire import openai
@@ -77,6 +79,28 @@ def test_there_are_examples() -> None:
     ]
     assert sorted(found) == ["javascript", "python", "sh"]
     assert len(EXAMPLES) > 10
+
+
+@pytest.mark.live
+def test_what_make_run_says() -> None:
+    """The README shows what ``make run`` prints where there is no Ollama."""
+    shown = next(
+        block.code.partition("$ make run\n")[2]
+        for block in examples.blocks(ROOT / "README.md", "console")
+        if "No Ollama answers" in block.code
+    )
+    nobody = f"http://127.0.0.1:{free_port()}"
+    program = [sys.executable, "-m", "app.cli", "run"]
+    path = {"OLLAMA_URL": nobody, "PYTHONPATH": str(ROOT)}
+    with Server(path, command=program) as server:
+        wanted = shown.replace("http://127.0.0.1:11434", nobody)
+        wanted = wanted.replace(ADDRESS, server.url)
+        deadline = time.monotonic() + PATIENCE
+        while "curl" not in server.output() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        said = server.output()
+    assert [line for line in wanted.splitlines() if line not in said] == []
+    assert len(wanted.splitlines()) == 4
 
 
 def default(option: Option) -> str:

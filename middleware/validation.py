@@ -27,6 +27,7 @@ _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NUMBERS = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _DIGITS_AS_0 = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MESSAGE = re.compile(
     r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`"
@@ -121,9 +122,9 @@ def _too_long(body: bytes) -> bool:
 
 def _too_deep(body: bytes) -> bool:
     """Whether brackets nest deeper than allowed: each round takes off one level."""
-    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
+    brackets = _STRINGS.sub(b"", body).translate(_ALL_SQUARE, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH):
-        shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        shorter = brackets.replace(b"[]", b"")
         if len(shorter) == len(brackets):
             return False
         brackets = shorter

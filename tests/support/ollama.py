@@ -220,13 +220,14 @@ def ask(
     if body is not None and not isinstance(body, bytes):
         body = json.dumps(body).encode()
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
     response: TestResponse
     with Client(app).open(
         path,
         method=method,
         data=body,
         headers=headers,
-        content_type="application/json" if body is not None else None,
     ) as response:
         return Answer(response.status_code, response.headers, response.data)
 

@@ -1,0 +1,56 @@
+"""Whole applications around a stand-in for Ollama, under linters of WSGI."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+from wsgiref.types import WSGIApplication
+
+from werkzeug.middleware.lint import LintMiddleware
+
+from app.pages import create_app
+from app.settings import Settings
+from middleware.access_log import AccessLogMiddleware
+from middleware.errors import ErrorMiddleware
+from middleware.request_id import RequestIdMiddleware
+from middleware.routes import Routes
+from middleware.stack import build_stack, openai_routes, wrap
+
+from .ollama import FakeUpstream
+
+Log = list[str]
+
+
+def stacked(
+    upstream: FakeUpstream,
+    lint: Callable[[WSGIApplication], WSGIApplication] = LintMiddleware,
+    **settings: Any,
+) -> WSGIApplication:
+    """The real stack over a fake upstream, a linter around it."""
+    with patch("middleware.stack.Upstream", lambda *args, **options: upstream):
+        return lint(build_stack(Settings(access_log=False, **settings)))
+
+
+def linted(
+    ollama: WSGIApplication, log: Log | None = None, **settings: Any
+) -> WSGIApplication:
+    """All layers and endpoints over a WSGI application, a linter in every gap."""
+    inner: Any = LintMiddleware(ollama)
+    pages = LintMiddleware(create_app(FakeUpstream()))  # type: ignore[arg-type]
+    routes = [
+        (method, path, LintMiddleware(app))
+        for base in ("/v1", "")
+        for method, path, app in openai_routes(base, inner, Settings(**settings))
+    ]
+    write = partial(list.append, [] if log is None else log)
+    return wrap(
+        LintMiddleware(Routes(pages, [("*", "/api/", inner), *routes])),
+        [
+            LintMiddleware,
+            RequestIdMiddleware,
+            LintMiddleware,
+            partial(AccessLogMiddleware, write=write),
+            LintMiddleware,
+            ErrorMiddleware,
+        ],
+    )

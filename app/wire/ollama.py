@@ -41,15 +41,16 @@ class Message(Struct, omit_defaults=True):
     tool_call_id: str = ""
 
 
-class ChatRequest(Struct, omit_defaults=True):
-    """``POST /api/chat``.  ``stream`` is always sent: Ollama's default is true."""
+class GenerationRequest(Struct, omit_defaults=True, kw_only=True):
+    """What the generating calls share.
+
+    ``stream`` is always sent: Ollama's default is true.
+    """
 
     model: str
-    messages: list[Any]
     stream: bool
     options: dict[str, Any] | None = None
     format: Any = None
-    tools: list[Any] | None = None
     think: bool | str | None = None
     keep_alive: str | float | None = None
     truncate: bool | None = None
@@ -59,22 +60,18 @@ class ChatRequest(Struct, omit_defaults=True):
     debug_render_only: bool | None = field(default=None, name="_debug_render_only")
 
 
-class GenerateRequest(Struct, omit_defaults=True):
+class ChatRequest(GenerationRequest, kw_only=True):
+    """``POST /api/chat``."""
+
+    messages: list[Message]
+    tools: list[Any] | None = None
+
+
+class GenerateRequest(GenerationRequest, kw_only=True):
     """``POST /api/generate``."""
 
-    model: str
     prompt: str
-    stream: bool
     suffix: str = ""
-    options: dict[str, Any] | None = None
-    format: Any = None
-    think: bool | str | None = None
-    keep_alive: str | float | None = None
-    truncate: bool | None = None
-    shift: bool | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    debug_render_only: bool | None = field(default=None, name="_debug_render_only")
 
 
 class EmbedRequest(Struct, omit_defaults=True):

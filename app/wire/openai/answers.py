@@ -1,0 +1,215 @@
+"""What OpenAI's clients expect back.
+
+``UNSET`` leaves a key out, while ``None`` is written as ``null``; the order of fields
+is the order on the wire (Ollama's ``openai/openai.go``).
+"""
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+
+class Usage(Struct):
+    """Tokens of one answer."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class EmbeddingUsage(Struct):
+    """Tokens of one embeddings answer."""
+
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+
+
+class TopLogprob(Struct):
+    """One alternative of a token."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class TokenLogprob(Struct):
+    """One token of the answer; OpenAI's SDK wants every key, also when empty."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+    top_logprobs: list[TopLogprob]
+
+
+class ChoiceLogprobs(Struct):
+    """``choices[].logprobs`` of Chat Completions."""
+
+    content: list[TokenLogprob]
+    refusal: None = None
+
+
+class AnswerFunction(Struct):
+    """A called function; ``arguments`` is JSON text."""
+
+    name: str | UnsetType = UNSET
+    arguments: str = ""
+
+
+class AnswerToolCall(Struct):
+    """A call in a whole answer."""
+
+    id: str
+    type: str
+    function: AnswerFunction
+
+
+class DeltaToolCall(Struct):
+    """A call, or a piece of one, in a stream; ``index`` tells which."""
+
+    index: int
+    id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    function: AnswerFunction | UnsetType = UNSET
+
+
+class AnswerMessage(Struct):
+    """The message of a whole answer."""
+
+    role: str
+    content: str | None
+    refusal: None = None
+    reasoning: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[AnswerToolCall] | UnsetType = UNSET
+
+
+class Choice(Struct):
+    """The one choice of a whole answer."""
+
+    index: int
+    message: AnswerMessage
+    finish_reason: str
+    logprobs: ChoiceLogprobs | None = None
+
+
+class ChatCompletion(Struct, kw_only=True):
+    """A whole answer of Chat Completions."""
+
+    id: str
+    object: str = "chat.completion"
+    created: int
+    model: str
+    system_fingerprint: str = "fp_ollama"
+    choices: list[Choice]
+    usage: Usage
+    service_tier: str | UnsetType = UNSET
+    debug_info: Any = field(default=UNSET, name="_debug_info")
+
+
+class Delta(Struct):
+    """What one chunk adds to the message."""
+
+    role: str | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
+    reasoning: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[DeltaToolCall] | UnsetType = UNSET
+
+
+class ChunkChoice(Struct):
+    """The one choice of a chunk."""
+
+    index: int
+    delta: Delta
+    finish_reason: str | None = None
+    logprobs: ChoiceLogprobs | UnsetType = UNSET
+
+
+class ChatCompletionChunk(Struct, kw_only=True):
+    """One chunk of a streamed answer of Chat Completions."""
+
+    id: str
+    object: str = "chat.completion.chunk"
+    created: int
+    model: str
+    system_fingerprint: str = "fp_ollama"
+    choices: list[ChunkChoice]
+    usage: Usage | UnsetType | None = UNSET
+
+
+class CompletionLogprobs(Struct):
+    """The older form of logprobs, four parallel lists."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float] | None]
+    text_offset: list[int]
+
+
+class CompletionChoice(Struct):
+    """The one choice of a completion, whole or streamed."""
+
+    text: str
+    index: int
+    finish_reason: str | None
+    logprobs: CompletionLogprobs | None = None
+
+
+class Completion(Struct, kw_only=True):
+    """An answer of Completions, whole or one chunk of a stream."""
+
+    id: str
+    object: str = "text_completion"
+    created: int
+    model: str
+    system_fingerprint: str = "fp_ollama"
+    choices: list[CompletionChoice]
+    usage: Usage | UnsetType | None = UNSET
+
+
+class Model(Struct, kw_only=True):
+    """A model; ``created`` is when it was last modified, in epoch seconds."""
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str
+
+
+class ListCompletion(Struct, kw_only=True):
+    """The list of models."""
+
+    object: str = "list"
+    data: list[Model]
+
+
+class Embedding(Struct, kw_only=True):
+    """One vector: raw JSON numbers, or base64 of little-endian float32."""
+
+    object: str = "embedding"
+    embedding: Any
+    index: int
+
+
+class EmbeddingList(Struct, kw_only=True):
+    """The answer of Embeddings."""
+
+    object: str = "list"
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+
+
+class Error(Struct):
+    """OpenAI's error; all four keys are always there."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorResponse(Struct):
+    """The envelope of an error, whole or as the last event of a stream."""
+
+    error: Error

@@ -1,0 +1,205 @@
+"""What OpenAI's clients send.
+
+``null`` means absent, and a type is as wide as what Pannier accepts; the middlewares
+refuse what the types let pass.  ``Any`` fields either need a check of their own or have
+no effect yet.
+"""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class ImageURL(Struct):
+    """An image by URL; ``detail`` has no counterpart in Ollama."""
+
+    url: str
+    detail: Any = None
+
+
+class InputAudio(Struct):
+    """Audio as base64; the format is recognised from the bytes."""
+
+    data: str | None = None
+    format: Any = None
+
+
+class ContentPart(Struct):
+    """One part of a message's content; which field counts depends on ``type``."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: str | ImageURL | None = None
+    input_audio: InputAudio | None = None
+    file: Any = None
+
+
+class FunctionCall(Struct):
+    """A function's name and its arguments as JSON text (an object is taken too)."""
+
+    name: str
+    arguments: str | dict[str, Any] | None = None
+
+
+class ToolCall(Struct):
+    """A call in a message of the assistant."""
+
+    function: FunctionCall
+    id: str | None = None
+    type: str | None = None
+    index: Any = None
+
+
+class ReasoningDetail(Struct):
+    """A piece of reasoning in OpenRouter's form."""
+
+    text: str | None = None
+
+
+class Message(Struct):
+    """One message of the conversation."""
+
+    role: str | None = None
+    content: str | list[ContentPart] | None = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
+
+
+class Function(Struct):
+    """The declaration of a function; ``parameters`` is a JSON schema."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct):
+    """A tool that the model may call."""
+
+    type: str
+    function: Function | None = None
+
+
+class JSONSchema(Struct):
+    """A named schema of ``response_format``."""
+
+    schema: dict[str, Any] | bool | None = None
+    name: str | None = None
+    strict: bool | None = None
+    description: str | None = None
+
+
+class ResponseFormat(Struct):
+    """``response_format``: ``text``, ``json_object`` or ``json_schema``."""
+
+    type: str
+    json_schema: JSONSchema | None = None
+
+
+class StreamOptions(Struct):
+    """``stream_options``; obfuscation is never sent."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class Reasoning(Struct):
+    """OpenRouter's and the Responses API's way to ask for an effort."""
+
+    effort: str | None = None
+
+
+class Sampling(Struct, kw_only=True):
+    """What Chat Completions and Completions have in common."""
+
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | float | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | float | None = None
+    stop: str | list[str] | None = None
+    response_format: ResponseFormat | None = None
+
+    # Ollama's own powers, by their own names.
+    options: dict[str, Any] | None = None
+    num_ctx: int | float | None = None
+    top_k: int | float | None = None
+    min_p: float | None = None
+    repeat_penalty: float | None = None
+    repetition_penalty: float | None = None
+    keep_alive: str | int | float | None = None
+    think: bool | str | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    debug_render_only: bool | None = field(default=None, name="_debug_render_only")
+
+    # No effect (yet): named to the client where the value asks for something.
+    n: Any = None
+    logit_bias: Any = None
+    user: Any = None
+
+
+class ChatCompletionRequest(Sampling, kw_only=True):
+    """``POST /v1/chat/completions``."""
+
+    messages: list[Message] | None = None
+    max_completion_tokens: int | float | None = None
+    tools: list[Tool] | None = None
+    tool_choice: Any = None
+    reasoning: Reasoning | None = None
+    reasoning_effort: str | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | float | None = None
+
+    audio: Any = None
+    function_call: Any = None
+    functions: Any = None
+    metadata: Any = None
+    modalities: Any = None
+    moderation: Any = None
+    parallel_tool_calls: Any = None
+    prediction: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: Any = None
+    safety_identifier: Any = None
+    service_tier: Any = None
+    store: Any = None
+    verbosity: Any = None
+    web_search_options: Any = None
+
+
+class CompletionRequest(Sampling, kw_only=True):
+    """``POST /v1/completions``."""
+
+    prompt: Any = None
+    suffix: str | None = None
+    logprobs: int | float | None = None
+
+    best_of: Any = None
+    echo: Any = None
+
+
+class EmbeddingRequest(Struct, kw_only=True):
+    """``POST /v1/embeddings``."""
+
+    model: str | None = None
+    input: Any = None
+    dimensions: int | float | None = None
+    encoding_format: str | None = None
+
+    options: dict[str, Any] | None = None
+    keep_alive: str | int | float | None = None
+    truncate: bool | None = None
+
+    user: Any = None

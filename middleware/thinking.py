@@ -8,8 +8,7 @@ from typing import Literal
 from app.errors import BadRequest
 from app.wire import openai
 
-_EFFORTS: dict[str, bool | str | None] = {
-    "": None,
+_EFFORTS: dict[str, bool | str] = {
     "none": False,
     "minimal": "low",
     "low": "low",
@@ -28,7 +27,7 @@ def think(
     if request.think is not None:
         return _checked_think(request.think)
     effort = _effort(request)
-    if effort is None:
+    if not effort:  # an empty one asks for nothing
         return False if default == "off" else None
     if effort not in _EFFORTS:
         raise BadRequest(
@@ -44,7 +43,7 @@ def _effort(request: openai.Sampling) -> str | None:
     if not isinstance(request, openai.ChatCompletionRequest):
         return None
     if request.reasoning is not None:  # wins even when its effort is empty
-        return request.reasoning.effort or ""
+        return request.reasoning.effort
     return request.reasoning_effort
 
 

@@ -26,6 +26,8 @@ PNG = "iVBORw0KGgo="
         ("data:image/png; charset=utf-8; base64,AAAA", "AAAA"),
         ("data:image/png;base64,AAA", "AAA="),
         ("data:image/png;base64,AA", "AA=="),
+        ("data:image/png;base64,AA=", "AA=="),
+        ("data:image/png;base64,A-_=", "A+/="),
         ("data:image/png;base64,A-_w", "A+/w"),
         ("data:image/png;base64,AA AA\r\nBB\tBB", "AAAABBBB"),
         ("data:image/png;base64,AA==\n", "AA=="),

@@ -204,7 +204,8 @@ def test_thinking_of_a_silent_request(
     default: Literal["auto", "off"], want: bool | None
 ) -> None:
     """The setting decides where a request does not speak of it."""
-    assert think(request(), default) is want
+    for silent in ({}, {"reasoning_effort": ""}, {"reasoning": {}}):
+        assert think(request(**silent), default) is want
     assert think(msgspec.convert({}, openai.CompletionRequest), default) is want
 
 

@@ -45,6 +45,7 @@ class _Watched:
         self._exchange = Exchange.of(environ)
         self._method = environ["REQUEST_METHOD"]
         self._path = environ.get("PATH_INFO", "")
+        self._client_id = environ.get("HTTP_X_CLIENT_REQUEST_ID")
         self._client = client
         self._write = write
         self._status = ""
@@ -92,6 +93,7 @@ class _Watched:
         failure = exchange.failure
         fields = {
             "id": exchange.id,
+            "client_id": self._client_id or None,
             "method": self._method,
             "path": self._path,
             "model": exchange.model or None,

@@ -12,7 +12,8 @@ from app.errors import BadRequest
 _DATA_URL = re.compile(
     r"data:(?P<type>[^;,]*)(?P<parameters>(?:;[^;,]*)*),", re.IGNORECASE
 )
-_LOOKS_LIKE_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|/")
+#: Never taken for an image, but for ``/9j/``: so the base64 of every JPEG begins.
+_LOOKS_LIKE_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|/(?!9j/)")
 _URL_SAFE = str.maketrans("-_", "+/", " \t\r\n")
 
 

@@ -2,12 +2,23 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import openai
 import pytest
 from support.server import Server
 from support.simulator import Simulator
 
 pytest_plugins = ["support.noskip"]
+
+# The same examples everywhere, and no complaint about a machine that is busy.
+hypothesis.settings.register_profile(
+    "pannier",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("pannier")
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ from typing import Any
 from wsgiref.types import WSGIApplication
 from wsgiref.validate import validator
 
+import gevent
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.ollama import NDJSON, Answer, FakeUpstream, ask
+from support.ollama import NDJSON, Answer, FakeUpstream, Started, ask, environ_of
 from support.stack import stacked
 from werkzeug.middleware.lint import LintMiddleware
 
@@ -284,6 +285,24 @@ def test_settings_act() -> None:
     assert "reasoning" not in choice["message"]
 
 
+def test_a_slow_body_meets_its_setting() -> None:
+    """PANNIER_BODY_TIMEOUT bounds the body of the endpoints."""
+
+    class Slow:
+        """A body that never comes."""
+
+        def read(self, size: int = -1) -> bytes:
+            gevent.sleep(60)
+            return b""
+
+    app = stacked(FakeUpstream(), body_timeout=0.01)
+    environ = environ_of("POST", "/v1/chat/completions")
+    environ |= {"CONTENT_LENGTH": "5", "wsgi.input": Slow()}
+    started = Started()
+    b"".join(app(environ, started))
+    assert started.status == 408
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -332,7 +351,7 @@ HEALTHY = stacked(FakeUpstream())
     st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), JSON, max_size=4),
     st.booleans(),
 )
-@settings(max_examples=250, deadline=None, database=None)
+@settings(max_examples=250)
 def test_no_body_is_a_fault_of_ours(path: str, fields: Any, good: bool) -> None:
     """Whatever JSON a client sends, Ollama being well there is no 5xx."""
     body = fields if not good else CHAT | {"prompt": "p", "input": "x"} | fields
@@ -341,7 +360,7 @@ def test_no_body_is_a_fault_of_ours(path: str, fields: Any, good: bool) -> None:
 
 
 @given(st.binary(max_size=100))
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 def test_no_bytes_are_a_fault_of_ours(body: bytes) -> None:
     """Nor whatever bytes."""
     _whole(ask(HEALTHY, "POST", "/v1/chat/completions", body))
@@ -359,7 +378,7 @@ def _whole(answer: Answer) -> None:
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([b"\n", b"{", b"}", b"null"])))
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 def test_no_answer_of_ollamas_breaks_ours(blocks: list[bytes]) -> None:
     """Whatever bytes Ollama sends, the client gets the envelope or one error event."""
     app = stacked(

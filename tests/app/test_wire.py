@@ -37,7 +37,7 @@ def test_half_a_character(data: bytes, want: object) -> None:
 
 
 @given(st.text(st.characters(codec=None), max_size=30))
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 def test_any_text(text: str) -> None:
     """Any escaped text is read, its lone surrogates replaced."""
     want = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -77,6 +77,12 @@ def test_what_is_not_known_is_not_said() -> None:
     assert set(line) == {"id", "method", "path", "status", "outcome", "bytes", "ms"}
 
 
+def test_the_clients_own_id() -> None:
+    """What a client calls its request stands beside our id, harmless like the rest."""
+    environ = environ_of("GET", "/") | {"HTTP_X_CLIENT_REQUEST_ID": "mine\n id=x"}
+    assert fields(logged(answering(), environ))["client_id"] == "mine\n id=x"
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2])
 def test_a_client_that_left(steps: int) -> None:
     """An answer that was not read to its end is one that was left."""

@@ -33,6 +33,7 @@ PNG = "iVBORw0KGgo="
         ("data:image/png;base64,AA==\n", "AA=="),
         ("AAAA", "AAAA"),
         (PNG, PNG),
+        (JPEG, JPEG),
         ("iVBORw0KGgo", PNG),
         ("A+/w", "A+/w"),
     ],

@@ -268,7 +268,7 @@ def test_model_names(name: str) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 def test_any_bytes(body: bytes) -> None:
     """Bytes are a request or a 400, nothing else."""
     with contextlib.suppress(BadRequest):
@@ -282,7 +282,7 @@ def test_any_bytes(body: bytes) -> None:
         max_leaves=10,
     )
 )
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 def test_any_json_in_an_untyped_field(value: Any) -> None:
     """What a field of any type holds arrives as it was."""
     try:

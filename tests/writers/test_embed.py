@@ -50,7 +50,7 @@ def test_base64_is_little_endian_float32() -> None:
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
-@settings(max_examples=50, deadline=None, database=None)
+@settings(max_examples=50)
 def test_any_float32_survives(vector: list[float]) -> None:
     """Both encodings give back exactly the numbers."""
     text = json.dumps(vector)

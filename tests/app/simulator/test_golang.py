@@ -31,7 +31,7 @@ def test_encode(value: object, text: str) -> None:
     assert golang.encode(value) == text
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_float32_is_the_shortest_that_reads_back(value: float) -> None:
     """A float32's text reads back as the same float32, in at most 9 digits."""

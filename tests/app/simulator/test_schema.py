@@ -196,7 +196,7 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return objects | arrays | choices
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(st.recursive(SCALARS, nested, max_leaves=12), st.integers(0, 2**32))
 def test_any_schema(wanted: Any, seed: int) -> None:
     """Whatever is nested in what, the instance fits."""

@@ -206,15 +206,10 @@ def within(
     """A number inside a closed range; ``None`` stays ``None``."""
     if value is None or minimum <= value <= maximum:
         return value
-    side, limit = (
-        ("below minimum", minimum)
-        if value < minimum
-        else (
-            "above maximum",
-            maximum,
-        )
-    )
-    sign = ">=" if value < minimum else "<="
+    if value < minimum:
+        side, sign, limit = "below minimum", ">=", minimum
+    else:
+        side, sign, limit = "above maximum", "<=", maximum
     raise BadRequest(
         f"Invalid '{param}': decimal {side} value. Expected a value {sign} {limit:g},"
         f" but got {value:g} instead.",

@@ -66,11 +66,7 @@ def _stop(*_: Any) -> NoReturn:
 
 
 def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
-    upstream = Upstream(
-        settings.upstream_url,
-        client=settings.upstream_client,
-        api_key=settings.upstream_api_key or None,
-    )
+    upstream = Upstream.of(settings)
     environ, model = dict(os.environ), None
     if _answers(upstream):
         model = _first_chat_model(upstream)

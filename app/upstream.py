@@ -9,17 +9,14 @@ from typing import Literal
 
 import msgspec
 
-from .carriers.base import Carrier, Headers, Origin, Request, Response, Timeouts
+from .carriers.base import Carrier, Origin, Request, Response, Timeouts
 from .carriers.http1 import Http1Carrier
 from .carriers.session import RequestsCarrier
-from .errors import UpstreamBroken, UpstreamRefused
+from .errors import UpstreamBroken, UpstreamError
+from .settings import Settings
 
-__all__ = ["Carrier", "Headers", "Request", "Response", "Timeouts", "Upstream"]
-
-#: The most that is read of a control answer, and of one that is an error.
+#: The most that is read of a control answer, in bytes.
 MAX_ANSWER = 64 * 1024 * 1024
-MAX_ERROR = 64 * 1024
-MAX_MESSAGE = 2000
 
 
 class Upstream:
@@ -49,6 +46,15 @@ class Upstream:
         if origin.scheme == "http" and client == "builtin":
             self._carrier = Http1Carrier(origin)
 
+    @classmethod
+    def of(cls, settings: Settings) -> "Upstream":
+        """The Ollama that ``settings`` name."""
+        return cls(
+            settings.upstream_url,
+            client=settings.upstream_client,
+            api_key=settings.upstream_api_key or None,
+        )
+
     def send(self, request: Request) -> Response:
         """Send a request; the answer's head is complete when this returns."""
         return self._carrier.send(self._authorized(request))
@@ -63,8 +69,7 @@ class Upstream:
         """One whole answer to a small call about models, by ``requests``.
 
         ``payload`` is encoded as JSON, ``timeout`` bounds all of it in seconds.
-        Raises ``UpstreamRefused`` with Ollama's status and words for a JSON error,
-        and 502 without them for any other status but a 2xx.
+        Any status but a 2xx raises ``UpstreamError``, 502: only the log learns which.
         """
         request = Request(
             method=method,
@@ -77,9 +82,11 @@ class Upstream:
         )
         response = self._control.send(self._authorized(request))
         try:
-            if 200 <= response.status < 300:
-                return whole(response, MAX_ANSWER)
-            raise refusal(response.status, whole(response, MAX_ERROR))
+            if not 200 <= response.status < 300:
+                raise UpstreamError(
+                    "Ollama answered with an error", detail=f"status {response.status}"
+                )
+            return whole(response, MAX_ANSWER)
         finally:
             response.close()
 
@@ -107,22 +114,3 @@ def whole(response: Response, limit: int) -> bytes:
             raise UpstreamBroken("Ollama's answer is too long")
         blocks.append(block)
     return b"".join(blocks)
-
-
-class _Refusal(msgspec.Struct):
-    error: str
-
-
-def refusal(status: int, body: bytes) -> UpstreamRefused:
-    """Ollama's own error: its words are kept only where they are a JSON ``error``.
-
-    Its 401 and 403 concern our credentials, not the client's: they become 502.
-    """
-    try:
-        message = msgspec.json.decode(body, type=_Refusal).error[:MAX_MESSAGE]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return UpstreamRefused(
-            "Ollama answered with an error", status=502, detail=f"status {status}"
-        )
-    known = 400 <= status < 600 and status not in (401, 403)
-    return UpstreamRefused(message, status=status if known else 502)

@@ -14,9 +14,9 @@ from support.ollama import NDJSON, Answer, FakeUpstream, Started, ask, environ_o
 from support.stack import stacked
 from werkzeug.middleware.lint import LintMiddleware
 
+from app.carriers.base import Request
 from app.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from app.settings import Settings
-from app.upstream import Request
 from middleware import stack
 
 CHAT: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 import msgspec
 
-from app.upstream import Request, Timeouts
+from app.carriers.base import Request, Timeouts
 
 from .faulty import PATIENCE
 

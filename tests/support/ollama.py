@@ -13,8 +13,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import msgspec
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 
+from app.carriers.base import Request
 from app.errors import GatewayError
-from app.upstream import Request
 
 NDJSON = [("Content-Type", "application/x-ndjson")]
 JSON = [("Content-Type", "application/json; charset=utf-8")]

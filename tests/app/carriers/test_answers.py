@@ -6,8 +6,8 @@ import pytest
 from support.carrying import get, post
 from support.faulty import CHUNKED, OK, once
 
+from app.carriers.base import Request
 from app.errors import UpstreamBroken, UpstreamUnreachable
-from app.upstream import Request
 
 LINES = [b'{"a": %d}\n' % number for number in range(12)] + [b"x" * 300 + b"\n"]
 BODY = b"".join(LINES)

@@ -10,8 +10,8 @@ import pytest
 from support.carrying import eventually, get, post, within
 from support.faulty import CHUNKED, OK, PATIENCE, always
 
+from app.carriers.base import Request, Timeouts
 from app.errors import UpstreamTimeout
-from app.upstream import Request, Timeouts
 
 #: A limit's value, and how late its error may be (specification: reliability, T1).
 SHORT = 0.3

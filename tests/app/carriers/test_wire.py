@@ -8,8 +8,8 @@ import pytest
 from support.carrying import eventually, get, post
 from support.faulty import OK, once
 
+from app.carriers.base import Request
 from app.errors import BadRequest, UpstreamError
-from app.upstream import Request
 
 
 @pytest.fixture

@@ -54,12 +54,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, le=256), _option("WEB_CONCURRENCY", "worker processes")
     ] = 1
     state_dir: Annotated[
-        str, _option("PANNIER_STATE_DIR", "directory for files that must survive")
+        str,
+        _option(
+            "PANNIER_STATE_DIR",
+            "directory for files that must survive; nothing is kept there yet",
+        ),
     ] = ""
     max_body_bytes: Annotated[
         int,
         Meta(ge=1024),
-        _option("PANNIER_MAX_BODY_BYTES", "largest body of a translated request"),
+        _option(
+            "PANNIER_MAX_BODY_BYTES",
+            "largest body of a request, native ones too; uploads (blobs, create, pull,"
+            " push) have no limit",
+        ),
     ] = 64 * 1024 * 1024
     connect_timeout: Annotated[
         Positive, _option("PANNIER_CONNECT_TIMEOUT", "to connect to Ollama")
@@ -182,7 +190,7 @@ def _meta(annotation: Any) -> Meta:
     return next(m for m in metas if m.extra)
 
 
-#: Other names of the same option, lower in rank than its own.
+#: Other names of the same option, lower in rank than its own in the same place.
 _SYNONYMS = {"host": "HOST", "port": "PORT", "upstream_url": "OLLAMA_HOST"}
 
 
@@ -195,19 +203,19 @@ def _given(
         from_file = dotenv.read(path)
     except ValueError as exc:
         raise SettingsError(str(exc)) from exc
-    all_given = {
-        name: Given(text.strip(), name, where)
-        for where, values in (
-            (path.name, from_file),
-            ("the environment", os.environ if environ is None else environ),
-        )
-        for name, text in values.items()
-    }
-    _refuse_unknown(all_given)
-    return dict(_chosen(all_given))
+    chosen: dict[str, Given] = {}
+    for where, values in (
+        (path.name, from_file),
+        ("the environment", os.environ if environ is None else environ),
+    ):
+        place = {k: Given(text.strip(), k, where) for k, text in values.items()}
+        _refuse_unknown(place)
+        chosen |= _chosen(place)
+    return chosen
 
 
 def _chosen(given: Mapping[str, Given]) -> Iterator[tuple[str, Given]]:
+    """By field what counts of one place; an empty text is as good as none."""
     for option in options():
         for variable in (option.variable, _SYNONYMS.get(option.field, "")):
             found = given.get(variable)

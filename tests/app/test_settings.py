@@ -89,14 +89,34 @@ def test_port(read, environ: dict[str, str], port: int) -> None:
     assert read(environ).port == port
 
 
-@pytest.mark.parametrize("place", ["environment", ".env"])
-def test_own_name_beats_synonym_across_places(read, place: str) -> None:
-    """PANNIER_PORT in .env still beats PORT of the environment."""
-    own, other = {"PANNIER_PORT": "1"}, {"PORT": "2"}
-    if place == "environment":
-        assert read(own, "PORT=2").port == 1
-    else:
-        assert read(other, "PANNIER_PORT=1").port == 1
+@pytest.mark.parametrize(
+    ("field", "own", "synonym"),
+    [
+        ("port", ("PANNIER_PORT", "1"), ("PORT", "2")),
+        ("host", ("PANNIER_HOST", "::1"), ("HOST", "0.0.0.0")),
+        ("upstream_url", ("OLLAMA_URL", "http://a:1"), ("OLLAMA_HOST", "http://b:2")),
+    ],
+)
+def test_the_place_counts_before_the_name(
+    read, field: str, own: tuple[str, str], synonym: tuple[str, str]
+) -> None:
+    """The environment wins over .env under either name; in one place its own name."""
+    (name, value), (other, otherwise) = own, synonym
+    both = f"{other}={otherwise}\n{name}={value}\n"
+    for settings, wanted in (
+        (read({other: otherwise}, f"{name}={value}"), otherwise),
+        (read({name: value}, f"{other}={otherwise}"), value),
+        (read({other: otherwise, name: value}), value),
+        (read(text=both), value),
+    ):
+        assert str(getattr(settings, field)) == wanted
+
+
+def test_what_does_not_count_leaves_the_file_its_say(read) -> None:
+    """An empty name, or a machine's name as HOST, in the environment hides nothing."""
+    environ = {"PORT": "", "PANNIER_PORT": "", "HOST": "my-laptop"}
+    settings = read(environ, "PANNIER_PORT=7\nHOST=0.0.0.0\n")
+    assert (settings.port, settings.host) == (7, "0.0.0.0")
 
 
 @pytest.mark.parametrize(

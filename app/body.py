@@ -1,5 +1,12 @@
-"""The body of a request: all of it, within a size and a time."""
+"""The body of a request: whole or in pieces, within a size and a time.
 
+Where reading fails, what the client may still send is never read as a request.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from socket import SHUT_RD
+from ssl import SSLSocket
 from wsgiref.types import WSGIEnvironment
 
 import gevent
@@ -7,6 +14,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from .errors import BadRequest
+
+#: Bytes of a piece: a streamed body needs as many within one timeout.
+PIECE = 64 * 1024
+#: Pieces that are thrown away before a connection is given up.
+_DRAINED = 64
 
 
 def read_body(environ: WSGIEnvironment, limit: int, seconds: float) -> bytes:
@@ -16,17 +28,45 @@ def read_body(environ: WSGIEnvironment, limit: int, seconds: float) -> bytes:
     that is encoded or a form, 400 for one that is cut short or badly framed.
     """
     _refuse_other_media(environ)
+
+    def read() -> bytes:
+        return get_input_stream(environ, max_content_length=limit).read()
+
     try:
-        with gevent.Timeout(seconds):
-            stream = get_input_stream(environ, max_content_length=limit)
-            body = stream.read()
+        return _guarded(environ, read, seconds)
     except RequestEntityTooLarge:
+        _hang_up(environ)
         raise BadRequest(
             f"The body of the request is larger than {limit} bytes.",
             status=413,
             code="request_too_large",
         ) from None
+
+
+def stream_body(environ: WSGIEnvironment, seconds: float) -> Iterator[bytes]:
+    """The body in pieces, of any size, each within ``seconds``.
+
+    Raises ``BadRequest``: 408 for a slower one, 400 for one that is badly framed.
+    """
+    stream = environ["wsgi.input"]
+    while piece := _guarded(environ, lambda: stream.read(PIECE), seconds):
+        yield piece
+
+
+def _guarded(
+    environ: WSGIEnvironment, read: Callable[[], bytes], seconds: float
+) -> bytes:
+    """What ``read`` gives; whatever ends it is the fault of the body."""
+    timeout = gevent.Timeout(seconds)
+    try:
+        with timeout:
+            return read()
+    except RequestEntityTooLarge:
+        raise
     except gevent.Timeout as exc:
+        if exc is not timeout:
+            raise
+        _hang_up(environ)
         raise BadRequest(
             f"The body of the request did not arrive within {seconds:g} seconds.",
             status=408,
@@ -35,12 +75,33 @@ def read_body(environ: WSGIEnvironment, limit: int, seconds: float) -> bytes:
     except Exception as exc:
         # A server reports a bad chunk as an exception of its own, whatever its type,
         # from inside read(): all that can fail here is the body.
+        _hang_up(environ)
         raise BadRequest(
             "The body of the request is not complete.",
             code="invalid_body",
             detail=repr(exc),
         ) from exc
-    return body
+
+
+def _hang_up(environ: WSGIEnvironment) -> None:
+    """Take nothing more from the client: the connection ends after the answer.
+
+    gunicorn would wait for the rest and then go on reading; no header of ours makes
+    it close (decisions, 7).  Where another server runs, that is its own affair.
+    """
+    sock = environ.get("gunicorn.socket")
+    stream = environ["wsgi.input"]
+    if sock is None or not hasattr(stream, "failed"):
+        return
+    with suppress(Exception):
+        if not isinstance(sock, SSLSocket):  # which would forget its key
+            sock.shutdown(SHUT_RD)
+            # From here on a read does not wait.  What has come is taken, since
+            # closing over it resets the connection, and the answer may be lost.
+            for _ in range(_DRAINED):
+                if not stream.read(PIECE):
+                    break
+    stream.failed = True  # gunicorn's own mark of a body after which nothing is read
 
 
 def _refuse_other_media(environ: WSGIEnvironment) -> None:

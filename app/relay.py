@@ -7,16 +7,16 @@ Nothing here knows OpenAI, and no body is ever looked into.
 
 import re
 from collections.abc import Iterable, Iterator
-from http import HTTPStatus
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 
-from .body import read_body
+from .body import read_body, stream_body
 from .carriers.base import Headers, Request, Response, Timeouts
 from .errors import BadRequest, GatewayError, UpstreamBroken
 from .exchange import Exchange
+from .protocol import status_line
 from .settings import Settings
 from .upstream import Upstream
 
@@ -45,7 +45,6 @@ _CANONICAL = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]"
     r"|%(?:2[1467-9A-Ca-c]|3[ADad]|40|[89A-Fa-f][0-9A-Fa-f]))+)+|/"
 )
-_CHUNK = 64 * 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,7 +58,7 @@ class Relay:
         self.body_timeout = settings.body_timeout
         total = settings.total_timeout or None
         common = {"connect": settings.connect_timeout}
-        idle = settings.idle_timeout
+        self.idle_timeout = idle = settings.idle_timeout
         # A native call may be one that does not stream: its first byte is its last.
         self.native = Timeouts(**common, first_byte=total, idle=idle, total=total)
         self.whole = Timeouts(**common, first_byte=None, idle=None, total=total)
@@ -83,10 +82,10 @@ class Relay:
         relayed = _Relayed(response, exchange)
         try:
             headers = relayed.headers(environ["REQUEST_METHOD"])
-        except GatewayError:
+            start_response(status_line(response.status), headers)
+        except BaseException:  # nobody else could close it
             relayed.close()
             raise
-        start_response(f"{response.status} {_phrase(response)}", headers)
         return relayed
 
     def _buffered(
@@ -110,8 +109,7 @@ class Relay:
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         body: bytes | Iterable[bytes] = b""
         if chunked or (length.isascii() and length.isdigit()):
-            stream = environ["wsgi.input"]
-            body = iter(lambda: stream.read(_CHUNK), b"")
+            body = stream_body(environ, self.idle_timeout)
         return Request(
             method=environ["REQUEST_METHOD"],
             target=target,
@@ -142,6 +140,10 @@ class _Relayed:
             for k, v in response.headers
             if k.lower() == "retry-after" and _RETRY_AFTER.fullmatch(v)
         ]
+        # Two equal lengths are one (RFC 9112, 6.3); unequal ones never come so far.
+        lengths = [pair for pair in kept if pair[0].lower() == "content-length"]
+        for extra in lengths[1:]:
+            kept.remove(extra)
         if any(v.startswith("application/x-ndjson") for k, v in kept):
             kept.append(("X-Accel-Buffering", "no"))
             self._exchange.render_failure = self._ndjson_failure
@@ -196,10 +198,3 @@ def _headers(environ: WSGIEnvironment, exchange: Exchange) -> Headers:
     if environ.get("CONTENT_TYPE"):
         headers.append(("Content-Type", environ["CONTENT_TYPE"]))
     return headers
-
-
-def _phrase(response: Response) -> str:
-    try:
-        return HTTPStatus(response.status).phrase
-    except ValueError:
-        return "Unknown"

@@ -1,8 +1,11 @@
 import io
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 import pytest
+from support.faulty import PATIENCE, Faulty, Peer
 from support.ollama import NDJSON, FakeUpstream, Started, environ_of
 from werkzeug.middleware.lint import LintMiddleware
 
@@ -10,6 +13,7 @@ from app.errors import BadRequest, GatewayError, UpstreamBroken, UpstreamTimeout
 from app.exchange import KEY, Exchange
 from app.relay import Relay
 from app.settings import Settings
+from app.upstream import Upstream
 
 SETTINGS = Settings(
     connect_timeout=1, first_byte_timeout=2, idle_timeout=3, total_timeout=4
@@ -435,6 +439,120 @@ def test_a_body_that_does_not_come() -> None:
         app(environ_of("POST", "/api/chat") | environ, Started())
     assert (caught.value.status, caught.value.code) == (408, "request_timeout")
     assert upstream.requests == []
+
+
+class Trickle:
+    """An upload whose first piece comes, and then what ``rest`` does."""
+
+    def __init__(self, rest: Callable[[], object]) -> None:
+        self.rest = rest
+        self.begun = False
+
+    def read(self, size: int = -1) -> bytes:
+        """One piece, then the rest."""
+        if self.begun:
+            self.rest()
+        self.begun = True
+        return b"piece"
+
+
+def bad_chunk() -> None:
+    """As a server's own exception, of whatever type."""
+    raise ArithmeticError("bad chunk at 10.0.0.1")
+
+
+@pytest.mark.parametrize("client", ["builtin", "requests"])
+@pytest.mark.parametrize(
+    ("rest", "status", "code"),
+    [
+        (bad_chunk, 400, "invalid_body"),
+        (lambda: gevent.sleep(60), 408, "request_timeout"),
+    ],
+    ids=["bad-chunk", "silent"],
+)
+def test_an_upload_that_goes_wrong(
+    client: Any, rest: Any, status: int, code: str
+) -> None:
+    """It is the client's fault, and Ollama's connection is closed at once."""
+    left = threading.Event()
+
+    def behaviour(peer: Peer) -> None:
+        peer.until(b"piece")
+        peer.gone()
+        left.set()
+
+    environ = {"wsgi.input": Trickle(rest), "HTTP_TRANSFER_ENCODING": "chunked"}
+    with Faulty(behaviour) as ollama:
+        upstream = Upstream(ollama.url, client=client)
+        app = Relay(upstream, Settings(idle_timeout=0.2))
+        with pytest.raises(BadRequest) as caught:
+            app(environ_of("POST", "/api/create") | environ, Started())
+        assert left.wait(PATIENCE)
+        upstream.close()
+    assert (caught.value.status, caught.value.code) == (status, code)
+    assert "10.0.0.1" not in caught.value.message
+
+
+def test_a_slow_upload_is_not_a_silent_one() -> None:
+    """The limit is on every gap, not on the sum of them."""
+    pauses = iter([0.05] * 10)
+
+    class Slow:
+        """Pieces with pauses."""
+
+        def read(self, size: int = -1) -> bytes:
+            for pause in pauses:
+                gevent.sleep(pause)
+                return b"x"
+            return b""
+
+    environ = {"wsgi.input": Slow(), "HTTP_TRANSFER_ENCODING": "chunked"}
+    upstream = FakeUpstream()
+    app = relay(upstream, idle_timeout=0.3)
+    app(environ_of("POST", "/api/create") | environ, Started())
+    assert upstream.requests[0].body == b"x" * 10
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/create"])
+def test_a_limit_of_others_is_not_ours(path: str) -> None:
+    """Somebody else's timeout that strikes during a read goes up as what it is."""
+    theirs = gevent.Timeout()
+
+    class Interrupted:
+        """A read during which another limit is reached."""
+
+        def read(self, size: int = -1) -> bytes:
+            raise theirs
+
+    environ = {
+        "wsgi.input": Interrupted(),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    with pytest.raises(gevent.Timeout) as caught:
+        relay(FakeUpstream())(environ_of("POST", path) | environ, Started())
+    assert caught.value is theirs
+
+
+@pytest.mark.parametrize("exc", [ValueError("bad head"), gevent.GreenletExit()])
+def test_a_head_that_is_refused(exc: BaseException) -> None:
+    """When the server will not begin, Ollama's answer is closed all the same."""
+
+    def refusing(*args: Any) -> Any:
+        raise exc
+
+    upstream = FakeUpstream()
+    with pytest.raises(type(exc)):
+        relay(upstream)(environ_of("GET", "/api/tags"), refusing)
+    assert upstream.responses[0].closed == 1
+
+
+def test_a_length_said_twice() -> None:
+    """Two equal lengths of Ollama's reach the client as one."""
+    headers = [("Content-Length", "2"), ("content-length", "2")]
+    start, body = relayed(FakeUpstream(b"ok", headers=headers), "GET", "/api/tags")
+    assert start.calls[0][1] == [("Content-Length", "2")]
+    assert body == b"ok"
 
 
 def test_what_the_upstream_raises_goes_up() -> None:

@@ -196,6 +196,19 @@ def test_every_error_code() -> None:
     assert {code for code in explained if f'"{code}"' not in source} == composed
 
 
+def test_every_field_of_the_log() -> None:
+    """docs/deployment.md explains every field of a line of the access log."""
+    source = text("middleware/access_log.py")
+    table = source.partition("fields = {")[2].partition("}")[0]
+    fields = re.findall(r'"([a-z_]+)":', table)
+    assert len(fields) > 10
+    page = text("docs/deployment.md").partition("\n## The log\n")[2]
+    explained = [
+        name for row in rows(page)[1:] for name in re.findall(r"`([a-z_]+)`", row[0])
+    ]
+    assert explained == fields
+
+
 def path(page: Path) -> str:
     """A page's path as its test's name."""
     return str(page.relative_to(ROOT))

@@ -15,18 +15,15 @@ operator needs beside them goes into ``detail``, which only the log shows.
 
 from typing import ClassVar
 
-#: The ``type`` of an OpenAI error by status (specification: errors, section 2).
+#: The ``type`` of an OpenAI error by status (specification: errors, section 2); other
+#: faults of a client are invalid requests, all else is the API's.
 TYPES: dict[int, str] = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
-    405: "invalid_request_error",
-    408: "invalid_request_error",
-    413: "invalid_request_error",
-    415: "invalid_request_error",
-    422: "invalid_request_error",
+    408: "api_error",
     429: "rate_limit_error",
+    499: "api_error",
 }
 
 
@@ -61,7 +58,10 @@ class GatewayError(Exception):
     @property
     def type(self) -> str:
         """OpenAI's ``error.type`` for this status."""
-        return TYPES.get(self.status, "api_error")
+        client = 400 <= self.status < 500
+        return TYPES.get(
+            self.status, "invalid_request_error" if client else "api_error"
+        )
 
 
 class BadRequest(GatewayError):

@@ -16,14 +16,14 @@ from app.body import read_body
 from app.exchange import Exchange
 from writers.base import ResponseWriter
 
+from .rules import Rules
 from .validation import parse
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 #: What a policy does: look at an exchange and its call, amend the call or raise.
 Policy = Callable[[Exchange, Any], None]
 
-MAX_BODY = 64 * 1024 * 1024
-BODY_TIMEOUT = 60.0
+DEFAULTS = Rules()
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,9 +31,8 @@ _encode = msgspec.json.Encoder().encode
 class RewriteMiddleware(Generic[Request]):
     """Translates one endpoint around any WSGI application that speaks Ollama.
 
-    ``policies`` are called in order with the exchange and the call.  ``max_body`` is
-    in bytes, ``body_timeout`` in seconds.  Raises ``GatewayError``, which
-    ``ErrorMiddleware`` renders.
+    ``policies`` are called in order with the exchange and the call; ``rules`` are the
+    operator's.  Raises ``GatewayError``, which ``ErrorMiddleware`` renders.
     """
 
     request_type: ClassVar[type[msgspec.Struct]]
@@ -43,21 +42,18 @@ class RewriteMiddleware(Generic[Request]):
         self,
         app: WSGIApplication,
         policies: Iterable[Policy] = (),
-        *,
-        max_body: int = MAX_BODY,
-        body_timeout: float = BODY_TIMEOUT,
+        rules: Rules = DEFAULTS,
     ) -> None:
         self.app = app
         self.policies = tuple(policies)
-        self.max_body = max_body
-        self.body_timeout = body_timeout
+        self.rules = rules
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
         exchange = Exchange.of(environ)
-        body = read_body(environ, self.max_body, self.body_timeout)
+        body = read_body(environ, self.rules.max_body, self.rules.body_timeout)
         request, unknown = parse(self.request_type, body)
         call = self.rewrite(request, exchange)  # type: ignore[arg-type]
         exchange.model = call.model

@@ -1,13 +1,12 @@
 """ChatMiddleware: Chat Completions over Ollama's ``/api/chat``."""
 
-from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication
+from wsgiref.types import StartResponse
 
 from msgspec import UNSET
 
 from app.exchange import Exchange
 from app.wire import ollama, openai
-from writers.chat import ChatWriter, ReasoningField
+from writers.chat import ChatWriter
 
 from .content import messages
 from .generation import GenerationMiddleware, alternatives, includes_usage
@@ -17,24 +16,10 @@ MAX_TOP_LOGPROBS = 20
 
 
 class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
-    """``POST /v1/chat/completions``.
-
-    ``reasoning_field`` names the key of an answer's reasoning; the other options are
-    those of ``GenerationMiddleware``.
-    """
+    """``POST /v1/chat/completions``."""
 
     request_type = openai.ChatCompletionRequest
     path = "/api/chat"
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        *args: Any,
-        reasoning_field: ReasoningField = "both",
-        **options: Any,
-    ) -> None:
-        super().__init__(app, *args, **options)
-        self.reasoning_field = reasoning_field
 
     def rewrite(
         self, request: openai.ChatCompletionRequest, exchange: Exchange
@@ -42,7 +27,7 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
         """The call to ``/api/chat``."""
         return ollama.ChatRequest(
             **self.common(request, exchange),
-            messages=messages(request.messages),
+            messages=messages(request.messages, exchange.ignored),
             tools=tools(request, exchange.ignored),
             logprobs=request.logprobs,
             top_logprobs=alternatives(
@@ -63,6 +48,6 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
             model=exchange.model,
             stream=bool(exchange.stream),
             include_usage=includes_usage(request),
-            reasoning_field=self.reasoning_field,
+            reasoning_field=self.rules.reasoning_field,
             service_tier="default" if request.service_tier else UNSET,
         )

@@ -11,6 +11,7 @@ import msgspec
 
 from app.errors import BadRequest
 from app.wire import ollama, openai
+from app.wire.decoding import decode
 
 from .images import base64_of, image
 from .validation import missing
@@ -28,11 +29,16 @@ _BETWEEN_TEXTS = "\n\n"
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1024
 
-_decode_arguments = msgspec.json.Decoder(dict[str, Any]).decode
+_arguments_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
-def messages(given: list[openai.Message] | None) -> list[ollama.Message]:
-    """The conversation in Ollama's form; raises ``BadRequest`` naming the message."""
+def messages(
+    given: list[openai.Message] | None, ignored: list[str]
+) -> list[ollama.Message]:
+    """The conversation in Ollama's form; raises ``BadRequest`` naming the message.
+
+    What a message says to no effect is added to ``ignored``.
+    """
     if not given:
         raise BadRequest(
             "[] is too short - 'messages'", code="invalid_value", param="messages"
@@ -44,6 +50,11 @@ def messages(given: list[openai.Message] | None) -> list[ollama.Message]:
             param="messages",
         )
     names = _called_names(given)
+    ignored += [
+        f"messages[{index}].audio"
+        for index, message in enumerate(given)
+        if message.audio is not None
+    ]
     return [
         _message(message, f"messages[{index}]", names)
         for index, message in enumerate(given)
@@ -55,7 +66,7 @@ def _called_names(given: list[openai.Message]) -> dict[str, str]:
     return {
         call.id: call.function.name
         for message in given
-        for call in message.tool_calls or ()
+        for call in _calls(message)
         if call.id
     }
 
@@ -70,7 +81,7 @@ def _message(
         content=content,
         thinking=_reasoning(message),
         images=images or None,
-        tool_calls=_tool_calls(message.tool_calls, param),
+        tool_calls=_tool_calls(_calls(message), param) or None,
     )
     if role == "tool":
         native.tool_call_id = message.tool_call_id or ""
@@ -190,11 +201,15 @@ def _reasoning(message: openai.Message) -> str:
     return "".join([detail.text or "" for detail in details])
 
 
-def _tool_calls(
-    calls: list[openai.ToolCall] | None, param: str
-) -> list[ollama.ToolCall] | None:
-    if not calls:
-        return None
+def _calls(message: openai.Message) -> list[openai.ToolCall]:
+    """The calls of a message, the one in the older field among them."""
+    calls = message.tool_calls or []
+    if message.function_call is None:
+        return calls
+    return [*calls, openai.ToolCall(function=message.function_call)]
+
+
+def _tool_calls(calls: list[openai.ToolCall], param: str) -> list[ollama.ToolCall]:
     return [
         ollama.ToolCall(
             ollama.ToolCallFunction(
@@ -217,8 +232,8 @@ def _arguments(given: str | dict[str, Any] | None, param: str) -> dict[str, Any]
     if not given.strip():
         return {}  # what models and some clients write for a call without arguments
     try:
-        return _decode_arguments(given)
-    except (msgspec.DecodeError, RecursionError) as exc:
+        return decode(_arguments_decoder, given.encode())
+    except msgspec.DecodeError as exc:
         raise BadRequest(
             "invalid tool call arguments", code="invalid_value", param=param
         ) from exc

@@ -38,12 +38,20 @@ EFFECTLESS: dict[str, tuple[Any, ...]] = {
 
 def without_effect(request: msgspec.Struct) -> list[str]:
     """Known fields of a request that ask for something Pannier does not do."""
-    return [
+    named = [
         name
         for name in _effectless(type(request))
         if (value := getattr(request, name)) is not None
         and value not in EFFECTLESS[name]
     ]
+    reasoning = getattr(request, "reasoning", None)
+    if reasoning is not None:
+        named += [
+            f"reasoning.{name}"
+            for name in reasoning.__struct_fields__
+            if name != "effort" and getattr(reasoning, name) is not None
+        ]
+    return named
 
 
 @cache

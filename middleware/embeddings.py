@@ -1,39 +1,24 @@
 """EmbeddingsMiddleware: Embeddings over Ollama's ``/api/embed``."""
 
-from collections.abc import Iterable
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication
+from wsgiref.types import StartResponse
 
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.wire import ollama, openai
 from writers.embed import EmbedWriter
 
-from .base import BODY_TIMEOUT, MAX_BODY, Policy, RewriteMiddleware
+from .base import RewriteMiddleware
 from .effects import without_effect
 from .options import keep_alive, native_options
 from .validation import integer, model_name
 
-MAX_INPUTS = 2048
-
 
 class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
-    """``POST /v1/embeddings``; ``max_inputs`` bounds the inputs of one request."""
+    """``POST /v1/embeddings``."""
 
     request_type = openai.EmbeddingRequest
     path = "/api/embed"
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        policies: Iterable[Policy] = (),
-        *,
-        max_body: int = MAX_BODY,
-        body_timeout: float = BODY_TIMEOUT,
-        max_inputs: int = MAX_INPUTS,
-    ) -> None:
-        super().__init__(app, policies, max_body=max_body, body_timeout=body_timeout)
-        self.max_inputs = max_inputs
 
     def rewrite(
         self, request: openai.EmbeddingRequest, exchange: Exchange
@@ -72,9 +57,9 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
             raise _invalid("invalid input", "invalid_value")
         if not isinstance(given, list):
             raise _invalid("invalid input type", "invalid_type")
-        if len(given) > self.max_inputs:
+        if len(given) > self.rules.max_inputs:
             raise _invalid(
-                f"Too many inputs: at most {self.max_inputs} are accepted.",
+                f"Too many inputs: at most {self.rules.max_inputs} are accepted.",
                 "invalid_value",
             )
         if not all(isinstance(text, str) for text in given):

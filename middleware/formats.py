@@ -25,8 +25,13 @@ def response_format(wanted: openai.ResponseFormat | None) -> Any:
             code="invalid_value",
             param="response_format.type",
         )
-    if wanted.json_schema is None:
+    schema = wanted.json_schema.schema if wanted.json_schema else None
+    if schema is None:
         raise missing("response_format.json_schema")
-    if wanted.json_schema.schema is None:
-        raise missing("response_format.json_schema.schema")
-    return {} if wanted.json_schema.schema is True else wanted.json_schema.schema
+    if schema is False:
+        raise BadRequest(
+            "Invalid 'response_format.json_schema.schema': nothing can fit it.",
+            code="invalid_value",
+            param="response_format.json_schema.schema",
+        )
+    return {} if schema is True else schema

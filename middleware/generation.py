@@ -1,14 +1,12 @@
 """GenerationMiddleware: what endpoints that generate text have in common."""
 
-from collections.abc import Iterable
-from typing import Any, Literal, TypeVar
-from wsgiref.types import WSGIApplication
+from typing import Any, TypeVar
 
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.wire import openai
 
-from .base import BODY_TIMEOUT, MAX_BODY, Policy, RewriteMiddleware
+from .base import RewriteMiddleware
 from .effects import without_effect
 from .formats import response_format
 from .options import keep_alive, options
@@ -19,37 +17,20 @@ Request = TypeVar("Request", bound=openai.Sampling)
 
 
 class GenerationMiddleware(RewriteMiddleware[Request]):
-    """Translates one endpoint that generates text.
-
-    ``openai_defaults`` sends temperature 1 and top_p 1 where a request is silent;
-    ``thinking`` is what happens when it does not speak of reasoning.
-    """
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        policies: Iterable[Policy] = (),
-        *,
-        max_body: int = MAX_BODY,
-        body_timeout: float = BODY_TIMEOUT,
-        openai_defaults: bool = True,
-        thinking: Literal["auto", "off"] = "auto",
-    ) -> None:
-        super().__init__(app, policies, max_body=max_body, body_timeout=body_timeout)
-        self.openai_defaults = openai_defaults
-        self.thinking = thinking
+    """Translates one endpoint that generates text."""
 
     def common(self, request: Request, exchange: Exchange) -> dict[str, Any]:
         """The fields that every generating call has; notes what has no effect."""
         # What ``_debug_render_only`` shows has no stream.
         exchange.stream = bool(request.stream) and not request.debug_render_only
         exchange.ignored += without_effect(request)
+        chosen = options(request, openai_defaults=self.rules.openai_defaults)
         return {
             "model": model_name(request.model),
             "stream": exchange.stream,
-            "options": options(request, openai_defaults=self.openai_defaults) or None,
+            "options": chosen or None,
             "format": response_format(request.response_format),
-            "think": think(request, self.thinking),
+            "think": think(request, self.rules.thinking),
             "keep_alive": keep_alive(request.keep_alive),
             "truncate": request.truncate,
             "shift": request.shift,

@@ -58,7 +58,7 @@ def options(request: openai.Sampling, *, openai_defaults: bool) -> dict[str, Any
         "seed": integer(request.seed, "seed"),
         "stop": stop(request.stop),
         "num_ctx": integer(request.num_ctx, "num_ctx", 1),
-        "top_k": integer(request.top_k, "top_k", 0),
+        "top_k": integer(request.top_k, "top_k"),
         "min_p": within(request.min_p, "min_p", 0, 1),
         "repeat_penalty": request.repetition_penalty
         if request.repeat_penalty is None

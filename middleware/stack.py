@@ -7,7 +7,6 @@ the endpoint's writer on its way out.
 
 from collections.abc import Callable, Iterable
 from functools import partial, reduce
-from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import logs
@@ -24,6 +23,7 @@ from .errors import ErrorMiddleware
 from .models import ListMiddleware, RetrieveMiddleware
 from .request_id import RequestIdMiddleware
 from .routes import Route, Routes
+from .rules import Rules
 
 Layer = Callable[[WSGIApplication], WSGIApplication]
 
@@ -37,13 +37,14 @@ def build_stack(settings: Settings) -> WSGIApplication:
     )
     pages = create_app(upstream)
     relay = Relay(upstream, settings)
+    rules = Rules.of(settings)
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
             ("*", "/api/", relay),
             *front_door(pages, relay),
-            *openai_routes("/v1", relay, settings),
-            *openai_routes("", relay, settings),
+            *openai_routes("/v1", relay, rules),
+            *openai_routes("", relay, rules),
         ],
     )
     return wrap(
@@ -56,24 +57,14 @@ def build_stack(settings: Settings) -> WSGIApplication:
     )
 
 
-def openai_routes(base: str, relay: Relay, settings: Settings) -> Iterable[Route]:
+def openai_routes(base: str, relay: Relay, rules: Rules) -> Iterable[Route]:
     """OpenAI's endpoints under ``base``."""
-    bounds: dict[str, Any] = {
-        "max_body": settings.max_body_bytes,
-        "body_timeout": settings.body_timeout,
-    }
-    generation: dict[str, Any] = {
-        **bounds,
-        "openai_defaults": settings.openai_defaults,
-        "thinking": settings.think,
-    }
-    chat = ChatMiddleware(relay, reasoning_field=settings.reasoning_field, **generation)
-    embeddings = EmbeddingsMiddleware(
-        relay, max_inputs=settings.max_embedding_inputs, **bounds
-    )
+    chat = ChatMiddleware(relay, rules=rules)
+    completions = CompletionsMiddleware(relay, rules=rules)
+    embeddings = EmbeddingsMiddleware(relay, rules=rules)
     return [
         ("POST", f"{base}/chat/completions", chat),
-        ("POST", f"{base}/completions", CompletionsMiddleware(relay, **generation)),
+        ("POST", f"{base}/completions", completions),
         ("POST", f"{base}/embeddings", embeddings),
         ("GET", f"{base}/models", ListMiddleware(relay)),
         ("GET", f"{base}/models/", RetrieveMiddleware(relay, f"{base}/models/")),

@@ -16,6 +16,9 @@ from app.wire.decoding import decode
 Request = TypeVar("Request", bound=msgspec.Struct)
 
 MAX_DEPTH = 128
+#: Arrays and objects, and values, of one body.
+MAX_CONTAINERS = 100_000
+MAX_VALUES = 1_000_000
 MAX_DIGITS = 20
 MAX_INTEGER = 2**63 - 1
 MAX_NAME = 512
@@ -97,16 +100,8 @@ def _checked_bytes(body: bytes) -> bytes:
     body = body.removeprefix(_BOM)
     if not body.strip():
         raise _not_json()
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _too_deep(body):
-        raise BadRequest(
-            f"The JSON body is nested too deeply (more than {MAX_DEPTH} levels).",
-            code="invalid_json",
-        )
-    if b"0" * (MAX_DIGITS + 1) in body.translate(_DIGITS_AS_0) and _too_long(body):
-        raise BadRequest(
-            f"The JSON body holds an integer of more than {MAX_DIGITS} digits.",
-            code="invalid_json",
-        )
+    if _is_remarkable(body):
+        _check_structure(_STRINGS.sub(b'""', body))
     try:
         body.decode()
     except UnicodeDecodeError as exc:
@@ -114,21 +109,43 @@ def _checked_bytes(body: bytes) -> bytes:
     return body
 
 
-def _too_long(body: bytes) -> bool:
-    """Whether one of the integers has more digits than allowed."""
-    numbers = _NUMBERS.findall(_STRINGS.sub(b'""', body))
-    return any(len(number) > MAX_DIGITS and number.isdigit() for number in numbers)
+def _is_remarkable(body: bytes) -> bool:
+    """Whether a body could break a bound: a first look, for which strings count."""
+    return (
+        body.count(b"[") + body.count(b"{") > MAX_DEPTH
+        or body.count(b",") > MAX_VALUES
+        or b"0" * (MAX_DIGITS + 1) in body.translate(_DIGITS_AS_0)
+    )
 
 
-def _too_deep(body: bytes) -> bool:
+def _check_structure(outside: bytes) -> None:
+    """Bound what decoding costs; ``outside`` is the body with its strings emptied.
+
+    A few bytes of JSON can make hundreds in memory, so the number of values is bounded
+    beside the number of bytes.
+    """
+    brackets = outside.translate(_ALL_SQUARE, _NOT_BRACKETS)
+    if len(brackets) > 2 * MAX_CONTAINERS or outside.count(b",") > MAX_VALUES:
+        raise _not_accepted("holds too many values")
+    if _too_deep(brackets):
+        raise _not_accepted(f"is nested too deeply (more than {MAX_DEPTH} levels)")
+    for number in _NUMBERS.findall(outside):
+        if len(number) > MAX_DIGITS and number.isdigit():
+            raise _not_accepted(f"holds an integer of more than {MAX_DIGITS} digits")
+
+
+def _too_deep(brackets: bytes) -> bool:
     """Whether brackets nest deeper than allowed: each round takes off one level."""
-    brackets = _STRINGS.sub(b"", body).translate(_ALL_SQUARE, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH):
         shorter = brackets.replace(b"[]", b"")
         if len(shorter) == len(brackets):
             return False
         brackets = shorter
     return bool(brackets)
+
+
+def _not_accepted(reason: str) -> BadRequest:
+    return BadRequest(f"The JSON body {reason}.", code="invalid_json")
 
 
 def _not_json(reason: str = "") -> BadRequest:

@@ -10,6 +10,7 @@ ends, closing.  Failures are raised; ``middleware.errors`` renders them, with
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -96,8 +97,7 @@ class ResponseWriter(Generic[Reply]):
             self._frames = self._translate(app, environ)
             return self
         try:
-            self._open(app, environ)
-            payload = self.whole(self._replies(self._read(MAX_WHOLE)))
+            payload = self.whole(self._whole(self._open(app, environ)))
         finally:
             self.close()
         length = ("Content-Length", str(len(payload)))
@@ -172,9 +172,13 @@ class ResponseWriter(Generic[Reply]):
     def _open(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call the application; raises for an answer that is none of ours."""
         self._body = body = app(environ, self._start_response)
+        if not self._status:
+            # An application may start its response with its first item (PEP 3333).
+            items = iter(body)
+            body = chain([next(items, b"")], items)
         if self._status >= 400:
             raise refusal.refused(
-                self._status, self._read(MAX_ERROR), self._headers, self.input_field
+                self._status, _beginning(body), self._headers, self.input_field
             )
         if self._status != 200:
             raise UpstreamBroken(
@@ -193,21 +197,27 @@ class ResponseWriter(Generic[Reply]):
         self._headers = headers
         return _refuse_write
 
-    def _read(self, limit: int) -> bytes:
-        """The whole body; an error's is cut at its limit, an answer's is refused."""
+    def _whole(self, body: Iterable[bytes]) -> list[Reply]:
+        """All replies of an answer in one piece: one, or those of an NDJSON stream.
+
+        An answer that says it is done is complete, whatever its framing still does.
+        """
         pieces: list[bytes] = []
         size = 0
-        for data in self._body or ():
+        for data in body:
             pieces.append(data)
             size += len(data)
-            if size > limit:
-                if limit == MAX_ERROR:
-                    break
+            if size > MAX_WHOLE:
                 raise UpstreamBroken("Ollama's answer is too long.")
-        return b"".join(pieces)
+            if data.rstrip().endswith(b"}"):
+                with suppress(UpstreamBroken):
+                    replies = self._replies(b"".join(pieces))
+                    if self.done:
+                        return replies
+        return self._replies(b"".join(pieces))
 
     def _replies(self, body: bytes) -> list[Reply]:
-        """The one reply of a whole answer, or all of an NDJSON stream's."""
+        """The one reply that a body is, or one for each of its lines."""
         try:
             reply = self._decode(body)
         except UpstreamBroken:
@@ -238,6 +248,18 @@ class ResponseWriter(Generic[Reply]):
         if self.exchange.ignored:
             own.append(("X-Pannier-Ignored", _named(self.exchange.ignored)))
         return own
+
+
+def _beginning(body: Iterable[bytes]) -> bytes:
+    """As much of an error as is worth reading."""
+    pieces: list[bytes] = []
+    size = 0
+    for data in body:
+        pieces.append(data)
+        size += len(data)
+        if size > MAX_ERROR:
+            break
+    return b"".join(pieces)
 
 
 def _named(fields: list[str]) -> str:

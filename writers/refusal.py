@@ -52,7 +52,7 @@ def refused(
     reply = _object(body)
     message = reply.get("error")
     if not isinstance(message, str) or not message.strip():
-        return _wordless(status, body)
+        return _wordless(status, body, headers)
     message, kind = _unwrap(message)
     if isinstance(url := reply.get("signin_url"), str):
         message = f"{message} (sign in at {url})"
@@ -89,9 +89,11 @@ def _classify(status: int, message: str, kind: str, headers: Headers) -> Upstrea
     if status in (401, 403):
         name = "unauthorized" if status == 401 else "forbidden"
         return _refusal(status, message, f"upstream_{name}")
+    if status in (408, 499):
+        return _refusal(status, message, "request_canceled")
     if status < 500:
         return _refusal(status, message, "invalid_value")
-    return _failed(message) if status == 500 else _refusal(502, message)
+    return _failed(message) if status == 500 else _wordless(status, b"", headers)
 
 
 def _failed(message: str) -> UpstreamRefused:
@@ -118,7 +120,7 @@ def _refusal(
     return UpstreamRefused(message, status=status, code=code, param=param)
 
 
-def _wordless(status: int, body: bytes) -> UpstreamError:
+def _wordless(status: int, body: bytes, headers: Headers) -> UpstreamError:
     """No message of Ollama's to keep: say in our words what that status means."""
     if status == 403 and not body:
         return _refusal(
@@ -132,7 +134,7 @@ def _wordless(status: int, body: bytes) -> UpstreamError:
             code="upstream_too_old",
         )
     if status in (429, 503):
-        return _overload(status, "Ollama is overloaded.", [])
+        return _overload(status, "Ollama is overloaded.", headers)
     return UpstreamBroken(f"Ollama answered {status} without a usable message.")
 
 

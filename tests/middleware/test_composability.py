@@ -74,6 +74,19 @@ def test_alone(endpoint: Any) -> None:
     assert good(answer.json)
 
 
+def test_around_a_generator(endpoint: Any) -> None:
+    """An application that starts its response with its first item will do as well."""
+    middleware, request, payload, good = endpoint
+
+    def lazy(environ, start_response):
+        start_response("200 OK", [("Content-Type", "application/json")])
+        yield payload
+
+    answer = ask(middleware(lazy), *request)
+    assert answer.status == 200
+    assert good(answer.json)
+
+
 def test_alone_it_raises(endpoint: Any) -> None:
     """What goes wrong is raised, for whoever renders it."""
     middleware, request, _, _ = endpoint

@@ -16,7 +16,7 @@ FILE = {"type": "file", "file": {"file_data": TEXT}}
 def native(*given: dict[str, Any]) -> list[dict[str, Any]]:
     """The conversation as Ollama gets it."""
     decoded = msgspec.convert([*given], list[openai.Message])
-    found: list[dict[str, Any]] = msgspec.to_builtins(messages(decoded))
+    found: list[dict[str, Any]] = msgspec.to_builtins(messages(decoded, []))
     return found
 
 
@@ -276,7 +276,7 @@ def test_a_tools_answer_has_its_name() -> None:
 def test_no_messages(given: Any) -> None:
     """Ollama's own words, which tools match on."""
     with pytest.raises(BadRequest, match=r"\[\] is too short - 'messages'"):
-        messages(given)
+        messages(given, [])
 
 
 def test_limits() -> None:
@@ -288,3 +288,25 @@ def test_limits() -> None:
     error = refused({"role": "user", "content": [part] * (MAX_PARTS + 1)})
     assert error.param == "messages[0].content"
     assert refused({"role": "user", "content": []}).param == "messages[0].content"
+
+
+def test_the_older_call_is_a_call() -> None:
+    """An assistant's ``function_call`` is not lost: it becomes a tool call."""
+    said = {"name": "f", "arguments": '{"a":1}'}
+    found = one(role="assistant", content=None, function_call=said)
+    (called,) = found["tool_calls"]
+    assert called["function"] == {"name": "f", "arguments": {"a": 1}, "index": 0}
+
+
+def test_arguments_with_lone_surrogates() -> None:
+    """What a model wrote can be sent back: no text is U+FFFD there too."""
+    found = one(role="assistant", tool_calls=[call(r'{"a":"\ud800"}')])
+    assert found["tool_calls"][0]["function"]["arguments"] == {"a": "\ufffd"}
+
+
+def test_earlier_audio_is_named() -> None:
+    """An assistant's earlier audio has no effect, which is said."""
+    said = {"role": "assistant", "content": "x", "audio": {"id": "a"}}
+    ignored: list[str] = []
+    messages(msgspec.convert([said], list[openai.Message]), ignored)
+    assert ignored == ["messages[0].audio"]

@@ -225,7 +225,6 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     *[(path, {"stop": [None]}, "stop[0]", "invalid_type") for path in BOTH],
     *[(path, {"think": "hard"}, "think", "invalid_value") for path in BOTH],
     *[(path, {"num_ctx": 0}, "num_ctx", TOO_SMALL) for path in BOTH],
-    *[(path, {"top_k": -1}, "top_k", TOO_SMALL) for path in BOTH],
     *[(path, {"min_p": -1}, "min_p", "invalid_value") for path in BOTH],
     *[
         (path, {"frequency_penalty": 3}, "frequency_penalty", "invalid_value")
@@ -244,7 +243,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     (
         CHAT,
         formatted(type="json_schema", json_schema={"name": "n"}),
-        "response_format.json_schema.schema",
+        "response_format.json_schema",
         MISSING,
     ),
     (CHAT, {"max_completion_tokens": 0}, "max_completion_tokens", TOO_SMALL),

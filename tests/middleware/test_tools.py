@@ -87,6 +87,15 @@ def test_limit() -> None:
         offered(tools=[F] * (MAX_TOOLS + 1))
 
 
+def fits(holder: Any, name: str, value: Any) -> bool:
+    """Whether a request type takes a value."""
+    try:
+        msgspec.convert({name: value}, holder)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("name", EFFECTLESS)
 def test_a_field_without_effect_is_named(name: str) -> None:
     """Every such field is named when it asks for something, not when it does not."""
@@ -98,7 +107,13 @@ def test_a_field_without_effect_is_named(name: str) -> None:
         for value in EFFECTLESS[name]:
             assert without_effect(msgspec.convert({name: value}, holder)) == []
         assert without_effect(msgspec.convert({name: None}, holder)) == []
-        for value in ("something", {"a": 1}, [1], 7):
+        asking = [
+            value
+            for value in ("something", {"a": 1}, ["x"], 7, True, False)
+            if fits(holder, name, value) and value not in EFFECTLESS[name]
+        ]
+        assert asking
+        for value in asking:
             assert without_effect(msgspec.convert({name: value}, holder)) == [name]
 
 
@@ -120,3 +135,10 @@ def test_untyped_fields_are_all_accounted_for(type_: type[msgspec.Struct]) -> No
         field.name for field in msgspec.structs.fields(type_) if field.type is Any
     }
     assert untyped <= by_hand | EFFECTLESS.keys()
+
+
+def test_wishes_of_reasoning_are_named() -> None:
+    """Of OpenRouter's ``reasoning`` the effort acts; the rest is named."""
+    reasoning = {"effort": "low", "exclude": True, "enabled": None}
+    request = msgspec.convert({"reasoning": reasoning}, openai.ChatCompletionRequest)
+    assert without_effect(request) == ["reasoning.exclude"]

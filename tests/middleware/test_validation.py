@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import BadRequest
-from middleware.validation import MAX_NAME, model_name, parse
+from middleware.validation import (
+    MAX_CONTAINERS,
+    MAX_NAME,
+    MAX_VALUES,
+    model_name,
+    parse,
+)
 
 
 class Small(msgspec.Struct):
@@ -292,3 +298,26 @@ def test_any_json_in_an_untyped_field(value: Any) -> None:
     request, unknown = parse(Small, body)
     assert unknown == []
     assert msgspec.json.encode(request.anything) == msgspec.json.encode(value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"anything":[' + b"{}," * MAX_CONTAINERS + b"{}]}",
+        b'{"nobody":[' + b"[]," * MAX_CONTAINERS + b"[]]}",
+        b'{"anything":[' + b"0," * MAX_VALUES + b"0,0]}",
+        b'{"nobody":{' + b'"a":0,' * MAX_VALUES + b'"a":0,"a":0}}',
+    ],
+)
+def test_a_body_of_too_many_values(body: bytes) -> None:
+    """Few bytes that would become much memory are refused before they do."""
+    error = refused(body)
+    assert (error.status, error.code) == (400, "invalid_json")
+    assert "too many values" in error.message
+
+
+def test_values_in_strings_do_not_count() -> None:
+    """A text of code may hold any number of brackets and commas."""
+    text = "[{,}]" * MAX_VALUES
+    found, _ = parse(Small, msgspec.json.encode({"text": text}))
+    assert found.text == text

@@ -1,6 +1,7 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from support.ollama import Answer, Ollama
 from support.writing import answered, lines, written
@@ -652,3 +653,21 @@ def test_an_app_that_fails_midway(count: int) -> None:
         assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
     whole = chatted(ollama=Ollama(*blocks, UpstreamTimeout("too slow")))
     assert (whole.status, whole.error["message"]) == (504, "too slow")
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n"])
+def test_a_whole_answer_that_is_done_does_not_wait(ending: bytes) -> None:
+    """After ``done`` nothing more is read: Ollama may stall, break or babble."""
+    payload = msgspec.json.encode(said("Hello") | DONE) + ending
+    stalled = Ollama(payload, UpstreamTimeout("never asked for"))
+    answer = chatted(ollama=stalled)
+    assert answer.json["choices"][0]["message"]["content"] == "Hello"
+    assert stalled.body.closed
+
+
+def test_a_whole_answer_in_awkward_pieces() -> None:
+    """A block that happens to end like an object is not taken for the whole."""
+    payload = msgspec.json.encode(said("a}b{}c") | DONE)
+    pieces = [payload[i : i + 1] for i in range(len(payload))]
+    answer = chatted(ollama=Ollama(*pieces))
+    assert answer.json["choices"][0]["message"]["content"] == "a}b{}c"

@@ -64,10 +64,12 @@ class Message(Struct):
     content: str | list[ContentPart] | None = None
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
     tool_call_id: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     reasoning_details: list[ReasoningDetail] | None = None
+    audio: Any = None
 
 
 class Function(Struct):
@@ -113,6 +115,11 @@ class Reasoning(Struct):
     """OpenRouter's and the Responses API's way to ask for an effort."""
 
     effort: str | None = None
+    enabled: bool | None = None
+    exclude: bool | None = None
+    max_tokens: int | float | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
 
 
 class Sampling(Struct, kw_only=True):
@@ -144,9 +151,9 @@ class Sampling(Struct, kw_only=True):
     debug_render_only: bool | None = field(default=None, name="_debug_render_only")
 
     # No effect (yet): named to the client where the value asks for something.
-    n: Any = None
-    logit_bias: Any = None
-    user: Any = None
+    n: int | float | None = None
+    logit_bias: dict[str, Any] | None = None
+    user: str | None = None
 
 
 class ChatCompletionRequest(Sampling, kw_only=True):
@@ -155,27 +162,27 @@ class ChatCompletionRequest(Sampling, kw_only=True):
     messages: list[Message] | None = None
     max_completion_tokens: int | float | None = None
     tools: list[Tool] | None = None
-    tool_choice: Any = None
+    tool_choice: str | dict[str, Any] | None = None
     reasoning: Reasoning | None = None
     reasoning_effort: str | None = None
     logprobs: bool | None = None
     top_logprobs: int | float | None = None
 
     audio: Any = None
-    function_call: Any = None
-    functions: Any = None
-    metadata: Any = None
-    modalities: Any = None
+    function_call: str | dict[str, Any] | None = None
+    functions: list[Any] | None = None
+    metadata: dict[str, Any] | None = None
+    modalities: list[str] | None = None
     moderation: Any = None
-    parallel_tool_calls: Any = None
+    parallel_tool_calls: bool | None = None
     prediction: Any = None
-    prompt_cache_key: Any = None
+    prompt_cache_key: str | None = None
     prompt_cache_options: Any = None
     prompt_cache_retention: Any = None
-    safety_identifier: Any = None
-    service_tier: Any = None
-    store: Any = None
-    verbosity: Any = None
+    safety_identifier: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    verbosity: str | None = None
     web_search_options: Any = None
 
 
@@ -186,8 +193,8 @@ class CompletionRequest(Sampling, kw_only=True):
     suffix: str | None = None
     logprobs: int | float | None = None
 
-    best_of: Any = None
-    echo: Any = None
+    best_of: int | float | None = None
+    echo: bool | None = None
 
 
 class EmbeddingRequest(Struct, kw_only=True):
@@ -202,4 +209,4 @@ class EmbeddingRequest(Struct, kw_only=True):
     keep_alive: str | int | float | None = None
     truncate: bool | None = None
 
-    user: Any = None
+    user: str | None = None

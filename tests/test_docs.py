@@ -1,11 +1,14 @@
 """What the documentation says is true: examples run, tables match the code."""
 
 import base64
+import http.client
 import re
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -101,6 +104,19 @@ def test_what_make_run_says() -> None:
         said = server.output()
     assert [line for line in wanted.splitlines() if line not in said] == []
     assert len(wanted.splitlines()) == 4
+
+
+@pytest.mark.live
+def test_methods_are_in_capitals(server: Server) -> None:
+    """A method in small letters is refused, as the quickstart and endpoints.md say."""
+    statuses = []
+    for method in ("post", "POST"):
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+        with closing(connection):
+            body = '{"model": "llama3.2"}'
+            connection.request(method, "/api/show", body)
+            statuses.append(connection.getresponse().status)
+    assert statuses == [400, 200]
 
 
 def default(option: Option) -> str:

@@ -30,11 +30,7 @@ Layer = Callable[[WSGIApplication], WSGIApplication]
 
 def build_stack(settings: Settings) -> WSGIApplication:
     """The application that ``settings`` describe; nothing is opened yet."""
-    upstream = Upstream(
-        settings.upstream_url,
-        client=settings.upstream_client,
-        api_key=settings.upstream_api_key or None,
-    )
+    upstream = Upstream.of(settings)
     pages = create_app(upstream)
     relay = Relay(upstream, settings)
     rules = Rules.of(settings)

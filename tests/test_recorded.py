@@ -15,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import pytest
 from support.ollama import Answer, Ollama, ask
 
+import app.wire.ollama
 import writers.chat
 import writers.generation
 from app.exchange import Exchange
@@ -101,7 +102,7 @@ def _same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (writers.chat, writers.generation):
         monkeypatch.setattr(module, "new_id", lambda prefix: prefix + "x" * 24)
     clock = SimpleNamespace(time=lambda: 1.0)
-    monkeypatch.setattr(writers.generation, "time", clock)
+    monkeypatch.setattr(app.wire.ollama, "time", clock)
 
 
 def test_there_are_enough() -> None:

@@ -253,19 +253,18 @@ def test_a_request_is_served_after_each_fault() -> None:
         assert ask(app, "POST", "/v1/chat/completions", CHAT).status == 200
 
 
-def test_the_key_and_settings_reach_the_upstream(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The stack hands the settings of the upstream to the upstream."""
+def test_the_settings_reach_the_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack makes its upstream of its settings."""
     made: list[Any] = []
 
-    def make(*args: Any, **options: Any) -> FakeUpstream:
-        made.append((args, options))
+    def make(settings: Settings) -> FakeUpstream:
+        made.append(settings)
         return FakeUpstream()
 
-    monkeypatch.setattr(stack, "Upstream", make)
-    stack.build_stack(Settings(upstream_url="http://o:1", upstream_api_key="k"))
-    assert made == [(("http://o:1",), {"client": "builtin", "api_key": "k"})]
+    monkeypatch.setattr(stack.Upstream, "of", make)
+    settings = Settings(upstream_url="http://o:1", upstream_api_key="k")
+    stack.build_stack(settings)
+    assert made == [settings]
 
 
 def test_settings_act() -> None:

@@ -5,9 +5,7 @@ log probabilities in OpenAI's form.  ``ChatWriter`` and ``CompleteWriter`` build
 """
 
 import secrets
-import time
 from collections.abc import Iterable
-from datetime import datetime
 from typing import ClassVar, TypeVar
 from wsgiref.types import StartResponse
 
@@ -23,15 +21,6 @@ Reply = TypeVar("Reply", bound=ollama.Reply)
 def new_id(prefix: str) -> str:
     """An id with 24 random hexadecimal digits; Ollama's own (0 to 998) collide."""
     return prefix + secrets.token_hex(12)
-
-
-def epoch(timestamp: str | None) -> int:
-    """Seconds since 1970 of an RFC 3339 time; now for none, a bad or a zero one."""
-    try:
-        seconds = int(datetime.fromisoformat(timestamp or "").timestamp())
-    except (ValueError, OverflowError):
-        seconds = 0
-    return seconds if seconds > 0 else int(time.time())
 
 
 class GenerationWriter(ResponseWriter[Reply]):
@@ -64,7 +53,7 @@ class GenerationWriter(ResponseWriter[Reply]):
         """Note when the answer began, whether it is over, and what it used."""
         super().accept(reply)
         if not self.created:
-            self.created = epoch(reply.created_at)
+            self.created = ollama.epoch(reply.created_at)
         if reply.done or reply.debug_info is not None:
             self.done = self.exchange.complete = True
             self.done_reason = reply.done_reason or ""

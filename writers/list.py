@@ -7,7 +7,6 @@ from app.wire import ollama, openai
 from app.wire.names import namespace
 
 from .base import ResponseWriter, encode
-from .generation import epoch
 
 _decode_model = msgspec.json.Decoder(ollama.ListModel).decode
 
@@ -35,5 +34,5 @@ def _model(entry: msgspec.Raw) -> openai.Model | None:
     if not name:
         return None
     return openai.Model(
-        id=name, created=epoch(model.modified_at), owned_by=namespace(name)
+        id=name, created=ollama.epoch(model.modified_at), owned_by=namespace(name)
     )

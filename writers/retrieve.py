@@ -9,7 +9,6 @@ from app.wire import ollama, openai
 from app.wire.names import namespace
 
 from .base import ResponseWriter, encode
-from .generation import epoch
 
 
 class RetrieveWriter(ResponseWriter[ollama.ShowResponse]):
@@ -25,7 +24,7 @@ class RetrieveWriter(ResponseWriter[ollama.ShowResponse]):
 
     def whole(self, replies: list[ollama.ShowResponse]) -> bytes:
         """The model object."""
-        created = epoch(replies[0].modified_at)
+        created = ollama.epoch(replies[0].modified_at)
         return encode(
             openai.Model(
                 id=self._model, created=created, owned_by=namespace(self._model)

@@ -52,7 +52,7 @@ def read_head(channel: Channel) -> tuple[Head, bytes]:
         except OSError as exc:
             if not reader.started:
                 raise NoAnswer(reused=channel.reused, detail=repr(exc)) from exc
-            raise cut_short(repr(exc)) from exc
+            raise cut_short(repr(exc), "bad_upstream_response") from exc
         if not (block or reader.started):
             raise NoAnswer(reused=channel.reused)
         head = reader.feed(block)

@@ -37,9 +37,9 @@ def broken(detail: str) -> UpstreamBroken:
     return UpstreamBroken("Ollama's answer is not valid HTTP", detail=detail)
 
 
-def cut_short(detail: str) -> UpstreamBroken:
+def cut_short(detail: str, code: str = "upstream_error") -> UpstreamBroken:
     """An answer that ended before its framing says it ends."""
-    return UpstreamBroken("Ollama's answer broke off", detail=detail)
+    return UpstreamBroken("Ollama's answer broke off", code=code, detail=detail)
 
 
 class Head(NamedTuple):
@@ -95,7 +95,7 @@ class HeadReader:
     def feed(self, block: bytes) -> Head | None:
         """Add a block (``b""`` is the end of input); ``None`` asks for more."""
         if not block:
-            raise cut_short("end of input inside the head")
+            raise cut_short("end of input inside the head", "bad_upstream_response")
         self.started = True
         seen = max(0, len(self.rest) - 3)
         self.rest += block

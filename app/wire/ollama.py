@@ -5,6 +5,8 @@ Replies hold only what the writers use, so that decoding a line stays cheap.  Co
 come as they are (``Any``): an odd one must not cost the answer (see ``count``).
 """
 
+import time
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -192,3 +194,12 @@ def count(value: object) -> int:
     if type(value) is int and 0 <= value <= MAX_COUNT:
         return value
     return 0
+
+
+def epoch(timestamp: str | None) -> int:
+    """Seconds since 1970 of an RFC 3339 time; now for none, a bad or a zero one."""
+    try:
+        seconds = int(datetime.fromisoformat(timestamp or "").timestamp())
+    except (ValueError, OverflowError):
+        seconds = 0
+    return seconds if seconds > 0 else int(time.time())

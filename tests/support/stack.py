@@ -28,7 +28,7 @@ def stacked(
     **settings: Any,
 ) -> WSGIApplication:
     """The real stack over a fake upstream, a linter around it."""
-    with patch("middleware.stack.Upstream", lambda *args, **options: upstream):
+    with patch("middleware.stack.Upstream.of", lambda settings: upstream):
         return lint(build_stack(Settings(access_log=False, **settings)))
 
 

@@ -1,5 +1,10 @@
 import io
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -34,3 +39,61 @@ def test_lines_go_to_stdout_when_it_is_on(capsys: pytest.CaptureFixture[str]) ->
     logs.writer(True)("on\n")
     logs.writer(False)("off\n")
     assert capsys.readouterr().out == "on\n"
+
+
+@contextmanager
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A pipe in the place of stdout; gives the end to read."""
+    reading, writing = os.pipe()
+    with open(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        yield reading
+    with suppress(OSError):
+        os.close(reading)
+
+
+LINE = "x" * 199 + "\n"
+
+
+def test_a_full_pipe_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines nobody reads are dropped, whole; the next reader is told how many."""
+    write = logs.writer(True)
+    with piped(monkeypatch) as reading:
+        for _ in range(2000):
+            write(LINE)
+        kept = os.read(reading, 2**20).decode()
+        write("after\n")
+        after = os.read(reading, 2**20).decode()
+        write("again\n")
+        again = os.read(reading, 2**20).decode()
+    lines = kept.splitlines(keepends=True)
+    assert 0 < len(lines) < 2000
+    assert set(lines) == {LINE}
+    assert after == f"dropped_lines={2000 - len(lines)}\nafter\n"
+    assert again == "again\n"
+
+
+def test_a_pipe_whose_reader_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs nothing but the lines."""
+    write = logs.writer(True)
+    with piped(monkeypatch) as reading:
+        os.close(reading)
+        write("a\n")
+        write("b\n")
+
+
+def test_no_stdout_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that was started with stdout closed serves requests."""
+    monkeypatch.setattr(sys, "stdout", None)
+    logs.writer(True)("a line\n")
+
+
+def test_lines_go_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file takes every line."""
+    path = tmp_path / "log"
+    write = logs.writer(True)
+    with path.open("w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        for _ in range(2000):
+            write(LINE)
+    assert path.read_text() == LINE * 2000

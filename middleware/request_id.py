@@ -1,5 +1,7 @@
 """RequestIdMiddleware: every request has an id, and every answer says it.
 
+Every answer, as it passes here, also tells browsers to believe its Content-Type.
+
 Place it outermost.  A caller's ``X-Request-Id`` is kept when it is harmless; the id
 goes out as ``x-request-id`` (OpenAI's SDK) and ``request-id`` (Anthropic's).
 """
@@ -32,7 +34,11 @@ class RequestIdMiddleware:
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
         ) -> Any:
-            own = [("x-request-id", exchange.id), ("request-id", exchange.id)]
+            own = [
+                ("x-request-id", exchange.id),
+                ("request-id", exchange.id),
+                ("X-Content-Type-Options", "nosniff"),
+            ]
             return start_response(status, headers + own, exc_info)
 
         return self.app(environ, start)

@@ -69,3 +69,8 @@ def test_headers_of_the_application_stay() -> None:
     for _ in range(2):
         assert ask(RequestIdMiddleware(app), "GET", "/").headers["X-A"] == "b"
     assert own == [("X-A", "b")]
+
+
+def test_nothing_is_sniffed() -> None:
+    """A browser takes no answer for anything but what it says it is."""
+    assert asked()[0].headers.getlist("X-Content-Type-Options") == ["nosniff"]

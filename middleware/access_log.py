@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from app import protocol
 from app.carriers.base import Headers
 from app.exchange import Exchange
 
@@ -51,13 +52,19 @@ class _Watched:
         self._status = ""
         self._bytes = 0
         self._first: int | None = None
-        self._over = False
+        self._end = "left"
+        self._said = False
         self._body: Iterable[bytes] = ()
         self._items: Iterator[bytes] = iter(())
 
     def open(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
-        self._body = app(environ, self._start_response)
-        self._items = iter(self._body)
+        try:
+            self._body = app(environ, self._start_response)
+            self._items = iter(self._body)
+        except BaseException:  # nobody will close what they never got
+            self._end = "cut"
+            self.close()
+            raise
         return self
 
     def _start_response(
@@ -73,7 +80,11 @@ class _Watched:
         try:
             item = next(self._items)
         except StopIteration:
-            self._over = True
+            self._end = "done"
+            raise
+        except BaseException:  # a worker that ends, too: not every server closes then
+            self._end = "cut"
+            self._say()
             raise
         if self._first is None:
             self._first = self._exchange.milliseconds()
@@ -82,10 +93,14 @@ class _Watched:
 
     def close(self) -> None:
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
+            protocol.close(self._body)
         finally:
+            self._say()
+
+    def _say(self) -> None:
+        """Write the line, once."""
+        if not self._said:
+            self._said = True
             self._write(self._line())
 
     def _line(self) -> str:
@@ -113,7 +128,7 @@ class _Watched:
     def _outcome(self) -> str:
         if self._exchange.failure:
             return str(self._exchange.failure.code or "error")
-        return "done" if self._over else "left"
+        return self._end
 
 
 def _value(value: object) -> str:

@@ -1,9 +1,11 @@
 import json
 import re
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
+from gevent import GreenletExit
 from support.ollama import Body, Ollama, Started, ask, environ_of
 from support.stack import linted
 
@@ -212,3 +214,67 @@ def test_close_goes_inward_and_is_logged() -> None:
     with pytest.raises(RuntimeError):
         body.close()
     assert (inner.closed, len(lines)) == (1, 1)
+
+
+@pytest.mark.parametrize("exc", [ValueError("bug"), GreenletExit(), SystemExit()])
+def test_an_application_that_raises(exc: BaseException) -> None:
+    """Whatever goes up, a request that came leaves its line, and goes on up."""
+    lines: list[str] = []
+
+    def app(environ, start_response):
+        raise exc
+
+    with pytest.raises(type(exc)):
+        AccessLogMiddleware(app, lines.append)(environ_of("GET", "/v1/x"), Started())
+    (line,) = lines
+    assert (fields(line)["path"], fields(line)["outcome"]) == ("/v1/x", "cut")
+
+
+@pytest.mark.parametrize("exc", [ValueError("bug"), GreenletExit(), SystemExit()])
+def test_an_answer_that_raises(exc: BaseException) -> None:
+    """One line, whether or not the server then closes, and the inner answer closed."""
+    lines: list[str] = []
+    closed: list[bool] = []
+
+    class Failing:
+        """One block, and then no more."""
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"ab"
+            raise exc
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return Failing()
+
+    body: Any = AccessLogMiddleware(app, lines.append)(environ_of(), Started())
+    next(body)
+    with pytest.raises(type(exc)):
+        next(body)
+    (line,) = lines
+    assert (fields(line)["bytes"], fields(line)["outcome"]) == ("2", "cut")
+    body.close()
+    assert (lines, closed) == ([line], [True])
+
+
+def test_an_answer_that_cannot_be_iterated() -> None:
+    """What the application returned is closed, and the line is there."""
+    lines: list[str] = []
+
+    class Odd(Body):
+        """Not iterable after all."""
+
+        def __iter__(self) -> Iterator[bytes]:
+            raise TypeError
+
+    odd = Odd([])
+
+    def app(environ, start_response):
+        return odd
+
+    with pytest.raises(TypeError):
+        AccessLogMiddleware(app, lines.append)(environ_of(), Started())
+    assert (odd.closed, len(lines)) == (1, 1)

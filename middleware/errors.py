@@ -7,11 +7,12 @@ first byte has its true status.  After that, a stream says the failure in its ow
 """
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
-from http import HTTPStatus
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from app import protocol
 from app.carriers.base import Headers
 from app.errors import GatewayError
 from app.exchange import Exchange
@@ -39,8 +40,10 @@ class _Guard:
     def __init__(self, environ: WSGIEnvironment, client: StartResponse) -> None:
         self._exchange = Exchange.of(environ)
         self._path = environ.get("PATH_INFO", "")
+        self._bodiless = environ.get("REQUEST_METHOD") == "HEAD"
         self._client = client
         self._head: tuple[str, Headers, Any] | None = None
+        self._tried = False
         self._sent = False
         self._body: Iterable[bytes] = ()
         self._items: Iterator[bytes] = iter(())
@@ -59,34 +62,34 @@ class _Guard:
     def _start_response(
         self, status: str, headers: Headers, exc_info: Any = None, /
     ) -> Any:
+        if exc_info and self._sent:  # too late for another head (PEP 3333)
+            raise exc_info[1].with_traceback(exc_info[2])
         self._head = (status, headers, exc_info)
-        return _refuse_write
+        return protocol.refuse_write
 
     def _send_head(self) -> None:
         if self._head and not self._sent:
-            self._sent = True
+            self._tried = True
             self._client(*self._head)
+            self._sent = True  # that is, if the server has not refused it
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         try:
-            item = next(self._items)
-        except StopIteration:
-            self._send_head()
-            raise
+            item = next(self._items, None)
+            if item != b"":  # something to send, or the end
+                self._send_head()
         except Exception as exc:
             self._items = iter(())
             return self._fail(exc)
-        if item:
-            self._send_head()
+        if item is None:
+            raise StopIteration
         return item
 
     def close(self) -> None:
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
+        protocol.close(self._body)
 
     def _fail(self, exc: Exception) -> bytes:
         """The rest of the answer after a failure; raises when there is none."""
@@ -118,17 +121,8 @@ class _Guard:
             ("Content-Length", str(len(payload))),
             *error.headers,
         ]
+        # In place of a head that the server refused only with the reason (PEP 3333).
+        reason = sys.exc_info() if self._tried else None
+        self._client(protocol.status_line(error.status), headers, reason)
         self._sent = True
-        self._client(f"{error.status} {_phrase(error.status)}", headers, None)
-        return payload
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"  # Ollama's own, such as 499
-
-
-def _refuse_write(data: bytes, /) -> Any:
-    raise TypeError("the wrapped application must return its body, not write it")
+        return b"" if self._bodiless else payload

@@ -1,3 +1,5 @@
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -236,3 +238,86 @@ def test_an_error_is_small(text: str, path: str) -> None:
     answer = raising(BadRequest(text, param=text), path=path)
     assert len(answer.body) <= 8 * 1024
     assert answer.json
+
+
+class Choosy(Started):
+    """A server's ``start_response``, which refuses a head with a line break in it.
+
+    Like gunicorn's, it takes a second head only together with an exception.
+    """
+
+    def __call__(self, status, headers, exc_info=None):
+        """Take a head or refuse it."""
+        assert exc_info or not self.calls
+        super().__call__(status, headers)
+        if any("\n" in value for _, value in headers):
+            raise ValueError("Invalid header")
+
+
+@pytest.mark.parametrize("body", [[b"a"], Body([b"a"]), Body([b"", b"a"]), Body([])])
+def test_a_head_that_the_server_refuses(body: Any) -> None:
+    """It becomes a 500: nothing of it has left."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("X-A", "b\nc")])
+        return body
+
+    start = Choosy()
+    said = b"".join(ErrorMiddleware(app)(environ_of(path="/v1/x"), start))
+    assert [status[:3] for status, _ in start.calls] == ["200", "500"]
+    assert json.loads(said)["error"]["code"] == "internal_error"
+
+
+def test_a_late_head_is_its_exception() -> None:
+    """After the first byte start_response raises what it was called with."""
+    failure = KeyError("late")
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"a"
+        try:
+            raise failure
+        except KeyError:
+            with pytest.raises(KeyError) as caught:
+                start_response("500 Oops", [], sys.exc_info())
+            assert caught.value is failure
+            yield b"b"
+
+    start = Started()
+    assert list(ErrorMiddleware(app)(environ_of(), start)) == [b"a", b"b"]
+    assert start.status == 200
+
+
+def test_another_head_in_time() -> None:
+    """Before the first byte the later head is the one."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        try:
+            raise KeyError
+        except KeyError:
+            start_response("503 Oops", [], sys.exc_info())
+        return Body([b"a"])
+
+    start = Started()
+    assert list(ErrorMiddleware(app)(environ_of(), start)) == [b"a"]
+    assert start.status == 503
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_an_error_for_head(early: bool) -> None:
+    """It has the head of its GET, length included, and no body."""
+
+    def app(environ, start_response):
+        if early:
+            raise BadRequest("no", status=404)
+        return Body([BadRequest("no", status=404)])
+
+    heads = {}
+    for method in ("GET", "HEAD"):
+        start = Started()
+        body = b"".join(ErrorMiddleware(app)(environ_of(method, "/v1/x"), start))
+        heads[method] = start.calls
+        assert bool(body) == (method == "GET")
+    assert heads["HEAD"] == heads["GET"]
+    assert start.headers["content-length"] > "0"

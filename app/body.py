@@ -30,7 +30,11 @@ def read_body(environ: WSGIEnvironment, limit: int, seconds: float) -> bytes:
     _refuse_other_media(environ)
 
     def read() -> bytes:
-        return get_input_stream(environ, max_content_length=limit).read()
+        # At its limit a stream ends without a word, so its limit is one byte later.
+        body = get_input_stream(environ, max_content_length=limit + 1).read()
+        if len(body) > limit:
+            raise RequestEntityTooLarge
+        return body
 
     try:
         return _guarded(environ, read, seconds)

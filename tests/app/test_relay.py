@@ -394,6 +394,26 @@ def test_other_bodies_have_a_limit() -> None:
     assert upstream.requests == []
 
 
+@pytest.mark.parametrize("size", [1024, 1025, 5000])
+def test_a_chunked_body_has_the_same_limit(size: int) -> None:
+    """What goes beyond is a 413, and never cut to what is allowed."""
+    environ = {
+        "wsgi.input": io.BytesIO(b"x" * size),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    upstream = FakeUpstream()
+    app = relay(upstream, max_body_bytes=1024)
+    if size == 1024:
+        app(environ_of("POST", "/api/chat") | environ, Started())
+        assert upstream.requests[0].body == b"x" * 1024
+        return
+    with pytest.raises(BadRequest) as caught:
+        app(environ_of("POST", "/api/chat") | environ, Started())
+    assert caught.value.status == 413
+    assert upstream.requests == []
+
+
 def test_a_body_that_breaks_off() -> None:
     """A body shorter than it said is the client's fault, and nothing is sent."""
     upstream = FakeUpstream()

@@ -17,6 +17,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
+from app import protocol
 from app.carriers.base import Headers
 from app.errors import GatewayError, UpstreamBroken
 from app.exchange import Exchange
@@ -116,9 +117,7 @@ class ResponseWriter(Generic[Reply]):
 
     def close(self) -> None:
         """Let go of Ollama's answer, also when no item was ever asked for."""
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
+        protocol.close(self._body)
 
     def _translate(
         self, app: WSGIApplication, environ: WSGIEnvironment
@@ -195,7 +194,7 @@ class ResponseWriter(Generic[Reply]):
     ) -> Any:
         self._status = int(status[:3])
         self._headers = headers
-        return _refuse_write
+        return protocol.refuse_write
 
     def _whole(self, body: Iterable[bytes]) -> list[Reply]:
         """All replies of an answer in one piece: one, or those of an NDJSON stream.
@@ -274,7 +273,3 @@ def _named(fields: list[str]) -> str:
             break
         names.append(name)
     return ", ".join(names)
-
-
-def _refuse_write(data: bytes, /) -> Any:
-    raise TypeError("the wrapped application must return its body, not write it")

@@ -22,6 +22,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import ipaddress
+import signal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,6 +85,15 @@ def on_starting(server: Any) -> None:
             "OLLAMA_URL points into this container; an Ollama on the host answers at"
             " http://host.docker.internal:11434.",
         )
+
+
+def post_worker_init(worker: Any) -> None:
+    """Leave Ctrl-C to the master.
+
+    A terminal sends it to every process; the worker's own way of ending on it is a
+    SystemExit inside a greenlet, which gevent prints with its traceback.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _is_loopback(host: str) -> bool:

@@ -128,6 +128,10 @@ def _upstream_url(given: Given) -> str:
         raise SettingsError(
             f"{given.named}: a host, a port and a path are wanted, and nothing else."
         )
+    if re.search(r"/(?:v1|api)/*$", parts.path):
+        raise SettingsError(
+            f"{given.named}: Ollama's own address is wanted, without /v1 or /api."
+        )
     return url.rstrip("/")
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -248,7 +249,27 @@ def _settings(given: Mapping[str, Given]) -> Settings:
         o.field: meaning(o, given[o.field]) for o in options() if o.field in given
     }
     state_dir = values.get("state_dir") or _default_state_dir()
-    return Settings(**{**values, "state_dir": os.path.expanduser(state_dir)})
+    settings = Settings(**{**values, "state_dir": os.path.expanduser(state_dir)})
+    if "upstream_url" in given and _is_own_address(settings):
+        raise SettingsError(
+            f"{given['upstream_url'].named} is the address that Pannier itself listens"
+            " on; Ollama's is wanted (OLLAMA_URL counts before OLLAMA_HOST)."
+        )
+    return settings
+
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+
+
+def _is_own_address(settings: Settings) -> bool:
+    """Whether requests to the upstream would come back here, without end."""
+    parts = urlsplit(settings.upstream_url)
+    if (parts.port or {"http": 80}.get(parts.scheme, 443)) != settings.port:
+        return False
+    if settings.host in _LOOPBACK | _EVERYWHERE and parts.hostname in _LOOPBACK:
+        return True
+    return parts.hostname == settings.host
 
 
 def _default_state_dir() -> str:

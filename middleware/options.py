@@ -35,6 +35,8 @@ _NUMBERS = {
     "typical_p",
 }
 _BOOLEANS = {"use_mmap"}
+#: Ollama computes in float32, where larger ones can become infinite.
+MAX_NUMBER = 1e6
 
 #: What Go's ``time.ParseDuration`` reads.
 _DURATION = re.compile(
@@ -68,9 +70,11 @@ def options(request: openai.Sampling, *, openai_defaults: bool) -> dict[str, Any
         for name in ("temperature", "top_p"):
             if chosen[name] is None:
                 chosen[name] = 1.0
-    return {
-        name: value for name, value in chosen.items() if value is not None
-    } | native_options(request.options)
+    found = {name: value for name, value in chosen.items() if value is not None}
+    found |= native_options(request.options)
+    # A value outside ends Ollama's runner instead of the request.
+    within(found.get("repeat_penalty"), "repeat_penalty", 0.01, 100)
+    return found
 
 
 def max_tokens(request: openai.Sampling) -> int | None:
@@ -108,7 +112,7 @@ def _native_option(name: str, value: Any) -> Any:
         wanted, fits = "an integer", _is_integer(value)
         value = int(value) if fits else value
     elif name in _NUMBERS:
-        wanted, fits = "a number", _is_number(value)
+        wanted, fits = "a number", _is_number(value) and abs(value) <= MAX_NUMBER
     elif name in _BOOLEANS:
         wanted, fits = "a boolean", isinstance(value, bool)
     else:

@@ -162,6 +162,8 @@ def mistyped(exc: msgspec.ValidationError) -> BadRequest:
     found = _MESSAGE.match(text)
     if found and found["missing"]:
         return missing(f"{param}.{found['missing']}" if param else found["missing"])
+    if not param and text == "Number out of range":
+        return _not_accepted("holds a number that is out of range")
     if not param:
         return BadRequest(
             "The body of the request must be a JSON object.", code="invalid_type"

@@ -50,6 +50,8 @@ class ResponseWriter(Generic[Reply]):
     """
 
     decoder: ClassVar[msgspec.json.Decoder[Any]]
+    #: Whether a reply of Ollama's says that it is the last.
+    says_done: ClassVar[bool] = False
     #: The field of the request that is to blame for a prompt that is too long.
     input_field: ClassVar[str] = "messages"
 
@@ -208,7 +210,7 @@ class ResponseWriter(Generic[Reply]):
             size += len(data)
             if size > MAX_WHOLE:
                 raise UpstreamBroken("Ollama's answer is too long.")
-            if data.rstrip().endswith(b"}"):
+            if self.says_done and data.endswith((b"}", b"}\n")):
                 with suppress(UpstreamBroken):
                     replies = self._replies(b"".join(pieces))
                     if self.done:

@@ -30,6 +30,7 @@ class GenerationWriter(ResponseWriter[Reply]):
     answer calls the model, which is what the client called it.
     """
 
+    says_done = True
     id_prefix: ClassVar[str]
 
     def __init__(

@@ -33,7 +33,9 @@ _UNSUPPORTED_PARAM = {
     "thinking": "reasoning_effort",
     "vision": "messages",
 }
-_CALLERS_FAULT = re.compile(r'option ".*" must be of type|invalid format: ')
+_CALLERS_FAULT = re.compile(
+    r'option ".*" must be of type|invalid format: |invalid JSON schema in format'
+)
 _NOT_WORTH_RETRYING = re.compile(
     r"requires more system memory|out of memory|cudaMalloc|unable to load model"
     r"|incompatible|unsupported model",
@@ -130,7 +132,8 @@ def _wordless(status: int, body: bytes, headers: Headers) -> UpstreamError:
         )
     if status == 404:
         return UpstreamBroken(
-            "Ollama does not know this call; it needs version 0.2.6 or later.",
+            "What answers in Ollama's place does not know this call: it is no Ollama,"
+            " or one before version 0.2.6.",
             code="upstream_too_old",
         )
     if status in (429, 503):

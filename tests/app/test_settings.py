@@ -377,3 +377,26 @@ def test_the_real_environment_is_read(
     (tmp_path / ".env").write_text("PANNIER_PORT=9\n")
     settings = Settings.from_environ()
     assert (settings.port, settings.idle_timeout) == (9, 3.0)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OLLAMA_HOST": "127.0.0.1:8080"},
+        {"OLLAMA_URL": "http://localhost:8080"},
+        {"OLLAMA_URL": "http://127.0.0.1:9", "PANNIER_PORT": "9"},
+        {"OLLAMA_HOST": "0.0.0.0:8080", "PANNIER_HOST": "0.0.0.0"},
+        {"OLLAMA_URL": "http://10.1.2.3:8080", "PANNIER_HOST": "10.1.2.3"},
+    ],
+)
+def test_pannier_is_not_its_own_upstream(read, environ: dict[str, str]) -> None:
+    """An upstream that is Pannier's own address would call itself without end."""
+    with pytest.raises(SettingsError, match="Pannier itself listens"):
+        read(environ)
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/api", "/x/api/"])
+def test_the_address_of_an_api_is_not_ollamas(read, path: str) -> None:
+    """The commonest mistake in the URL has a sentence of its own."""
+    with pytest.raises(SettingsError, match="without /v1 or /api"):
+        read({"OLLAMA_URL": f"http://127.0.0.1:11434{path}"})

@@ -1,6 +1,7 @@
 """The start and the stop of a real gunicorn with our configuration."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -221,3 +222,25 @@ def ask_health(port: int) -> None:
     ):
         client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b" 200 " in answer.readline()
+
+
+@pytest.mark.live
+def test_ctrl_c_is_quiet() -> None:
+    """Ctrl-C reaches every process of a terminal, and ends them without a traceback."""
+    with Server() as server:
+        for pid in workers_of(server.pid):
+            os.kill(pid, signal.SIGINT)
+        server.send_signal(signal.SIGINT)
+        assert server.wait() == 0
+        assert "Traceback" not in server.output()
+
+
+def workers_of(pid: int) -> list[int]:
+    """The child processes of a process."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    pairs = [line.split() for line in listed.stdout.splitlines()]
+    found = [int(child) for child, parent in pairs if int(parent) == pid]
+    assert found
+    return found

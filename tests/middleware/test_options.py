@@ -45,6 +45,7 @@ def refused(**fields: Any) -> BadRequest:
         ({"seed": MAX_INTEGER}, {"seed": MAX_INTEGER}),
         ({"top_k": 0, "min_p": 0.5}, {"top_k": 0, "min_p": 0.5}),
         ({"top_k": -1}, {"top_k": -1}),
+        ({"repetition_penalty": 1.1}, {"repeat_penalty": 1.1}),
         ({"num_ctx": 4096}, {"num_ctx": 4096}),
         ({"repetition_penalty": 1.5}, {"repeat_penalty": 1.5}),
         ({"repetition_penalty": 1.5, "repeat_penalty": 1}, {"repeat_penalty": 1}),
@@ -275,3 +276,19 @@ def test_bad_formats(given: Any, param: str, code: str) -> None:
         response_format(request(response_format=given).response_format)
     assert (caught.value.param, caught.value.code) == (f"response_format.{param}", code)
     assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"repeat_penalty": 0}, "repeat_penalty"),
+        ({"repetition_penalty": -1}, "repeat_penalty"),
+        ({"repeat_penalty": 1e308}, "repeat_penalty"),
+        ({"options": {"repeat_penalty": 0}}, "repeat_penalty"),
+        ({"options": {"temperature": 1e308}}, "options.temperature"),
+    ],
+)
+def test_what_would_end_the_runner(fields: dict[str, Any], param: str) -> None:
+    """Numbers that crash Ollama's runner are refused before they get there."""
+    error = refused(**fields)
+    assert (error.status, error.param) == (400, param)

@@ -321,3 +321,9 @@ def test_values_in_strings_do_not_count() -> None:
     text = "[{,}]" * MAX_VALUES
     found, _ = parse(Small, msgspec.json.encode({"text": text}))
     assert found.text == text
+
+
+def test_a_number_out_of_range_in_an_unknown_field() -> None:
+    """The message speaks of the number, not of the whole."""
+    error = refused(b'{"nobody":1e999}')
+    assert (error.code, "out of range" in error.message) == ("invalid_json", True)

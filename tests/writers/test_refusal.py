@@ -49,6 +49,7 @@ INNER = {"code": 400, "message": "request too big", "type": "exceed_context_size
         ),
         (422, "no", (422, "invalid_value", None)),
         (429, "slow down", (429, "rate_limit_exceeded", None)),
+        (500, "invalid JSON schema in format", (400, "invalid_type", None)),
         (499, "canceled", (499, "request_canceled", None)),
         (408, "late", (408, "request_canceled", None)),
         (500, TYPE, (400, "invalid_type", None)),

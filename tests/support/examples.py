@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,14 +69,24 @@ def documents(text: str) -> list[dict[str, Any]]:
 
 
 def install() -> None:
-    """Have npm install the clients that the lock names, if they are not there."""
+    """Have npm install the clients that the lock names; skips where it cannot."""
+    if problem := _problem():
+        pytest.skip(problem)
+
+
+@cache
+def _problem() -> str:
+    """Why there are no JavaScript clients; nothing if they are there.  Tried once."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("there is no Node.js with npm")
+        return "there is no Node.js with npm"
     npm = ["npm", "--prefix", str(PACKAGE)]
-    there = subprocess.run([*npm, "ls"], capture_output=True, check=False)
-    if there.returncode:
-        quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run([*npm, "ci", *quiet], capture_output=True, check=True)
+    if subprocess.run([*npm, "ls"], capture_output=True, check=False).returncode == 0:
+        return ""
+    quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]
+    done = subprocess.run(
+        [*npm, "ci", *quiet], capture_output=True, text=True, check=False
+    )
+    return f"npm ci failed: {done.stderr[-1000:]}" if done.returncode else ""
 
 
 def _run(command: list[str], code: str, cwd: Path) -> str:

@@ -70,7 +70,7 @@ def options(request: openai.Sampling, *, openai_defaults: bool) -> dict[str, Any
         for name in ("temperature", "top_p"):
             if chosen[name] is None:
                 chosen[name] = 1.0
-    found = {name: value for name, value in chosen.items() if value is not None}
+    found: dict[str, Any] = {k: v for k, v in chosen.items() if v is not None}
     found |= native_options(request.options)
     # A value outside ends Ollama's runner instead of the request.
     within(found.get("repeat_penalty"), "repeat_penalty", 0.01, 100)

@@ -46,7 +46,8 @@ def pannier() -> Iterator[str]:
 def models() -> dict[str, str]:
     """One installed model for each capability."""
     found: dict[str, str] = {}
-    for entry in requests.get(f"{OLLAMA}/api/tags", timeout=10).json()["models"]:
+    installed = requests.get(f"{OLLAMA}/api/tags", timeout=10).json()["models"]
+    for entry in sorted(installed, key=lambda entry: str(entry["model"])):
         shown = requests.post(
             f"{OLLAMA}/api/show", json={"model": entry["model"]}, timeout=10
         ).json()

@@ -33,6 +33,10 @@ Reply = TypeVar("Reply")
 MAX_WHOLE = 64 * 1024 * 1024
 MAX_ERROR = 64 * 1024
 
+#: How a reply says that it is the last, and enough bytes for it to be cut anywhere.
+_DONE = re.compile(rb'"done"\s*:\s*true')
+_DONE_BYTES = 32
+
 #: What a field's name in a header consists of; characters of one, and of all.
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.\[\]-]")
 MAX_NAME = 64
@@ -204,13 +208,17 @@ class ResponseWriter(Generic[Reply]):
         An answer that says it is done is complete, whatever its framing still does.
         """
         pieces: list[bytes] = []
-        size = 0
+        size, hinted, before = 0, False, b""
         for data in body:
             pieces.append(data)
             size += len(data)
             if size > MAX_WHOLE:
                 raise UpstreamBroken("Ollama's answer is too long.")
-            if self.says_done and data.endswith((b"}", b"}\n")):
+            # Only a hint, so that what is not over is not decoded again and again.
+            window = before + data
+            hinted = hinted or bool(_DONE.search(window))
+            before = window[-_DONE_BYTES:]
+            if self.says_done and hinted and data.endswith((b"}", b"}\n")):
                 with suppress(UpstreamBroken):
                     replies = self._replies(b"".join(pieces))
                     if self.done:

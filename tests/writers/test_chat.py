@@ -671,3 +671,20 @@ def test_a_whole_answer_in_awkward_pieces() -> None:
     pieces = [payload[i : i + 1] for i in range(len(payload))]
     answer = chatted(ollama=Ollama(*pieces))
     assert answer.json["choices"][0]["message"]["content"] == "a}b{}c"
+
+
+def test_a_whole_answer_of_many_lines_is_decoded_once() -> None:
+    """Each line of an NDJSON answer costs the same, however many reads bring it."""
+    decoded: list[int] = []
+
+    class Counting(ChatWriter):
+        def _decode(self, data: bytes) -> Any:
+            decoded.append(len(data))
+            return super()._decode(data)
+
+    payload = [lines(said("x"))] * 200 + [lines(END)]
+    answer = written(
+        lambda exchange, start: Counting(exchange, start, model="m"), Ollama(*payload)
+    )
+    assert answer.json["choices"][0]["message"]["content"] == "x" * 200
+    assert len(decoded) == 202  # all of it, which is no single reply, then the lines

@@ -47,11 +47,7 @@ def _ready(upstream: Upstream) -> tuple[Response, int]:
 
 
 def _version(upstream: Upstream) -> Response:
-    try:
-        ollama: str | None = upstream_version(upstream)
-    except UpstreamError:
-        ollama = None
-    return jsonify(version=own_version(), ollama=ollama)
+    return jsonify(version=own_version(), ollama=_version_if_any(upstream))
 
 
 def upstream_version(upstream: Upstream) -> str:
@@ -63,11 +59,15 @@ def upstream_version(upstream: Upstream) -> str:
         raise UpstreamError("What answers there is not Ollama.") from exc
 
 
-def _home(upstream: Upstream) -> str:
+def _version_if_any(upstream: Upstream) -> str | None:
     try:
-        ollama: str | None = upstream_version(upstream)
+        return upstream_version(upstream)
     except UpstreamError:
-        ollama = None
+        return None
+
+
+def _home(upstream: Upstream) -> str:
+    ollama = _version_if_any(upstream)
     return render_template("home.html", version=own_version(), ollama=ollama)
 
 

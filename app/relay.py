@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import msgspec
-
 from .body import read_body, stream_body
 from .carriers.base import Headers, Request, Response, Timeouts
 from .errors import BadRequest, GatewayError, UpstreamBroken
@@ -19,6 +17,7 @@ from .exchange import Exchange
 from .protocol import status_line
 from .settings import Settings
 from .upstream import Upstream
+from .wire import errors
 
 #: Of any size and length: streamed both ways, bounded by silence alone.
 _STREAMED = ("/api/blobs/", "/api/create", "/api/pull", "/api/push")
@@ -45,8 +44,6 @@ _CANONICAL = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]"
     r"|%(?:2[1467-9A-Ca-c]|3[ADad]|40|[89A-Fa-f][0-9A-Fa-f]))+)+|/"
 )
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Relay:
@@ -75,13 +72,13 @@ class Relay:
         target = _target(environ)
         path = environ["PATH_INFO"]
         if path.startswith(_STREAMED):
-            request = self._streamed(environ, target)
+            request = self._streamed(environ, exchange, target)
         else:
             request = self._buffered(environ, exchange, target)
         response = self.upstream.send(request)
         relayed = _Relayed(response, exchange)
         try:
-            headers = relayed.headers(environ["REQUEST_METHOD"])
+            headers = relayed.headers()
             start_response(status_line(response.status), headers)
         except BaseException:  # nobody else could close it
             relayed.close()
@@ -104,7 +101,9 @@ class Relay:
             retry=environ["PATH_INFO"] in _REPEATABLE,
         )
 
-    def _streamed(self, environ: WSGIEnvironment, target: str) -> Request:
+    def _streamed(
+        self, environ: WSGIEnvironment, exchange: Exchange, target: str
+    ) -> Request:
         length = environ.get("CONTENT_LENGTH") or ""
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         body: bytes | Iterable[bytes] = b""
@@ -113,7 +112,7 @@ class Relay:
         return Request(
             method=environ["REQUEST_METHOD"],
             target=target,
-            headers=_headers(environ, Exchange.of(environ)),
+            headers=_headers(environ, exchange),
             body=body,
             length=int(length) if length and not chunked else None,
             timeouts=self.unbounded,
@@ -129,7 +128,7 @@ class _Relayed:
         self._exchange = exchange
         self._last = b"\n"
 
-    def headers(self, method: str) -> Headers:
+    def headers(self) -> Headers:
         """What the client gets of Ollama's headers; raises for a redirect."""
         response = self._response
         if 300 <= response.status < 400 and response.status != 304:
@@ -159,7 +158,7 @@ class _Relayed:
     def _ndjson_failure(self, error: GatewayError) -> bytes:
         """A line of its own, whether or not the one before was cut."""
         fresh = b"" if self._last.endswith(b"\n") else b"\n"
-        return fresh + _encode({"error": error.message}) + b"\n"
+        return fresh + errors.native(error.message) + b"\n"
 
     def close(self) -> None:
         # A writer that has all it needs does not wait for the end of the framing.

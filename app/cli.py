@@ -11,8 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
+from .in_force import in_force
 from .launch import gunicorn
-from .settings import Settings, SettingsError, in_force
+from .settings import Settings, SettingsError
 from .version import own_version
 
 USAGE = """\

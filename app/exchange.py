@@ -26,7 +26,10 @@ class Exchange(Struct):
 
     ``stream`` is what the client asked of a translated route, ``None`` on a native
     one.  ``complete`` says that Ollama's answer has all it should have, whatever may
-    still come.  ``ignored`` names request fields that had no effect.
+    still come.  ``ignored`` names request fields that had no effect, ``adjusted`` says
+    what was changed (``num_ctx=8192``); ``hidden`` keeps the reasoning from the client.
+    ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
+    prompt has, where somebody found out.
     ``render_failure`` is how a stream that has begun says an error; without it the
     connection is cut.
     """
@@ -37,6 +40,10 @@ class Exchange(Struct):
     stream: bool | None = None
     complete: bool = False
     ignored: list[str] = field(default_factory=list)
+    adjusted: list[str] = field(default_factory=list)
+    hidden: bool = False
+    num_ctx: int | None = None
+    prompt_estimate: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     failure: GatewayError | None = None

@@ -5,9 +5,8 @@ environment wins).  A name that is not an option, or a value that does not fit, 
 the start with one sentence (``SettingsError``).  Nothing here knows WSGI.
 """
 
-import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -15,10 +14,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from . import dotenv, ollama_host
-from .option import Given, Option, SettingsError, is_listen_address, meaning
+from . import ollama_host
+from .given import given
+from .option import Given, Option, SettingsError, meaning
 
-__all__ = ["InForce", "Option", "Settings", "SettingsError", "in_force", "options"]
+__all__ = ["Option", "Settings", "SettingsError", "options"]
 
 _YEAR = 31_536_000  # more is a mistake, and some clocks overflow
 
@@ -117,15 +117,131 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "when a request does not say: auto leaves it to the model, off forbids it",
         ),
     ] = "auto"
+    think_minimal: Annotated[
+        Literal["off", "low"],
+        _option(
+            "PANNIER_THINK_MINIMAL",
+            "what the effort `minimal` means to models that think or do not",
+        ),
+    ] = "off"
+    think_unsupported: Annotated[
+        Literal["drop", "error"],
+        _option(
+            "PANNIER_THINK_UNSUPPORTED",
+            "what a wish to think becomes on a model that cannot",
+        ),
+    ] = "drop"
     reasoning_field: Annotated[
-        Literal["both", "reasoning", "reasoning_content", "off"],
+        Literal["both", "reasoning", "reasoning_content", "think_tags", "none"],
         _option("PANNIER_REASONING_FIELD", "where answers carry a model's reasoning"),
     ] = "both"
+    exclude_reasoning: Annotated[
+        bool,
+        _option(
+            "PANNIER_EXCLUDE_REASONING",
+            "hide a model's reasoning where a request does not say",
+        ),
+    ] = False
+    context: Annotated[
+        Literal["ollama", "strict", "auto"],
+        _option(
+            "PANNIER_CONTEXT",
+            "prompts longer than the context: ollama cuts them, strict refuses them,"
+            " auto makes the context large enough",
+        ),
+    ] = "ollama"
+    max_num_ctx: Annotated[
+        int,
+        Meta(ge=0),
+        _option(
+            "PANNIER_MAX_NUM_CTX",
+            "the largest context that `auto` chooses; 0: the model's own",
+        ),
+    ] = 0
+    strict: Annotated[
+        bool,
+        _option(
+            "PANNIER_STRICT",
+            "refuse with a 400 fields that would otherwise be ignored",
+        ),
+    ] = False
+    legacy: Annotated[
+        bool,
+        _option(
+            "PANNIER_LEGACY",
+            "answer as Ollama's OpenAI layer did in 2024 (docs/legacy.md)",
+        ),
+    ] = False
+    max_choices: Annotated[
+        int,
+        Meta(ge=1, le=128),
+        _option("PANNIER_MAX_CHOICES", "the largest `n` and `best_of`"),
+    ] = 8
+    tool_choice: Annotated[
+        Literal["emulate", "hint", "reject"],
+        _option(
+            "PANNIER_TOOL_CHOICE",
+            "a forced `tool_choice`: hold the model to it, only ask it, or refuse",
+        ),
+    ] = "emulate"
+    completions_raw: Annotated[
+        Literal["never", "auto", "always"],
+        _option(
+            "PANNIER_COMPLETIONS_RAW",
+            "continue a prompt of /v1/completions as plain text, without the model's"
+            " template: auto for models without one, and with `echo`",
+        ),
+    ] = "never"
     max_embedding_inputs: Annotated[
         int,
         Meta(ge=1),
         _option("PANNIER_MAX_EMBEDDING_INPUTS", "inputs of one embeddings request"),
     ] = 2048
+    embedding_batch: Annotated[
+        int,
+        Meta(ge=1),
+        _option("PANNIER_EMBEDDING_BATCH", "inputs of one call to Ollama"),
+    ] = 256
+    image_fetch: Annotated[
+        Literal["off", "public", "allowlist", "any"],
+        _option(
+            "PANNIER_IMAGE_FETCH",
+            "which images Pannier fetches by URL: none, those of public addresses,"
+            " those of PANNIER_IMAGE_HOSTS, or all",
+        ),
+    ] = "public"
+    image_hosts: Annotated[
+        str,
+        _option(
+            "PANNIER_IMAGE_HOSTS",
+            "hosts (or host:port) that images may come from, separated by commas",
+        ),
+    ] = ""
+    aliases: Annotated[
+        str,
+        _option(
+            "PANNIER_ALIASES",
+            "other names of models: name=model, separated by commas; * and ? stand for"
+            " any text",
+        ),
+    ] = ""
+    default_model: Annotated[
+        str,
+        _option(
+            "PANNIER_DEFAULT_MODEL",
+            "the model called `default`; none: the first installed one that chats",
+        ),
+    ] = ""
+    model_facts: Annotated[
+        bool,
+        _option(
+            "PANNIER_MODEL_FACTS",
+            "/v1/models tells what models can do: capabilities, context length, ...",
+        ),
+    ] = False
+    model_delete: Annotated[
+        bool, _option("PANNIER_MODEL_DELETE", "let DELETE /v1/models/{model} delete")
+    ] = False
 
     @classmethod
     def from_environ(
@@ -137,15 +253,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         defaults are ``.env`` in the current directory and ``os.environ``.  Raises
         ``SettingsError``.
         """
-        return _settings(_given(environ, env_file))
+        return cls.meant(given(options(), environ, env_file))
 
-
-class InForce(msgspec.Struct, frozen=True):
-    """One option's value as ``pannier config`` shows it, secrets masked."""
-
-    option: Option
-    shown: str
-    source: str
+    @classmethod
+    def meant(cls, found: Mapping[str, Given]) -> "Settings":
+        """The settings that texts mean, by field; raises ``SettingsError``."""
+        return _settings(found)
 
 
 def options() -> list[Option]:
@@ -163,96 +276,20 @@ def options() -> list[Option]:
     ]
 
 
-def in_force(
-    environ: Mapping[str, str] | None = None, env_file: Path | None = None
-) -> list[InForce]:
-    """Each option with its value and where that is from; raises ``SettingsError``."""
-    given = _given(environ, env_file)
-    settings = _settings(given)
-    return [
-        InForce(option, _shown(option, settings), _source(given.get(option.field)))
-        for option in options()
-    ]
-
-
-def _shown(option: Option, settings: Settings) -> str:
-    value = getattr(settings, option.field)
-    if option.secret and value:
-        return "********"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _source(given: Given | None) -> str:
-    return f"{given.variable} in {given.where}" if given else "default"
-
-
 def _meta(annotation: Any) -> Meta:
     metas: tuple[Meta, ...] = annotation.__metadata__
     return next(m for m in metas if m.extra)
 
 
-#: Other names of the same option, lower in rank than its own in the same place.
-_SYNONYMS = {"host": "HOST", "port": "PORT", "upstream_url": "OLLAMA_HOST"}
-
-
-def _given(
-    environ: Mapping[str, str] | None, env_file: Path | None
-) -> dict[str, Given]:
-    """What somebody set, by field; a name that is no option is refused."""
-    path = Path(".env") if env_file is None else env_file
-    try:
-        from_file = dotenv.read(path)
-    except ValueError as exc:
-        raise SettingsError(str(exc)) from exc
-    chosen: dict[str, Given] = {}
-    for where, values in (
-        (path.name, from_file),
-        ("the environment", os.environ if environ is None else environ),
-    ):
-        place = {k: Given(text.strip(), k, where) for k, text in values.items()}
-        _refuse_unknown(place)
-        chosen |= _chosen(place)
-    return chosen
-
-
-def _chosen(given: Mapping[str, Given]) -> Iterator[tuple[str, Given]]:
-    """By field what counts of one place; an empty text is as good as none."""
-    for option in options():
-        for variable in (option.variable, _SYNONYMS.get(option.field, "")):
-            found = given.get(variable)
-            if found is None or not found.text:
-                continue
-            if variable == "HOST" and not is_listen_address(found.text):
-                continue  # shells export HOST as the machine's name
-            yield option.field, found
-            break
-
-
-_SEE_LIST = "'pannier config' lists the names that are."
-
-
-def _refuse_unknown(given: Mapping[str, Given]) -> None:
-    known = {option.variable: option.variable for option in options()}
-    guesses = {f"PANNIER_{o.field.upper()}": o.variable for o in options()}
-    guesses |= {f"PANNIER_{variable}": variable for variable in known} | known
-    for name in sorted(given):
-        if name.startswith("PANNIER_") and name not in known:
-            close = difflib.get_close_matches(name, guesses, n=1, cutoff=0.8)
-            hint = f"did you mean {guesses[close[0]]}?" if close else _SEE_LIST
-            raise SettingsError(
-                f"{given[name].named} is not a setting of Pannier; {hint}"
-            )
-
-
-def _settings(given: Mapping[str, Given]) -> Settings:
+def _settings(found: Mapping[str, Given]) -> Settings:
     values = {
-        o.field: meaning(o, given[o.field]) for o in options() if o.field in given
+        o.field: meaning(o, found[o.field]) for o in options() if o.field in found
     }
     state_dir = values.get("state_dir") or _default_state_dir()
     settings = Settings(**{**values, "state_dir": os.path.expanduser(state_dir)})
-    if "upstream_url" in given and _is_own_address(settings):
+    if "upstream_url" in found and _is_own_address(settings):
         raise SettingsError(
-            f"{given['upstream_url'].named} is the address that Pannier itself listens"
+            f"{found['upstream_url'].named} is the address that Pannier itself listens"
             " on; Ollama's is wanted (OLLAMA_URL counts before OLLAMA_HOST)."
         )
     return settings

@@ -14,16 +14,18 @@ import msgspec
 
 from app.body import read_body
 from app.exchange import Exchange
+from app.settings import Settings
 from writers.base import ResponseWriter
 
-from .rules import Rules
+from .effects import refuse_ignored
+from .explain import explained, wants_explanation
 from .validation import parse
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 #: What a policy does: look at an exchange and its call, amend the call or raise.
 Policy = Callable[[Exchange, Any], None]
 
-DEFAULTS = Rules()
+DEFAULTS = Settings()
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,41 +33,63 @@ _encode = msgspec.json.Encoder().encode
 class RewriteMiddleware(Generic[Request]):
     """Translates one endpoint around any WSGI application that speaks Ollama.
 
-    ``policies`` are called in order with the exchange and the call; ``rules`` are the
-    operator's.  Raises ``GatewayError``, which ``ErrorMiddleware`` renders.
+    ``policies`` are called in order with the exchange and the call.  Raises
+    ``GatewayError``, which ``ErrorMiddleware`` renders.
     """
 
-    request_type: ClassVar[type[msgspec.Struct]]
+    request_type: ClassVar[Any]  # type[Request], which ClassVar cannot say
     path: ClassVar[str]
 
     def __init__(
         self,
         app: WSGIApplication,
         policies: Iterable[Policy] = (),
-        rules: Rules = DEFAULTS,
+        settings: Settings = DEFAULTS,
     ) -> None:
         self.app = app
         self.policies = tuple(policies)
-        self.rules = rules
+        self.settings = settings
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
         exchange = Exchange.of(environ)
-        body = read_body(environ, self.rules.max_body, self.rules.body_timeout)
+        settings = self.settings
+        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
+        request: Request
         request, unknown = parse(self.request_type, body)
-        call = self.rewrite(request, exchange)  # type: ignore[arg-type]
+        call = self.rewrite(request, exchange)
         exchange.model = call.model
         exchange.ignored += unknown
+        if settings.strict:
+            refuse_ignored(exchange.ignored)
         for policy in self.policies:
             policy(exchange, call)
-        writer = self.writer(exchange, request, start_response)  # type: ignore[arg-type]
-        return writer.answer(self.app, calling(environ, self.path, _encode(call)))
+        calls = self.calls(request, call)
+        if wants_explanation(environ):
+            return explained(exchange, self.path, calls, start_response)
+        environs = [calling(environ, self.path, _encode(one)) for one in calls]
+        return self.answer(exchange, request, start_response, environs)
 
     def rewrite(self, request: Request, exchange: Exchange) -> Any:
         """The call to Ollama for a request; pure but for the exchange's notes."""
         raise NotImplementedError
+
+    def calls(self, request: Request, call: Any) -> list[Any]:
+        """All the calls that answer a request: most need just the one."""
+        return [call]
+
+    def answer(
+        self,
+        exchange: Exchange,
+        request: Request,
+        start_response: StartResponse,
+        environs: list[WSGIEnvironment],
+    ) -> Iterable[bytes]:
+        """Make the calls and write their answer."""
+        writer = self.writer(exchange, request, start_response)
+        return writer.answer(self.app, environs[0])
 
     def writer(
         self, exchange: Exchange, request: Request, start_response: StartResponse

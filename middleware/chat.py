@@ -48,6 +48,6 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
             model=exchange.model,
             stream=bool(exchange.stream),
             include_usage=includes_usage(request),
-            reasoning_field=self.rules.reasoning_field,
+            reasoning_field=self.settings.reasoning_field,
             service_tier="default" if request.service_tier else UNSET,
         )

@@ -1,57 +1,104 @@
-"""Fields without effect: which fields of a request Pannier does nothing with.
+"""Fields without effect: which fields of a request Pannier does nothing with, and why.
 
 They are named to the client in ``X-Pannier-Ignored``, never dropped in silence
-(decisions, 33).
+(decisions, 33).  The classes are the specification's (chat, section 7): ``I`` is
+accepted, ``W`` is refused in strict mode, ``E`` always.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-#: Fields that nobody acts on, each with the values that ask for what happens anyway.
-EFFECTLESS: dict[str, tuple[Any, ...]] = {
-    "audio": (),
-    "best_of": (1,),
-    "echo": (False,),
-    "function_call": ("none", "auto"),
-    "functions": ([],),
-    "logit_bias": ({},),
-    "metadata": ({},),
-    "modalities": (["text"], []),
-    "moderation": (),
-    "n": (1,),
-    "parallel_tool_calls": (True,),
-    "prediction": (),
-    "prompt_cache_key": (),
-    "prompt_cache_options": (),
-    "prompt_cache_retention": (),
-    "safety_identifier": (),
-    "service_tier": ("auto", "default"),
-    "store": (False,),
-    "tool_choice": ("auto", "none"),
-    "user": (),
-    "verbosity": (),
-    "web_search_options": (),
+from app.errors import BadRequest
+
+
+class Effect(NamedTuple):
+    """What becomes of a field: its class, why, and values that ask for nothing."""
+
+    kind: Literal["I", "W", "E"]
+    why: str
+    harmless: tuple[Any, ...] = ()
+
+
+_CACHE = "Ollama keeps its prompt cache by itself"
+_TRACKING = "there is no account to book it to"
+
+#: Fields that nobody acts on.
+EFFECTLESS: dict[str, Effect] = {
+    "audio": Effect("E", "no model here speaks"),
+    "logit_bias": Effect("W", "Ollama has no such option", ({},)),
+    "metadata": Effect("I", "nothing is stored", ({},)),
+    "modalities": Effect("I", "answers are text", (["text"], [])),
+    "moderation": Effect("I", "nothing is moderated"),
+    "prediction": Effect("I", "Ollama does not take predictions"),
+    "prompt_cache_key": Effect("I", _CACHE),
+    "prompt_cache_options": Effect("I", _CACHE),
+    "prompt_cache_retention": Effect("I", _CACHE),
+    "safety_identifier": Effect("I", _TRACKING),
+    "service_tier": Effect("I", "there is one tier", ("auto", "default")),
+    "store": Effect("I", "nothing is stored", (False,)),
+    "user": Effect("I", _TRACKING),
+    "verbosity": Effect("I", "models here have no such control"),
+    "web_search_options": Effect("W", "nothing here searches the web"),
+}
+_UNKNOWN = Effect("W", "Pannier does not know this field")
+_PARTS = {
+    "messages": Effect("I", "audio that a model spoke is not kept"),
+    "reasoning": Effect("I", "Ollama has no such control"),
+    "tools": Effect("W", "only functions can be offered to a model"),
 }
 
 
 def without_effect(request: msgspec.Struct) -> list[str]:
-    """Known fields of a request that ask for something Pannier does not do."""
+    """Known fields of a request that ask for something Pannier does not do.
+
+    Raises ``BadRequest`` for those that cannot be ignored.
+    """
     named = [
         name
         for name in _effectless(type(request))
         if (value := getattr(request, name)) is not None
-        and value not in EFFECTLESS[name]
+        and value not in EFFECTLESS[name].harmless
     ]
+    for name in named:
+        if EFFECTLESS[name].kind == "E" or _wants_audio(request, name):
+            raise unsupported(name)
     reasoning = getattr(request, "reasoning", None)
     if reasoning is not None:
         named += [
             f"reasoning.{name}"
-            for name in reasoning.__struct_fields__
-            if name != "effort" and getattr(reasoning, name) is not None
+            for name in ("summary", "generate_summary")
+            if getattr(reasoning, name) is not None
         ]
     return named
+
+
+def effect(name: str) -> Effect:
+    """What becomes of a field that is ignored, by its name or its path."""
+    found = EFFECTLESS.get(name) or _PARTS.get(name.partition(".")[0].partition("[")[0])
+    return found or _UNKNOWN
+
+
+def refuse_ignored(names: list[str]) -> None:
+    """Strict mode: what would have to be ignored is a 400 that names it."""
+    for name in names:
+        if effect(name).kind != "I":
+            raise unsupported(name)
+
+
+def unsupported(name: str) -> BadRequest:
+    """A parameter that cannot be served."""
+    return BadRequest(
+        f"Unsupported parameter: '{name[:64]}' is not supported here:"
+        f" {effect(name).why}.",
+        code="unsupported_parameter",
+        param=name[:64],
+    )
+
+
+def _wants_audio(request: Any, name: str) -> bool:
+    return name == "modalities" and "audio" in (request.modalities or ())
 
 
 @cache

@@ -57,10 +57,9 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
             raise _invalid("invalid input", "invalid_value")
         if not isinstance(given, list):
             raise _invalid("invalid input type", "invalid_type")
-        if len(given) > self.rules.max_inputs:
+        if len(given) > (most := self.settings.max_embedding_inputs):
             raise _invalid(
-                f"Too many inputs: at most {self.rules.max_inputs} are accepted.",
-                "invalid_value",
+                f"Too many inputs: at most {most} are accepted.", "invalid_value"
             )
         if not all(isinstance(text, str) for text in given):
             raise _not_text(given)

@@ -24,13 +24,13 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         # What ``_debug_render_only`` shows has no stream.
         exchange.stream = bool(request.stream) and not request.debug_render_only
         exchange.ignored += without_effect(request)
-        chosen = options(request, openai_defaults=self.rules.openai_defaults)
+        chosen = options(request, openai_defaults=self.settings.openai_defaults)
         return {
             "model": model_name(request.model),
             "stream": exchange.stream,
             "options": chosen or None,
             "format": response_format(request.response_format),
-            "think": think(request, self.rules.thinking),
+            "think": think(request, self.settings.think),
             "keep_alive": keep_alive(request.keep_alive),
             "truncate": request.truncate,
             "shift": request.shift,

@@ -23,7 +23,6 @@ from .errors import ErrorMiddleware
 from .models import ListMiddleware, RetrieveMiddleware
 from .request_id import RequestIdMiddleware
 from .routes import Route, Routes
-from .rules import Rules
 
 Layer = Callable[[WSGIApplication], WSGIApplication]
 
@@ -33,14 +32,13 @@ def build_stack(settings: Settings) -> WSGIApplication:
     upstream = Upstream.of(settings)
     pages = create_app(upstream)
     relay = Relay(upstream, settings)
-    rules = Rules.of(settings)
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
             ("*", "/api/", relay),
             *front_door(pages, relay),
-            *openai_routes("/v1", relay, rules),
-            *openai_routes("", relay, rules),
+            *openai_routes("/v1", relay, settings),
+            *openai_routes("", relay, settings),
         ],
     )
     return wrap(
@@ -53,11 +51,11 @@ def build_stack(settings: Settings) -> WSGIApplication:
     )
 
 
-def openai_routes(base: str, relay: Relay, rules: Rules) -> Iterable[Route]:
+def openai_routes(base: str, relay: Relay, settings: Settings) -> Iterable[Route]:
     """OpenAI's endpoints under ``base``."""
-    chat = ChatMiddleware(relay, rules=rules)
-    completions = CompletionsMiddleware(relay, rules=rules)
-    embeddings = EmbeddingsMiddleware(relay, rules=rules)
+    chat = ChatMiddleware(relay, settings=settings)
+    completions = CompletionsMiddleware(relay, settings=settings)
+    embeddings = EmbeddingsMiddleware(relay, settings=settings)
     return [
         ("POST", f"{base}/chat/completions", chat),
         ("POST", f"{base}/completions", completions),

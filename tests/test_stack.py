@@ -279,7 +279,7 @@ def test_settings_act() -> None:
     body = {"model": "m", "input": ["a", "b"]}
     assert ask(few, "POST", "/v1/embeddings", body).status == 400
     line = b'{"message":{"thinking":"t"},"done":true}'
-    quiet = stacked(FakeUpstream(line), reasoning_field="off")
+    quiet = stacked(FakeUpstream(line), reasoning_field="none")
     (choice,) = ask(quiet, "POST", "/v1/chat/completions", CHAT).json["choices"]
     assert "reasoning" not in choice["message"]
 

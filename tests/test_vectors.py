@@ -15,9 +15,9 @@ import pytest
 from support.ollama import Answer, FakeUpstream, Ollama, ask, frames
 
 from app.pages import create_app
+from app.settings import Settings
 from middleware.errors import ErrorMiddleware
 from middleware.routes import Routes
-from middleware.rules import Rules
 from middleware.stack import openai_routes
 
 FILE = Path(__file__).parent / "golden" / "vectors-ollama-head.json"
@@ -706,7 +706,7 @@ def _first(ours: Any, theirs: Any) -> Any:
 
 
 def _ask(request: dict[str, Any], ollama: Ollama) -> Answer:
-    routes = list(openai_routes("/v1", ollama, Rules()))  # type: ignore[arg-type]
+    routes = list(openai_routes("/v1", ollama, Settings()))  # type: ignore[arg-type]
     pages = create_app(FakeUpstream())  # type: ignore[arg-type]
     app = ErrorMiddleware(Routes(pages, routes))
     method = request["method"]

@@ -9,7 +9,7 @@ ends, closing.  Failures are raised; ``middleware.errors`` renders them, with
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
@@ -64,7 +64,7 @@ class ResponseWriter(Generic[Reply]):
     ) -> None:
         self.exchange = exchange
         self.done = False
-        self._stream = stream
+        self.stream = stream
         self._client = start_response
         self._status = 0
         self._headers: Headers = []
@@ -100,13 +100,19 @@ class ResponseWriter(Generic[Reply]):
 
     def answer(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call ``app`` and translate its answer for the client."""
-        if self._stream:
-            self._frames = self._translate(app, environ)
+        if self.stream:
+            self._frames = self._translate(app, environ, self._begin_stream)
             return self
+        return self._send_whole(self.whole(self.replies(app, environ)))
+
+    def replies(self, app: WSGIApplication, environ: WSGIEnvironment) -> list[Reply]:
+        """All that ``app`` answers, in one piece, looked at and closed."""
         try:
-            payload = self.whole(self._whole(self._open(app, environ)))
+            return self._whole(self._open(app, environ))
         finally:
             self.close()
+
+    def _send_whole(self, payload: bytes) -> list[bytes]:
         length = ("Content-Length", str(len(payload)))
         self._client(
             "200 OK", self._own_headers([("Content-Type", "application/json"), length])
@@ -125,12 +131,15 @@ class ResponseWriter(Generic[Reply]):
         """Let go of Ollama's answer, also when no item was ever asked for."""
         protocol.close(self._body)
 
-    def _translate(
-        self, app: WSGIApplication, environ: WSGIEnvironment
-    ) -> Iterator[bytes]:
-        body = self._open(app, environ)
+    def _begin_stream(self) -> None:
         self.exchange.render_failure = self.failure
         self._client("200 OK", self._own_headers(sse.HEADERS))
+
+    def _translate(
+        self, app: WSGIApplication, environ: WSGIEnvironment, begin: Callable[[], None]
+    ) -> Iterator[bytes]:
+        body = self._open(app, environ)
+        begin()
         lines = LineBuffer()
         for data in body:
             yield from self._feed(lines.feed(data))
@@ -256,6 +265,8 @@ class ResponseWriter(Generic[Reply]):
         ]
         if self.exchange.ignored:
             own.append(("X-Pannier-Ignored", _named(self.exchange.ignored)))
+        if self.exchange.adjusted:
+            own.append(("X-Pannier-Adjusted", ", ".join(self.exchange.adjusted)))
         return own
 
 

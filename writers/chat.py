@@ -18,7 +18,7 @@ from . import sse
 from .base import encode
 from .generation import GenerationWriter, choice_logprobs, new_id
 
-ReasoningField = Literal["both", "reasoning", "reasoning_content", "off"]
+ReasoningField = Literal["both", "reasoning", "reasoning_content", "think_tags", "none"]
 
 
 class ChatWriter(GenerationWriter[ollama.ChatResponse]):
@@ -39,6 +39,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         model: str,
         stream: bool = False,
         include_usage: bool = False,
+        index: int = 0,
         reasoning_field: ReasoningField = "both",
         service_tier: str | UnsetType = UNSET,
     ) -> None:
@@ -48,6 +49,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             model=model,
             stream=stream,
             include_usage=include_usage,
+            index=index,
         )
         self._reasoning_field = reasoning_field
         self._service_tier = service_tier
@@ -73,12 +75,11 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             frames += self._call_chunks(call)
         return b"".join(frames)
 
-    def finish(self) -> bytes:
-        """The finish chunk, usage when asked for, and ``[DONE]``."""
+    def closing(self) -> bytes:
+        """The finish chunk; one with the role before it if there was none yet."""
         role = b"" if self._begun else self._chunk({"content": ""})
-        choices = [openai.ChunkChoice(0, openai.Delta(), self.finish_reason())]
-        finish = self._frame(choices, self._no_usage)
-        return role + finish + self.end(encode(self._completion_chunk([], self.usage)))
+        choice = openai.ChunkChoice(self.index, openai.Delta(), self.finish_reason())
+        return role + self._frame(choice)
 
     def _call_chunks(self, call: ollama.ReplyToolCall) -> list[bytes]:
         """A call as OpenAI streams it: who is called, then the arguments."""
@@ -104,19 +105,18 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         if not self._begun:
             self._begun = True
             delta["role"] = "assistant"
-        choice = openai.ChunkChoice(0, openai.Delta(**delta))
+        choice = openai.ChunkChoice(self.index, openai.Delta(**delta))
         if logprobs:
             choice.logprobs = choice_logprobs(logprobs)
-        return self._frame([choice], self._no_usage)
+        return self._frame(choice)
 
-    def _frame(
-        self, choices: list[openai.ChunkChoice], usage: openai.Usage | UnsetType | None
-    ) -> bytes:
-        return sse.frame(encode(self._completion_chunk(choices, usage)))
+    def _frame(self, choice: openai.ChunkChoice) -> bytes:
+        return sse.frame(encode(self.chunk([choice], self._no_usage)))
 
-    def _completion_chunk(
+    def chunk(
         self, choices: list[openai.ChunkChoice], usage: openai.Usage | UnsetType | None
     ) -> openai.ChatCompletionChunk:
+        """One chunk; the last one holds usage and no choice."""
         return openai.ChatCompletionChunk(
             id=self.id,
             created=self.created,
@@ -127,8 +127,8 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
 
     # --------------------------------------------------------------- whole
 
-    def compose(self, replies: list[ollama.ChatResponse]) -> bytes:
-        """One chat completion of all replies."""
+    def choice(self, replies: list[ollama.ChatResponse]) -> openai.Choice:
+        """The choice that all replies make."""
         messages = [reply.message for reply in replies if reply.message]
         content = "".join([m.content or "" for m in messages])
         thinking = "".join([m.thinking or "" for m in messages])
@@ -140,20 +140,23 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             tool_calls=calls or UNSET,
             **self._reasoning(thinking),
         )
-        choice = openai.Choice(0, message, self.finish_reason())
+        choice = openai.Choice(self.index, message, self.finish_reason())
         if logprobs:
             choice.logprobs = choice_logprobs(logprobs)
-        answer = openai.ChatCompletion(
+        return choice
+
+    def completion(
+        self, choices: list[openai.Choice], usage: openai.Usage
+    ) -> openai.ChatCompletion:
+        """One chat completion of all choices."""
+        return openai.ChatCompletion(
             id=self.id,
             created=self.created,
             model=self.model,
-            choices=[choice],
-            usage=self.usage,
+            choices=choices,
+            usage=usage,
             service_tier=self._service_tier,
         )
-        if (debug := replies[-1].debug_info) is not None:
-            answer.debug_info = debug
-        return encode(answer)
 
     def _call(self, call: ollama.ReplyToolCall) -> openai.AnswerToolCall:
         return openai.AnswerToolCall(
@@ -178,7 +181,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         return call_id
 
     def _reasoning(self, text: str | None) -> dict[str, Any]:
-        if not text or self._reasoning_field == "off":
+        if not text or self._reasoning_field == "none":
             return {}
         if self._reasoning_field == "both":
             return {"reasoning": text, "reasoning_content": text}

@@ -26,30 +26,30 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
             return b""
         reason = self.finish_reason() if self.done else None
         choice = self._choice(text, reply.logprobs or [], reason)
-        return sse.frame(encode(self._completion([choice], self._no_usage())))
+        return sse.frame(encode(self.chunk([choice], self._no_usage())))
 
-    def finish(self) -> bytes:
-        """Usage when asked for, and ``[DONE]``."""
-        return self.end(encode(self._completion([], self.usage)))
+    def closing(self) -> bytes:
+        """Nothing more: the last frame with text says why it ended."""
+        return b""
 
-    def compose(self, replies: list[ollama.GenerateResponse]) -> bytes:
-        """One completion of all replies."""
+    def choice(self, replies: list[ollama.GenerateResponse]) -> openai.CompletionChoice:
+        """The choice that all replies make."""
         text = "".join([reply.response or "" for reply in replies])
         logprobs = [token for reply in replies for token in reply.logprobs or ()]
-        choice = self._choice(text, logprobs, self.finish_reason())
-        return encode(self._completion([choice], self.usage))
+        return self._choice(text, logprobs, self.finish_reason())
 
     def _choice(
         self, text: str, logprobs: list[ollama.Logprob], reason: str | None
     ) -> openai.CompletionChoice:
         legacy = self._legacy_logprobs(logprobs) if logprobs else None
-        return openai.CompletionChoice(text, 0, reason, legacy)
+        return openai.CompletionChoice(text, self.index, reason, legacy)
 
-    def _completion(
+    def chunk(
         self,
         choices: list[openai.CompletionChoice],
         usage: openai.Usage | UnsetType | None,
     ) -> openai.Completion:
+        """An answer, or a chunk of one: in this dialect they look the same."""
         return openai.Completion(
             id=self.id,
             created=self.created,
@@ -57,6 +57,8 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
             choices=choices,
             usage=usage,
         )
+
+    completion = chunk
 
     def _no_usage(self) -> UnsetType | None:
         return None if self.include_usage else UNSET

@@ -5,15 +5,15 @@ log probabilities in OpenAI's form.  ``ChatWriter`` and ``CompleteWriter`` build
 """
 
 import secrets
-from collections.abc import Iterable
-from typing import ClassVar, TypeVar
-from wsgiref.types import StartResponse
+from collections.abc import Generator, Iterable
+from typing import Any, ClassVar, TypeVar
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.exchange import Exchange
 from app.wire import ollama, openai
 
 from . import sse
-from .base import ResponseWriter
+from .base import ResponseWriter, encode
 
 Reply = TypeVar("Reply", bound=ollama.Reply)
 
@@ -27,11 +27,14 @@ class GenerationWriter(ResponseWriter[Reply]):
     """A writer of text that a model generates.
 
     ``include_usage`` adds OpenAI's usage chunk to a stream; ``model`` is what the
-    answer calls the model, which is what the client called it.
+    answer calls the model, which is what the client called it; ``index`` is the number
+    of the choice that it writes.
     """
 
     says_done = True
     id_prefix: ClassVar[str]
+    #: Whether this choice is the whole answer, which then ends with it.
+    alone = True
 
     def __init__(
         self,
@@ -41,8 +44,10 @@ class GenerationWriter(ResponseWriter[Reply]):
         model: str,
         stream: bool = False,
         include_usage: bool = False,
+        index: int = 0,
     ) -> None:
         super().__init__(exchange, start_response, stream)
+        self.index = index
         self.id = new_id(self.id_prefix)
         self.created = 0
         self.model = model
@@ -74,17 +79,62 @@ class GenerationWriter(ResponseWriter[Reply]):
 
     def compose(self, replies: list[Reply]) -> bytes:
         """The payload of a complete answer."""
+        answer = self.completion([self.choice(replies)], self.usage)
+        if (debug := replies[-1].debug_info) is not None:
+            answer.debug_info = debug
+        return encode(answer)
+
+    def finish(self) -> bytes:
+        """What closes the choice, usage when asked for, and ``[DONE]``."""
+        closing = self.closing()
+        return closing + self.end(self.usage) if self.alone else closing
+
+    # ------------------------------------------- one choice of an answer's
+
+    def choice_frames(
+        self, app: WSGIApplication, environ: WSGIEnvironment
+    ) -> Generator[bytes, None, None]:
+        """The frames of this choice alone: the head and the end are another's."""
+        try:
+            yield from self._translate(app, environ, lambda: None)
+        finally:
+            self.close()
+
+    def complete_choice(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
+        """This choice in one piece; raises when it is not complete."""
+        replies = self.replies(app, environ)
+        self._complete()
+        return self.choice(replies)
+
+    # ---------------------------------------------- meaning, in each dialect
+
+    def closing(self) -> bytes:
+        """The frames that close the choice."""
         raise NotImplementedError
+
+    def chunk(self, choices: list[Any], usage: Any) -> Any:
+        """One chunk of a stream."""
+        raise NotImplementedError
+
+    def choice(self, replies: list[Reply]) -> Any:
+        """The choice that a complete answer makes."""
+        raise NotImplementedError
+
+    def completion(self, choices: list[Any], usage: openai.Usage) -> Any:
+        """The answer in one piece."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------- shared
 
     def finish_reason(self) -> str:
         """One of the reasons that OpenAI's clients know."""
         return "length" if self.done_reason == "length" else "stop"
 
-    def end(self, usage_chunk: bytes) -> bytes:
+    def end(self, usage: openai.Usage) -> bytes:
         """The usage chunk, when asked for, and the mark of the end."""
         if not self.include_usage:
             return sse.DONE
-        return sse.frame(usage_chunk) + sse.DONE
+        return sse.frame(encode(self.chunk([], usage))) + sse.DONE
 
 
 def choice_logprobs(logprobs: Iterable[ollama.Logprob]) -> openai.ChoiceLogprobs:

@@ -74,6 +74,9 @@ class GenerateRequest(GenerationRequest, kw_only=True):
 
     prompt: str
     suffix: str = ""
+    system: str = ""
+    template: str = ""
+    raw: bool | None = None
 
 
 class EmbedRequest(Struct, omit_defaults=True):
@@ -173,19 +176,36 @@ class ListModel(Struct):
     name: str | None = None
     model: str | None = None
     modified_at: str | None = None
+    digest: Any = None
+
+    @property
+    def called(self) -> str:
+        """Its full name, empty where there is none."""
+        return self.model or self.name or ""
+
+
+class LoadedModel(ListModel):
+    """One model in memory; ``context_length`` is the one it was loaded with."""
+
+    context_length: Any = 0
 
 
 class ListResponse(Struct):
-    """``GET /api/tags``; entries are decoded one by one, so that odd ones can go."""
+    """``GET /api/tags`` or ``/api/ps``; entries are decoded one by one: odd ones go."""
 
     models: list[msgspec.Raw] | None
     error: Any = None
 
 
 class ShowResponse(Struct):
-    """``POST /api/show``, as far as OpenAI's model object needs it."""
+    """``POST /api/show``, as far as anybody needs it; facts come as they are."""
 
     modified_at: str | None = None
+    capabilities: Any = None
+    details: Any = None
+    model_info: Any = None
+    parameters: Any = None
+    template: Any = None
     error: Any = None
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.settings import Settings, SettingsError, in_force, options
+from app.in_force import in_force
+from app.settings import Settings, SettingsError, options
 
 
 @pytest.fixture

@@ -463,25 +463,6 @@ def test_ten_thousand_unknown_fields(path: str) -> None:
     assert len(answer.headers["X-Pannier-Ignored"]) <= 1024
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("n", 2),
-        ("tool_choice", "required"),
-        ("functions", [{"name": "f"}]),
-        ("function_call", "required"),
-        ("audio", {}),
-        ("logit_bias", {"5": 1}),
-        ("user", "ann"),
-        ("parallel_tool_calls", False),
-    ],
-)
-def test_what_comes_later_is_named(field: str, value: Any) -> None:
-    """A field of OpenAI's that has no effect yet is said to have none."""
-    answer = ask(linted(Ollama()), "POST", CHAT, GOOD[CHAT] | {field: value})
-    assert answer.headers["X-Pannier-Ignored"] == field
-
-
 def test_a_very_long_place_is_cut() -> None:
     """An error is small, whatever the client named its property."""
     schema = {"properties": {"\x01" * 100_000: 5}}

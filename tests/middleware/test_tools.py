@@ -5,7 +5,6 @@ import pytest
 
 from app.errors import BadRequest
 from app.wire import openai
-from middleware.effects import EFFECTLESS, without_effect
 from middleware.tools import MAX_TOOLS, tools
 
 F = {"type": "function", "function": {"name": "f"}}
@@ -85,60 +84,3 @@ def test_limit() -> None:
     assert len(found) == MAX_TOOLS == 1024
     with pytest.raises(BadRequest, match="Too many tools"):
         offered(tools=[F] * (MAX_TOOLS + 1))
-
-
-def fits(holder: Any, name: str, value: Any) -> bool:
-    """Whether a request type takes a value."""
-    try:
-        msgspec.convert({name: value}, holder)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-@pytest.mark.parametrize("name", EFFECTLESS)
-def test_a_field_without_effect_is_named(name: str) -> None:
-    """Every such field is named when it asks for something, not when it does not."""
-    types = (openai.ChatCompletionRequest, openai.CompletionRequest)
-    types += (openai.EmbeddingRequest,)
-    holders = [type_ for type_ in types if name in type_.__struct_fields__]
-    assert holders
-    for holder in holders:
-        for value in EFFECTLESS[name]:
-            assert without_effect(msgspec.convert({name: value}, holder)) == []
-        assert without_effect(msgspec.convert({name: None}, holder)) == []
-        asking = [
-            value
-            for value in ("something", {"a": 1}, ["x"], 7, True, False)
-            if fits(holder, name, value) and value not in EFFECTLESS[name]
-        ]
-        assert asking
-        for value in asking:
-            assert without_effect(msgspec.convert({name: value}, holder)) == [name]
-
-
-def test_names_are_of_the_request() -> None:
-    """The table holds nothing that is honoured, and no field that is not there."""
-    assert without_effect(openai.ChatCompletionRequest()) == []
-    assert without_effect(openai.CompletionRequest()) == []
-    assert without_effect(openai.EmbeddingRequest()) == []
-
-
-@pytest.mark.parametrize(
-    "type_",
-    [openai.ChatCompletionRequest, openai.CompletionRequest, openai.EmbeddingRequest],
-)
-def test_untyped_fields_are_all_accounted_for(type_: type[msgspec.Struct]) -> None:
-    """A field of any type is either checked by hand or named as without effect."""
-    by_hand = {"prompt", "input"}
-    untyped = {
-        field.name for field in msgspec.structs.fields(type_) if field.type is Any
-    }
-    assert untyped <= by_hand | EFFECTLESS.keys()
-
-
-def test_wishes_of_reasoning_are_named() -> None:
-    """Of OpenRouter's ``reasoning`` the effort acts; the rest is named."""
-    reasoning = {"effort": "low", "exclude": True, "enabled": None}
-    request = msgspec.convert({"reasoning": reasoning}, openai.ChatCompletionRequest)
-    assert without_effect(request) == ["reasoning.exclude"]

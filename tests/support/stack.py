@@ -14,7 +14,6 @@ from middleware.access_log import AccessLogMiddleware
 from middleware.errors import ErrorMiddleware
 from middleware.request_id import RequestIdMiddleware
 from middleware.routes import Routes
-from middleware.rules import Rules
 from middleware.stack import build_stack, openai_routes, wrap
 
 from .ollama import FakeUpstream
@@ -38,11 +37,10 @@ def linted(
     """All layers and endpoints over a WSGI application, a linter in every gap."""
     inner: Any = LintMiddleware(ollama)
     pages = LintMiddleware(create_app(FakeUpstream()))  # type: ignore[arg-type]
-    rules = Rules.of(Settings(**settings))
     routes = [
         (method, path, LintMiddleware(app))
         for base in ("/v1", "")
-        for method, path, app in openai_routes(base, inner, rules)
+        for method, path, app in openai_routes(base, inner, Settings(**settings))
     ]
     write = partial(list.append, [] if log is None else log)
     return wrap(

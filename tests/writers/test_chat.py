@@ -141,7 +141,7 @@ FIELDS = {
     "both": {"reasoning": "t", "reasoning_content": "t"},
     "reasoning": {"reasoning": "t"},
     "reasoning_content": {"reasoning_content": "t"},
-    "off": {},
+    "none": {},
 }
 
 

@@ -9,12 +9,19 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType, field
 
 
+class CompletionTokensDetails(Struct):
+    """How the tokens of an answer divide; Ollama does not say, so it is estimated."""
+
+    reasoning_tokens: int = 0
+
+
 class Usage(Struct):
     """Tokens of one answer."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
+    completion_tokens_details: CompletionTokensDetails | UnsetType = UNSET
 
 
 class EmbeddingUsage(Struct):
@@ -81,6 +88,7 @@ class AnswerMessage(Struct):
     reasoning: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[AnswerToolCall] | UnsetType = UNSET
+    function_call: AnswerFunction | UnsetType = UNSET
 
 
 class Choice(Struct):
@@ -114,6 +122,7 @@ class Delta(Struct):
     reasoning: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[DeltaToolCall] | UnsetType = UNSET
+    function_call: AnswerFunction | UnsetType = UNSET
 
 
 class ChunkChoice(Struct):
@@ -165,6 +174,7 @@ class Completion(Struct, kw_only=True):
     system_fingerprint: str = "fp_ollama"
     choices: list[CompletionChoice]
     usage: Usage | UnsetType | None = UNSET
+    debug_info: Any = field(default=UNSET, name="_debug_info")
 
 
 class Model(Struct, kw_only=True):

@@ -81,11 +81,20 @@ class Function(Struct):
     strict: bool | None = None
 
 
+class CustomTool(Struct):
+    """A tool that takes free text; grammars have no counterpart in Ollama."""
+
+    name: str
+    description: str | None = None
+    format: dict[str, Any] | None = None
+
+
 class Tool(Struct):
     """A tool that the model may call."""
 
     type: str
     function: Function | None = None
+    custom: CustomTool | None = None
 
 
 class JSONSchema(Struct):
@@ -112,7 +121,7 @@ class StreamOptions(Struct):
 
 
 class Reasoning(Struct):
-    """OpenRouter's and the Responses API's way to ask for an effort."""
+    """OpenRouter's and the Responses API's way to speak of reasoning."""
 
     effort: str | None = None
     enabled: bool | None = None
@@ -140,6 +149,10 @@ class Sampling(Struct, kw_only=True):
     # Ollama's own powers, by their own names.
     options: dict[str, Any] | None = None
     num_ctx: int | float | None = None
+    num_keep: int | float | None = None
+    num_predict: int | float | None = None
+    repeat_last_n: int | float | None = None
+    typical_p: float | None = None
     top_k: int | float | None = None
     min_p: float | None = None
     repeat_penalty: float | None = None
@@ -150,8 +163,9 @@ class Sampling(Struct, kw_only=True):
     shift: bool | None = None
     debug_render_only: bool | None = field(default=None, name="_debug_render_only")
 
-    # No effect (yet): named to the client where the value asks for something.
     n: int | float | None = None
+
+    # No effect: named to the client where the value asks for something.
     logit_bias: dict[str, Any] | None = None
     user: str | None = None
 
@@ -163,18 +177,27 @@ class ChatCompletionRequest(Sampling, kw_only=True):
     max_completion_tokens: int | float | None = None
     tools: list[Tool] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    reasoning: Reasoning | None = None
-    reasoning_effort: str | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Function] | None = None
+    function_call: str | dict[str, Any] | None = None
     logprobs: bool | None = None
     top_logprobs: int | float | None = None
 
+    # Thinking, in every spelling that is in use (gateway, section 5.1).
+    reasoning: Reasoning | None = None
+    reasoning_effort: str | None = None
+    thinking: bool | str | dict[str, Any] | None = None
+    output_config: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    enable_thinking: bool | None = None
+    include_reasoning: bool | None = None
+    exclude_reasoning: bool | None = None
+    hide_reasoning: bool | None = None
+
     audio: Any = None
-    function_call: str | dict[str, Any] | None = None
-    functions: list[Any] | None = None
     metadata: dict[str, Any] | None = None
     modalities: list[str] | None = None
     moderation: Any = None
-    parallel_tool_calls: bool | None = None
     prediction: Any = None
     prompt_cache_key: str | None = None
     prompt_cache_options: Any = None
@@ -195,6 +218,9 @@ class CompletionRequest(Sampling, kw_only=True):
 
     best_of: int | float | None = None
     echo: bool | None = None
+    raw: bool | None = None
+    system: str | None = None
+    template: str | None = None
 
 
 class EmbeddingRequest(Struct, kw_only=True):

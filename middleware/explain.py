@@ -1,0 +1,53 @@
+"""Explain: what would be sent to Ollama, without sending it.
+
+Asked for by ``X-Pannier-Explain: 1`` or ``?explain=1``.
+"""
+
+from typing import Any
+from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import msgspec
+
+from app.exchange import Exchange
+
+from .effects import effect
+
+_encode = msgspec.json.Encoder().encode
+
+
+def wants_explanation(environ: WSGIEnvironment) -> bool:
+    """Whether the client asks for an explanation instead of an answer."""
+    if environ.get("HTTP_X_PANNIER_EXPLAIN") == "1":
+        return True
+    query = environ.get("QUERY_STRING")
+    return bool(query) and parse_qs(query).get("explain") == ["1"]
+
+
+def explained(
+    exchange: Exchange, path: str, calls: list[Any], start_response: StartResponse
+) -> list[bytes]:
+    """The answer that explains: every call, and what became of the request."""
+    payload = _encode(
+        {
+            "object": "pannier.explanation",
+            "endpoint": path,
+            "model": {"requested": exchange.model, "resolved": calls[0].model},
+            "requests": calls,
+            "ignored": [
+                {"field": name, "reason": effect(name).why} for name in exchange.ignored
+            ],
+            "adjusted": exchange.adjusted,
+            "reasoning_hidden": exchange.hidden,
+            "num_ctx": exchange.num_ctx,
+            "prompt_tokens_estimate": exchange.prompt_estimate,
+        }
+    )
+    start_response(
+        "200 OK",
+        [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(payload))),
+        ],
+    )
+    return [payload]

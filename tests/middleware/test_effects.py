@@ -1,0 +1,124 @@
+"""Fields without effect: named, refused in strict mode, refused always."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from support.ollama import Ollama, ask
+from support.stack import linted
+
+from app.errors import BadRequest
+from app.wire import openai
+from middleware.effects import EFFECTLESS, Effect, without_effect
+
+TYPES = (
+    openai.ChatCompletionRequest,
+    openai.CompletionRequest,
+    openai.EmbeddingRequest,
+)
+HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+CHAT = "/v1/chat/completions"
+
+
+def asking(holder: Any, name: str) -> list[Any]:
+    """Values of a field that fit its type and ask for something."""
+    return [
+        value
+        for value in ("something", {"a": 1}, ["x"], 7, True, False)
+        if fits(holder, name, value) and value not in EFFECTLESS[name].harmless
+    ]
+
+
+def fits(holder: Any, name: str, value: Any) -> bool:
+    """Whether a field takes this value."""
+    try:
+        msgspec.convert({name: value}, holder)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+HELD = [
+    pytest.param(holder, name, effect, id=f"{holder.__name__}-{name}")
+    for name, effect in EFFECTLESS.items()
+    for holder in TYPES
+    if name in holder.__struct_fields__
+]
+
+
+def test_every_entry_is_a_field() -> None:
+    """The table names nothing that no request has."""
+    assert {param.values[1] for param in HELD} == set(EFFECTLESS)
+
+
+@pytest.mark.parametrize(("holder", "name", "effect"), HELD)
+def test_a_field_without_effect(holder: Any, name: str, effect: Effect) -> None:
+    """It is named, or refused, when it asks for something, and only then."""
+    for value in (*effect.harmless, None):
+        assert without_effect(msgspec.convert({name: value}, holder)) == []
+    values = asking(holder, name)
+    assert values
+    for value in values:
+        request = msgspec.convert({name: value}, holder)
+        if effect.kind == "E":
+            with pytest.raises(BadRequest) as caught:
+                without_effect(request)
+            assert (caught.value.code, caught.value.param) == (
+                "unsupported_parameter",
+                name,
+            )
+        else:
+            assert without_effect(request) == [name]
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [openai.ChatCompletionRequest, openai.CompletionRequest, openai.EmbeddingRequest],
+)
+def test_untyped_fields_are_all_accounted_for(type_: type[msgspec.Struct]) -> None:
+    """A field of any type is either checked by hand or named as without effect."""
+    by_hand = {"prompt", "input"}
+    untyped = {
+        field.name for field in msgspec.structs.fields(type_) if field.type is Any
+    }
+    assert untyped <= by_hand | EFFECTLESS.keys()
+
+
+def test_speech_is_refused() -> None:
+    """``modalities`` with audio asks for what no model here can do."""
+    answer = ask(linted(Ollama()), "POST", CHAT, HI | {"modalities": ["audio", "text"]})
+    assert answer.status == 400
+    assert answer.error["code"] == "unsupported_parameter"
+    assert answer.error["param"] == "modalities"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"no_such_field": 1}, "no_such_field"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"user": "ann", "logit_bias": {"5": 1}}, "logit_bias"),
+    ],
+)
+def test_strict(fields: dict[str, Any], param: str) -> None:
+    """Strict mode refuses by name what would be ignored; else it is named."""
+    ollama = Ollama()
+    answer = ask(linted(ollama, strict=True), "POST", CHAT, HI | fields)
+    assert answer.status == 400
+    assert (answer.error["code"], answer.error["param"]) == (
+        "unsupported_parameter",
+        param,
+    )
+    assert ollama.calls == []
+    answer = ask(linted(ollama), "POST", CHAT, HI | fields)
+    assert answer.status == 200
+    assert param in answer.headers["X-Pannier-Ignored"].split(", ")
+
+
+@pytest.mark.parametrize("fields", [{"user": "ann"}, {"store": True}, {"metadata": {}}])
+def test_strict_lets_labels_pass(fields: dict[str, Any]) -> None:
+    """What changes no answer is no offence in strict mode either."""
+    ollama = Ollama()
+    assert ask(linted(ollama, strict=True), "POST", CHAT, HI | fields).status == 200

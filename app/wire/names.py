@@ -1,7 +1,21 @@
 """Model names: ``[host/][namespace/]model[:tag]`` (``types/model/name.go``)."""
 
+_HOST, _NAMESPACE, _TAG = "registry.ollama.ai", "library", "latest"
+
 
 def namespace(name: str) -> str:
     """The namespace of a model name, which is OpenAI's ``owned_by``."""
     parts = name.split("/")
-    return parts[-2] if len(parts) > 1 and parts[-2] else "library"
+    return parts[-2] if len(parts) > 1 and parts[-2] else _NAMESPACE
+
+
+def key(name: str) -> str:
+    """What all spellings of one model share: complete and in lower case.
+
+    Any text has one; that of an invalid name is nobody's.
+    """
+    name = name.strip().lower().removeprefix("https://").removeprefix("http://")
+    head, _, last = name.rpartition("/")
+    host, _, space = head.rpartition("/")
+    model, _, tag = last.partition(":")
+    return f"{host or _HOST}/{space or _NAMESPACE}/{model}:{tag or _TAG}"

@@ -1,0 +1,241 @@
+"""Catalog: which models Ollama has, what they can do, which are loaded.
+
+It asks as seldom as it can and remembers: the list for 10 s, what a model is by its
+digest, what is loaded for a second.  Many requests at once make one call.  It never
+raises: while Ollama cannot say, it knows what it knew before, or nothing.
+"""
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from .errors import GatewayError, UpstreamTimeout, UpstreamUnreachable
+from .wire import ollama
+from .wire.decoding import decode
+from .wire.names import key
+
+#: Seconds that the list of models and the list of loaded ones are good for.
+LIST_AGE = 10.0
+LOADED_AGE = 1.0
+#: Seconds until a model that is not there, or an Ollama that is not, is asked again.
+AGAIN = 2.0
+#: Seconds that one call may take: a request waits for it.
+PATIENCE = 5.0
+#: Models whose facts are remembered.
+MAX_FACTS = 1000
+
+_NUM_CTX = re.compile(r'^num_ctx\s+"?(\d{1,16})', re.MULTILINE)
+#: Families that only embed, for an Ollama that does not tell capabilities.
+_EMBEDS = re.compile("bert", re.IGNORECASE)
+
+T = TypeVar("T")
+Control = Callable[..., bytes]
+Clock = Callable[[], float]
+_Listed = dict[str, ollama.ListModel]
+#: Facts, and until when they are good.
+_Known = tuple["Facts | None", float]
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What Ollama says of one model (``POST /api/show``).
+
+    ``name`` is its name in the list, ``digest`` is empty for one that is not listed
+    (a model of the cloud).  ``capabilities`` are ``None`` where Ollama does not tell
+    them (before 0.6.4).  ``context_length`` is the model's own in tokens, ``num_ctx``
+    the one its Modelfile sets.  ``details`` holds ``parameter_size``,
+    ``quantization_level`` and more.
+    """
+
+    name: str
+    digest: str
+    capabilities: frozenset[str] | None
+    family: str
+    context_length: int | None
+    num_ctx: int | None
+    template: str
+    details: dict[str, Any]
+
+    @property
+    def chats(self) -> bool:
+        """Whether this model generates text."""
+        if self.capabilities is None:
+            return not _EMBEDS.search(self.family)
+        return "completion" in self.capabilities
+
+
+class _Kept(Generic[T]):
+    """An answer that is asked for again when it is too old, by one caller at a time."""
+
+    def __init__(self, ask: Callable[[], T | None], first: T, clock: Clock) -> None:
+        self._ask = ask
+        self._value = first
+        self._clock = clock
+        self._asked = -math.inf
+        self._lock = threading.Lock()
+
+    def get(self, age: float) -> T:
+        """The answer, at most so many seconds old if Ollama can say."""
+        if self._clock() - self._asked >= age:
+            with self._lock:
+                if self._clock() - self._asked >= age:  # nobody did meanwhile
+                    answer = self._ask()
+                    self._value = self._value if answer is None else answer
+                    self._asked = self._clock()
+        return self._value
+
+
+class Catalog:
+    """The models of one Ollama.
+
+    ``control`` makes one small call (``Upstream.control``).  Names are matched as
+    Ollama does it: in any case, with or without tag, namespace and registry.
+    """
+
+    def __init__(self, control: Control, clock: Clock = time.monotonic) -> None:
+        self._control = control
+        self._clock = clock
+        self._rests_until = -math.inf
+        self._listed: _Kept[_Listed] = _Kept(self._ask_list, {}, clock)
+        self._running: _Kept[dict[str, int]] = _Kept(self._ask_loaded, {}, clock)
+        self._facts: dict[tuple[str, str], _Known] = {}
+        self._lock = threading.Lock()
+
+    def facts(self, name: str) -> Facts | None:
+        """What a model is; ``None`` if it is not there or Ollama cannot say."""
+        wanted = key(name)
+        listed = self._list_with(wanted).get(wanted)
+        digest = _text(listed.digest) if listed else ""
+        known = self._remembered(wanted, digest)
+        if known is None:
+            with self._lock:
+                known = self._remembered(wanted, digest)
+                if known is None:
+                    known = self._ask_facts(listed.called if listed else name, digest)
+                    self._remember(wanted, digest, known)
+        return known[0]
+
+    def loaded(self, name: str) -> int | None:
+        """The context length with which a model is in memory; ``None`` if it is not.
+
+        0 where Ollama does not tell the length (before 0.10).
+        """
+        return self._running.get(LOADED_AGE).get(key(name))
+
+    def installed(self, name: str) -> bool:
+        """Whether a model is in Ollama's list."""
+        wanted = key(name)
+        return wanted in self._list_with(wanted)
+
+    def first_chat_model(self) -> str | None:
+        """The first model of Ollama's list (newest first) that generates text."""
+        for model in self._listed.get(LIST_AGE).values():
+            facts = self.facts(model.called)
+            if facts is not None and facts.chats:
+                return model.called
+        return None
+
+    # ------------------------------------------------------------ asking
+
+    def _list_with(self, wanted: str) -> _Listed:
+        """The list; asked for again if a name is not in it."""
+        listed = self._listed.get(LIST_AGE)
+        return listed if wanted in listed else self._listed.get(AGAIN)
+
+    def _ask_list(self) -> _Listed | None:
+        answer = self._ask(_decode_list, "GET", "/api/tags")
+        return None if answer is None else _by_key(answer, _decode_listed)
+
+    def _ask_loaded(self) -> dict[str, int]:
+        answer = self._ask(_decode_list, "GET", "/api/ps")
+        loaded = _by_key(answer, _decode_loaded) if answer else {}
+        return {name: ollama.count(one.context_length) for name, one in loaded.items()}
+
+    def _ask_facts(self, name: str, digest: str) -> _Known:
+        """What a model is, and until when that is good."""
+        request = ollama.ShowRequest(name)
+        shown = self._ask(_decode_show, "POST", "/api/show", request)
+        now = self._clock()
+        if shown is None:
+            return None, now + AGAIN
+        return _facts(name, digest, shown), math.inf if digest else now + LIST_AGE
+
+    def _ask(
+        self, decoder: msgspec.json.Decoder[T], method: str, path: str, body: Any = None
+    ) -> T | None:
+        if self._clock() < self._rests_until:
+            return None
+        try:
+            return decode(decoder, self._control(method, path, body, PATIENCE))
+        except (UpstreamUnreachable, UpstreamTimeout):
+            self._rests_until = self._clock() + AGAIN
+        except (GatewayError, msgspec.DecodeError):
+            pass
+        return None
+
+    # ------------------------------------------------------- remembering
+
+    def _remembered(self, name: str, digest: str) -> _Known | None:
+        known = self._facts.get((name, digest))
+        return known if known and self._clock() < known[1] else None
+
+    def _remember(self, name: str, digest: str, known: _Known) -> None:
+        self._facts.pop((name, digest), None)  # the oldest comes first
+        while len(self._facts) >= MAX_FACTS:
+            del self._facts[next(iter(self._facts))]
+        self._facts[name, digest] = known
+
+
+_decode_list = msgspec.json.Decoder(ollama.ListResponse)
+_decode_listed = msgspec.json.Decoder(ollama.ListModel)
+_decode_loaded = msgspec.json.Decoder(ollama.LoadedModel)
+_decode_show = msgspec.json.Decoder(ollama.ShowResponse)
+
+Entry = TypeVar("Entry", bound=ollama.ListModel)
+
+
+def _by_key(
+    answer: ollama.ListResponse, decoder: msgspec.json.Decoder[Entry]
+) -> dict[str, Entry]:
+    """The entries of a list that are models, in its order."""
+    found: dict[str, Entry] = {}
+    for raw in answer.models or ():
+        try:
+            entry = decode(decoder, bytes(raw))
+        except msgspec.DecodeError:
+            continue
+        if entry.called:
+            found[key(entry.called)] = entry
+    return found
+
+
+def _facts(name: str, digest: str, shown: ollama.ShowResponse) -> Facts:
+    """Facts out of whatever Ollama showed: an odd field is as good as none."""
+    can, details, info = shown.capabilities, shown.details, shown.model_info
+    details = details if isinstance(details, dict) else {}
+    num_ctx = _NUM_CTX.search(_text(shown.parameters))
+    return Facts(
+        name=name,
+        digest=digest,
+        capabilities=frozenset(map(_text, can)) if isinstance(can, list) else None,
+        family=_text(details.get("family")),
+        context_length=_context_length(info) if isinstance(info, dict) else None,
+        num_ctx=int(num_ctx[1]) or None if num_ctx else None,
+        template=_text(shown.template),
+        details=details,
+    )
+
+
+def _context_length(info: dict[str, Any]) -> int | None:
+    """``<architecture>.context_length``, or the only one there is."""
+    own = f"{info.get('general.architecture')}.context_length"
+    names = [own] if own in info else [n for n in info if n.endswith(".context_length")]
+    return ollama.count(info[names[0]]) or None if names else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from . import ollama_host
+from .aliases import aliases
 
 
 class SettingsError(ValueError):
@@ -135,7 +136,16 @@ def _upstream_url(given: Given) -> str:
     return url.rstrip("/")
 
 
+def _aliases(given: Given) -> str:
+    try:
+        aliases(given.text)
+    except ValueError as exc:
+        raise SettingsError(f"{given.named}: {exc}.") from None
+    return given.text
+
+
 _CHECKS: dict[str, Callable[[Given], str]] = {
+    "aliases": _aliases,
     "host": _host,
     "upstream_api_key": _api_key,
     "upstream_url": _upstream_url,

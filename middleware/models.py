@@ -1,13 +1,17 @@
-"""ListMiddleware and RetrieveMiddleware: the models, as OpenAI lists them."""
+"""ListMiddleware, RetrieveMiddleware, DeleteMiddleware: models, OpenAI's way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
+from app.catalog import Catalog
 from app.errors import BadRequest, UpstreamRefused
 from app.exchange import Exchange
 from app.wire import ollama
+from writers.base import ResponseWriter
+from writers.delete import DeleteWriter
 from writers.list import ListWriter
 from writers.retrieve import RetrieveWriter
 
@@ -18,10 +22,20 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ListMiddleware:
-    """``GET /v1/models`` over ``/api/tags``."""
+    """``GET /v1/models`` over ``/api/tags``.
 
-    def __init__(self, app: WSGIApplication) -> None:
+    ``aliases`` are listed as well (model by alias); a ``catalog`` adds facts.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        aliases: Mapping[str, str] | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
         self.app = app
+        self.aliases = aliases or {}
+        self.catalog = catalog
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -29,41 +43,106 @@ class ListMiddleware:
         """Answer one request."""
         exchange = Exchange.of(environ)
         exchange.stream = False
-        writer = ListWriter(exchange, start_response)
+        writer = ListWriter(
+            exchange, start_response, aliases=self.aliases, catalog=self.catalog
+        )
         return writer.answer(self.app, calling(environ, "/api/tags", None, "GET"))
 
 
-class RetrieveMiddleware:
-    """``GET /v1/models/{model}`` over ``/api/show``; names may hold slashes.
+class _OneModel:
+    """What the routes of one model share.
 
-    ``prefix`` is what comes before the name in the path.
+    ``prefix`` is what comes before its name in the path; names may hold slashes.
+    ``resolved`` tells the model that a name means.
     """
 
-    def __init__(self, app: WSGIApplication, prefix: str = "/v1/models/") -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        prefix: str = "/v1/models/",
+        resolved: Callable[[str], str] = str,
+    ) -> None:
         self.app = app
         self.prefix = prefix
+        self.resolved = resolved
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Answer one request."""
+    def _named(self, environ: WSGIEnvironment) -> tuple[Exchange, str]:
+        """The exchange, and the name in the path."""
         exchange = Exchange.of(environ)
         exchange.stream = False
         # WSGI hands the path's bytes on as latin-1 (PEP 3333).
         raw = environ["PATH_INFO"].removeprefix(self.prefix).encode("latin-1")
         try:
-            name = _name(raw.decode())
+            exchange.model = _name(raw.decode())
         except (BadRequest, UnicodeDecodeError) as exc:
             raise _unknown(raw.decode(errors="replace")) from exc
-        exchange.model = name
-        writer = RetrieveWriter(exchange, start_response, model=name)
-        call = calling(environ, "/api/show", _encode(ollama.ShowRequest(name)))
+        return exchange, exchange.model
+
+    def _answer(
+        self, writer: ResponseWriter[ollama.ShowResponse], call: WSGIEnvironment
+    ) -> Iterable[bytes]:
+        """The writer's answer; a model that is not there, in OpenAI's words."""
         try:
             return writer.answer(self.app, call)
         except UpstreamRefused as exc:
-            if exc.status == 404 or exc.message == "invalid model name":
-                raise _unknown(name) from exc
+            invalid = (
+                exc.message == "invalid model name" or " is invalid" in exc.message
+            )
+            if exc.status == 404 or (exc.status == 400 and invalid):
+                raise _unknown(writer.exchange.model) from exc
             raise
+
+
+class RetrieveMiddleware(_OneModel):
+    """``GET /v1/models/{model}`` over ``/api/show``; a ``catalog`` adds facts."""
+
+    def __init__(
+        self, app: WSGIApplication, *named: Any, catalog: Catalog | None = None
+    ) -> None:
+        super().__init__(app, *named)
+        self.catalog = catalog
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        exchange, id = self._named(environ)
+        name = self.resolved(id)
+        writer = RetrieveWriter(
+            exchange, start_response, id=id, name=name, catalog=self.catalog
+        )
+        body = _encode(ollama.ShowRequest(name))
+        return self._answer(writer, calling(environ, "/api/show", body))
+
+
+class DeleteMiddleware(_OneModel):
+    """``DELETE /v1/models/{model}`` over ``/api/delete``, where it is ``allowed``.
+
+    An alias is nothing that can be deleted, and never its model.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, *named: Any, allowed: bool = False
+    ) -> None:
+        super().__init__(app, *named)
+        self.allowed = allowed
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        if not self.allowed:
+            raise BadRequest(
+                "Models cannot be deleted here (PANNIER_MODEL_DELETE is off).",
+                status=403,
+                code="endpoint_not_allowed",
+            )
+        exchange, name = self._named(environ)
+        if self.resolved(name) != name:
+            raise _unknown(name)
+        writer = DeleteWriter(exchange, start_response, model=name)
+        body = _encode(ollama.DeleteRequest(name))
+        return self._answer(writer, calling(environ, "/api/delete", body, "DELETE"))
 
 
 def _name(name: str) -> str:

@@ -10,17 +10,19 @@ from functools import partial, reduce
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import logs
+from app.catalog import Catalog
 from app.pages import create_app
 from app.relay import Relay
 from app.settings import Settings
 from app.upstream import Upstream
 
 from .access_log import AccessLogMiddleware
+from .aliases import Aliases
 from .chat import ChatMiddleware
 from .completions import CompletionsMiddleware
 from .embeddings import EmbeddingsMiddleware
 from .errors import ErrorMiddleware
-from .models import ListMiddleware, RetrieveMiddleware
+from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .request_id import RequestIdMiddleware
 from .routes import Route, Routes
 
@@ -32,13 +34,14 @@ def build_stack(settings: Settings) -> WSGIApplication:
     upstream = Upstream.of(settings)
     pages = create_app(upstream)
     relay = Relay(upstream, settings)
+    catalog = Catalog(upstream.control)
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
             ("*", "/api/", relay),
             *front_door(pages, relay),
-            *openai_routes("/v1", relay, settings),
-            *openai_routes("", relay, settings),
+            *openai_routes("/v1", relay, catalog, settings),
+            *openai_routes("", relay, catalog, settings),
         ],
     )
     return wrap(
@@ -51,17 +54,35 @@ def build_stack(settings: Settings) -> WSGIApplication:
     )
 
 
-def openai_routes(base: str, relay: Relay, settings: Settings) -> Iterable[Route]:
-    """OpenAI's endpoints under ``base``."""
-    chat = ChatMiddleware(relay, settings=settings)
-    completions = CompletionsMiddleware(relay, settings=settings)
-    embeddings = EmbeddingsMiddleware(relay, settings=settings)
+def openai_routes(
+    base: str, relay: Relay, catalog: Catalog, settings: Settings
+) -> Iterable[Route]:
+    """OpenAI's endpoints under ``base``; policies act in their order."""
+    policies = [Aliases(catalog, settings)]
+    for_chat = [Aliases(catalog, settings, bare=not base)]
+    chat = ChatMiddleware(relay, for_chat, settings)
+    completions = CompletionsMiddleware(relay, policies, settings)
+    embeddings = EmbeddingsMiddleware(relay, policies, settings)
     return [
         ("POST", f"{base}/chat/completions", chat),
         ("POST", f"{base}/completions", completions),
         ("POST", f"{base}/embeddings", embeddings),
-        ("GET", f"{base}/models", ListMiddleware(relay)),
-        ("GET", f"{base}/models/", RetrieveMiddleware(relay, f"{base}/models/")),
+        *model_routes(base, relay, catalog, settings),
+    ]
+
+
+def model_routes(
+    base: str, relay: Relay, catalog: Catalog, settings: Settings
+) -> Iterable[Route]:
+    """OpenAI's routes about models under ``base``."""
+    aliases = Aliases(catalog, settings)
+    facts = catalog if settings.model_facts else None
+    below = f"{base}/models/"
+    named = (relay, below, aliases.resolved)
+    return [
+        ("GET", f"{base}/models", ListMiddleware(relay, aliases.exact, facts)),
+        ("GET", below, RetrieveMiddleware(*named, catalog=facts)),
+        ("DELETE", below, DeleteMiddleware(*named, allowed=settings.model_delete)),
     ]
 
 

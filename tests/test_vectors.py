@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 from support.ollama import Answer, FakeUpstream, Ollama, ask, frames
 
+from app.catalog import Catalog
 from app.pages import create_app
 from app.settings import Settings
 from middleware.errors import ErrorMiddleware
@@ -706,9 +707,11 @@ def _first(ours: Any, theirs: Any) -> Any:
 
 
 def _ask(request: dict[str, Any], ollama: Ollama) -> Answer:
-    routes = list(openai_routes("/v1", ollama, Settings()))  # type: ignore[arg-type]
-    pages = create_app(FakeUpstream())  # type: ignore[arg-type]
-    app = ErrorMiddleware(Routes(pages, routes))
+    upstream: Any = FakeUpstream()
+    catalog = Catalog(upstream.control)
+    relay: Any = ollama
+    routes = list(openai_routes("/v1", relay, catalog, Settings()))
+    app = ErrorMiddleware(Routes(create_app(upstream), routes))
     method = request["method"]
     body = (request.get("body") or "").encode() if method == "POST" else None
     return ask(app, method, request["path"], body)

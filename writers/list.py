@@ -1,38 +1,71 @@
 """ListWriter: ``/api/tags`` as OpenAI's list of models."""
 
+from collections.abc import Iterable, Mapping
+from wsgiref.types import StartResponse
+
 import msgspec
 
+from app.catalog import Catalog
 from app.errors import UpstreamBroken
+from app.exchange import Exchange
 from app.wire import ollama, openai
-from app.wire.names import namespace
+from app.wire.names import key
 
 from .base import ResponseWriter, encode
+from .model import described
 
 _decode_model = msgspec.json.Decoder(ollama.ListModel).decode
 
 
 class ListWriter(ResponseWriter[ollama.ListResponse]):
-    """Writes the models that are installed; an odd entry is left out, not fatal."""
+    """Writes the models that are installed; an odd entry is left out, not fatal.
+
+    ``aliases`` are further names of models: those whose model is there follow.  A
+    ``catalog`` adds facts.
+    """
 
     decoder = msgspec.json.Decoder(ollama.ListResponse)
 
+    def __init__(
+        self,
+        exchange: Exchange,
+        start_response: StartResponse,
+        *,
+        aliases: Mapping[str, str] | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
+        super().__init__(exchange, start_response)
+        self._aliases = aliases or {}
+        self._catalog = catalog
+
     def whole(self, replies: list[ollama.ListResponse]) -> bytes:
         """The list; an empty one is ``[]``, never ``null``."""
-        models = replies[0].models
         if len(replies) > 1:
             raise UpstreamBroken("Ollama answered with more than one list of models.")
-        data = [model for model in map(_model, models or ()) if model]
+        models = [model for model in map(_model, replies[0].models or ()) if model]
+        named = [(model.called, model) for model in models]
+        data = [
+            described(id, model.called, model.modified_at, self._catalog)
+            for id, model in [*named, *self._named_otherwise(models)]
+        ]
         return encode(openai.ListCompletion(data=data))
 
+    def _named_otherwise(
+        self, models: list[ollama.ListModel]
+    ) -> Iterable[tuple[str, ollama.ListModel]]:
+        """The aliases of these models that are not their own names."""
+        if not self._aliases:
+            return
+        ids = {model.called.lower() for model in models}
+        by_key = {key(model.called): model for model in models}
+        for alias, name in self._aliases.items():
+            if alias.lower() not in ids and key(name) in by_key:
+                yield alias, by_key[key(name)]
 
-def _model(entry: msgspec.Raw) -> openai.Model | None:
+
+def _model(entry: msgspec.Raw) -> ollama.ListModel | None:
     try:
         model = _decode_model(entry)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    name = model.model or model.name
-    if not name:
-        return None
-    return openai.Model(
-        id=name, created=ollama.epoch(model.modified_at), owned_by=namespace(name)
-    )
+    return model if model.called else None

@@ -4,29 +4,37 @@ from wsgiref.types import StartResponse
 
 import msgspec
 
+from app.catalog import Catalog
 from app.exchange import Exchange
-from app.wire import ollama, openai
-from app.wire.names import namespace
+from app.wire import ollama
 
 from .base import ResponseWriter, encode
+from .model import described
 
 
 class RetrieveWriter(ResponseWriter[ollama.ShowResponse]):
-    """Writes the model under the name that the client used."""
+    """Writes the model ``name`` under the ``id`` that the client used.
+
+    A ``catalog`` adds facts.
+    """
 
     decoder = msgspec.json.Decoder(ollama.ShowResponse)
 
     def __init__(
-        self, exchange: Exchange, start_response: StartResponse, *, model: str
+        self,
+        exchange: Exchange,
+        start_response: StartResponse,
+        *,
+        id: str,
+        name: str,
+        catalog: Catalog | None = None,
     ) -> None:
         super().__init__(exchange, start_response)
-        self._model = model
+        self._id = id
+        self._name = name
+        self._catalog = catalog
 
     def whole(self, replies: list[ollama.ShowResponse]) -> bytes:
         """The model object."""
-        created = ollama.epoch(replies[0].modified_at)
-        return encode(
-            openai.Model(
-                id=self._model, created=created, owned_by=namespace(self._model)
-            )
-        )
+        modified_at = replies[0].modified_at
+        return encode(described(self._id, self._name, modified_at, self._catalog))

@@ -96,6 +96,12 @@ class ShowRequest(Struct):
     model: str
 
 
+class DeleteRequest(Struct):
+    """``DELETE /api/delete``."""
+
+    model: str
+
+
 class TokenLogprob(Struct):
     """One alternative of a token."""
 

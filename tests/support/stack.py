@@ -8,6 +8,7 @@ from wsgiref.types import WSGIApplication
 
 from werkzeug.middleware.lint import LintMiddleware
 
+from app.catalog import Catalog, Control
 from app.pages import create_app
 from app.settings import Settings
 from middleware.access_log import AccessLogMiddleware
@@ -32,15 +33,24 @@ def stacked(
 
 
 def linted(
-    ollama: WSGIApplication, log: Log | None = None, **settings: Any
+    ollama: WSGIApplication,
+    log: Log | None = None,
+    control: Control | None = None,
+    **settings: Any,
 ) -> WSGIApplication:
-    """All layers and endpoints over a WSGI application, a linter in every gap."""
+    """All layers and endpoints over a WSGI application, a linter in every gap.
+
+    ``control`` answers the catalogue; without it nothing is known of any model.
+    """
     inner: Any = LintMiddleware(ollama)
+    catalog = Catalog(control or FakeUpstream().control)
     pages = LintMiddleware(create_app(FakeUpstream()))  # type: ignore[arg-type]
     routes = [
         (method, path, LintMiddleware(app))
         for base in ("/v1", "")
-        for method, path, app in openai_routes(base, inner, Settings(**settings))
+        for method, path, app in openai_routes(
+            base, inner, catalog, Settings(**settings)
+        )
     ]
     write = partial(list.append, [] if log is None else log)
     return wrap(

@@ -22,7 +22,7 @@ def retrieved(body: Any, name: str = "m") -> Answer:
     """One model for what Ollama said."""
     data = body if isinstance(body, bytes) else msgspec.json.encode(body)
     return written(
-        lambda exchange, start: RetrieveWriter(exchange, start, model=name),
+        lambda exchange, start: RetrieveWriter(exchange, start, id=name, name=name),
         Ollama(data),
     )
 

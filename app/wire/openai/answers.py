@@ -178,12 +178,29 @@ class Completion(Struct, kw_only=True):
 
 
 class Model(Struct, kw_only=True):
-    """A model; ``created`` is when it was last modified, in epoch seconds."""
+    """A model; ``created`` is when it was last modified, in epoch seconds.
+
+    What follows ``owned_by`` is ours, and ``None`` is what nobody knows.
+    """
 
     id: str
     object: str = "model"
     created: int
     owned_by: str
+    context_length: int | UnsetType | None = UNSET
+    capabilities: list[str] | UnsetType | None = UNSET
+    quantization: str | UnsetType | None = UNSET
+    parameter_size: str | UnsetType | None = UNSET
+    family: str | UnsetType | None = UNSET
+    loaded: bool | UnsetType = UNSET
+
+
+class ModelDeleted(Struct, kw_only=True):
+    """What is left of a model that was deleted."""
+
+    id: str
+    object: str = "model"
+    deleted: bool = True
 
 
 class ListCompletion(Struct, kw_only=True):

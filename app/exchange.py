@@ -21,13 +21,27 @@ def new_id() -> str:
     return "req_" + secrets.token_hex(12)
 
 
+class Wish(Struct, frozen=True):
+    """How much a client, or a setting, wants a model to think.
+
+    ``level`` is yes or no, or an effort: ``minimal``, ``low``, ``medium``, ``high`` or
+    ``max``.  ``rough`` says that it was guessed from a number of tokens.  ``field`` is
+    where the client said it, empty for a setting.
+    """
+
+    field: str
+    level: bool | str
+    rough: bool = False
+
+
 class Exchange(Struct):
     """One request and what became of it.
 
     ``stream`` is what the client asked of a translated route, ``None`` on a native
     one.  ``complete`` says that Ollama's answer has all it should have, whatever may
     still come.  ``ignored`` names request fields that had no effect, ``adjusted`` says
-    what was changed (``num_ctx=8192``); ``hidden`` keeps the reasoning from the client.
+    what was changed (``num_ctx=8192``).  ``wish`` is for thinking, where there is one;
+    ``hidden`` keeps the reasoning from the client.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
     prompt has, where somebody found out.
     ``render_failure`` is how a stream that has begun says an error; without it the
@@ -41,6 +55,7 @@ class Exchange(Struct):
     complete: bool = False
     ignored: list[str] = field(default_factory=list)
     adjusted: list[str] = field(default_factory=list)
+    wish: Wish | None = None
     hidden: bool = False
     num_ctx: int | None = None
     prompt_estimate: int | None = None

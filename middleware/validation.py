@@ -23,6 +23,9 @@ MAX_DIGITS = 20
 MAX_INTEGER = 2**63 - 1
 MAX_NAME = 512
 
+#: A field whose members count as fields of the body, where that has none of the name.
+EXTRA = "extra_body"
+
 _BOM = b"\xef\xbb\xbf"
 #: A string, or the start of one that never ends.  Possessive: whatever comes, each
 #: byte is looked at once.
@@ -82,13 +85,38 @@ def parse(request: type[Request], body: bytes) -> tuple[Request, list[str]]:
     except msgspec.DecodeError as exc:
         raise _not_json() from exc
     try:
+        given = decode(_decode_object, body)
+        extra = given.get(EXTRA)
+        if isinstance(extra, dict):
+            given, lost = _with_extra(given, extra, decoders.known)
+            return msgspec.convert(given, request), lost
         value = decode(decoders.tolerant, body)
-        names = decode(_decode_object, body)
     except msgspec.ValidationError as exc:
         raise mistyped(exc) from exc
     except msgspec.DecodeError as exc:
         raise _not_json() from exc
-    return value, [name for name in names if name not in decoders.known]
+    return value, [name for name in given if name not in decoders.known]
+
+
+def _with_extra(
+    given: dict[str, Any], extra: dict[str, Any], known: set[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """A body with what its ``extra_body`` adds, and the names of what has no effect.
+
+    OpenAI's SDK puts the members of ``extra_body`` beside the other fields; clients
+    without it send it as it is.
+    """
+    merged = {k: v for k, v in given.items() if v is not None and k != EXTRA}
+    lost = [name for name in merged if name not in known]
+    for name, value in extra.items():
+        options = merged.get(name) if name == "options" else None
+        if isinstance(options, dict) and isinstance(value, dict):
+            merged[name] = {**value, **options}
+        elif value is not None:
+            if name in merged or name not in known:
+                lost.append(f"{EXTRA}.{name}")
+            merged.setdefault(name, value)
+    return merged, lost
 
 
 @cache

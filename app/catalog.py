@@ -29,7 +29,8 @@ PATIENCE = 5.0
 #: Models whose facts are remembered.
 MAX_FACTS = 1000
 
-_NUM_CTX = re.compile(r'^num_ctx\s+"?(\d{1,16})', re.MULTILINE)
+#: Go prints large numbers as 1.048576e+06 (``GetModelInfo`` in ``server/routes.go``).
+_NUM_CTX = re.compile(r'^num_ctx\s+"?(\d{1,16}(?:\.\d{1,16})?(?:e\+\d\d)?)', re.M)
 #: Families that only embed, for an Ollama that does not tell capabilities.
 _EMBEDS = re.compile("bert", re.IGNORECASE)
 
@@ -217,14 +218,14 @@ def _facts(name: str, digest: str, shown: ollama.ShowResponse) -> Facts:
     """Facts out of whatever Ollama showed: an odd field is as good as none."""
     can, details, info = shown.capabilities, shown.details, shown.model_info
     details = details if isinstance(details, dict) else {}
-    num_ctx = _NUM_CTX.search(_text(shown.parameters))
+    own = _NUM_CTX.search(_text(shown.parameters))
     return Facts(
         name=name,
         digest=digest,
         capabilities=frozenset(map(_text, can)) if isinstance(can, list) else None,
         family=_text(details.get("family")),
         context_length=_context_length(info) if isinstance(info, dict) else None,
-        num_ctx=int(num_ctx[1]) or None if num_ctx else None,
+        num_ctx=ollama.count(int(float(own[1]))) or None if own else None,
         template=_text(shown.template),
         details=details,
     )

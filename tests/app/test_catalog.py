@@ -128,6 +128,27 @@ def test_odd_facts(odd: Any) -> None:
     assert facts.context_length is facts.num_ctx is None
 
 
+@pytest.mark.parametrize(
+    ("said", "tokens"),
+    [
+        ("num_ctx                        4096", 4096),
+        ("num_ctx 1.048576e+06", 1048576),
+        ("num_ctx 2e+06", 2000000),
+        ('num_ctx "8192"', 8192),
+        ("num_ctx 9e+99", None),
+        ("num_ctx -1", None),
+        ('stop "num_ctx 5"', None),
+    ],
+)
+def test_the_modelfiles_context(said: str, tokens: int | None) -> None:
+    """PARAMETER num_ctx is read as Ollama prints it, large numbers in Go's way."""
+    control = Control("m:latest")
+    control.shown["m:latest"] = {"parameters": f"seed 1\n{said}\ntop_k 5"}
+    facts = catalog_of(control).facts("m")
+    assert facts is not None
+    assert facts.num_ctx == tokens
+
+
 def test_only_one_context_length() -> None:
     """Without an architecture the only context length that is told is the model's."""
     control = Control("m:latest")

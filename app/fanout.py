@@ -1,16 +1,18 @@
 """Several calls at once behind one request, and what they answer.
 
 ``gather`` is for answers in one piece, ``Interleaved`` for streams.  Either way the
-first failure, or nobody wanting the rest, ends all of them (decisions, 14).
+first failure, or nobody wanting the rest, ends all of them (decisions, 14).  Only a few
+run at a time: that many workers take the jobs in their order.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from typing import Generic, TypeVar
 
 import gevent
-from gevent.pool import Pool
-from gevent.queue import Queue
+from gevent.queue import Full, Queue
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -20,43 +22,51 @@ MAX_WAITING = 64
 
 
 def gather(jobs: Iterable[Callable[[], Result]], at_once: int) -> list[Result]:
-    """What the jobs give, in their order; raises what the first failing one raises.
+    """What the jobs give, in their order; raises what the first one to fail raises.
 
-    ``at_once`` bounds how many run at a time.  None is left running.
+    ``at_once``, 1 or more, bounds how many run at a time.  None is left running.
     """
-    pool = Pool(at_once)
+    numbered = [partial(_one, number, job) for number, job in enumerate(jobs)]
+    calls = Interleaved(numbered, at_once)
     try:
-        return list(pool.imap(_called, jobs))
+        found = dict(calls)
     finally:
-        pool.kill()
+        calls.close()
+    return [found[number] for number in range(len(numbered))]
 
 
-def _called(job: Callable[[], Result]) -> Result:
-    return job()
+def _one(
+    number: int, job: Callable[[], Result]
+) -> Generator[tuple[int, Result], None, None]:
+    yield number, job()
 
 
 class Interleaved(Generic[Item]):
-    """Items of several generators as they come, in no particular order.
+    """Items of several generators as they come, each one's own in their order.
 
-    Each runs in a greenlet of its own from the first step on; a failure of one is
-    raised and the others are ended.
+    They run in greenlets from the first step on, ``at_once`` (1 or more) of them at a
+    time.  A failure of one is raised after what came before it, and the others are
+    ended.  Generators that have begun are always closed.
     """
 
     def __init__(
-        self, jobs: Iterable[Callable[[], Generator[Item, None, None]]]
+        self,
+        jobs: Iterable[Callable[[], Generator[Item, None, None]]],
+        at_once: int,
     ) -> None:
         self._queue: Queue[Item | _End] = Queue(MAX_WAITING)
-        self._jobs = list(jobs)
-        self._greenlets: list[gevent.Greenlet[..., None]] = []
-        self._running = len(self._jobs)
+        self._waiting = deque(jobs)
+        self._running = min(at_once, len(self._waiting))
+        self._workers: list[gevent.Greenlet[..., None]] = []
+        self._closed = False
 
     def __iter__(self) -> Iterator[Item]:
         return self
 
     def __next__(self) -> Item:
-        if not self._greenlets:
-            self._greenlets = [gevent.spawn(self._run, job) for job in self._jobs]
-        while self._running:
+        if not self._workers and not self._closed:
+            self._workers = [gevent.spawn(self._work) for _ in range(self._running)]
+        while self._running and not self._closed:
             item: Item | _End = self._queue.get()
             if not isinstance(item, _End):
                 return item
@@ -66,24 +76,30 @@ class Interleaved(Generic[Item]):
                 raise item.failure
         raise StopIteration
 
-    def _run(self, job: Callable[[], Generator[Item, None, None]]) -> None:
-        failure = None
+    def _work(self) -> None:
+        end = _End()
         try:
-            with closing(job()) as items:
-                for item in items:
-                    self._queue.put(item)
-        except Exception as exc:
-            failure = exc
-        self._queue.put(_End(failure))
+            while self._waiting:
+                job = self._waiting.popleft()
+                with closing(job()) as items:
+                    for item in items:
+                        self._queue.put(item)
+        except BaseException as exc:  # nobody else would hear of it
+            end.failure = exc
+            self._waiting.clear()
+        if not self._closed:
+            self._queue.put(end)
 
     def close(self) -> None:
         """End what still runs, and wait until it has let go."""
-        self._running = 0
-        gevent.killall(self._greenlets)
+        self._closed = True
+        self._waiting.clear()
+        gevent.killall(self._workers)
+        with suppress(Full):  # nobody waits at a full queue
+            self._queue.put_nowait(_End())  # wakes who waits
 
 
 class _End:
-    """How one generator ended: with ``None``, or with what it raised."""
+    """How one worker ended: with ``None``, or with what a generator raised."""
 
-    def __init__(self, failure: Exception | None) -> None:
-        self.failure = failure
+    failure: BaseException | None = None

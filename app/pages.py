@@ -1,8 +1,8 @@
 """Pages: the Flask application for people and for those who operate Pannier.
 
 ``/health`` says that the process lives, ``/ready`` that Ollama answers, ``/version``
-which versions both have, ``/`` greets a browser.  Everything unknown is a 404.  No
-traffic of models passes here.
+which versions both have, ``/`` greets a browser, ``/docs`` and ``/openapi.json``
+describe the endpoints.  Everything unknown is a 404.  No traffic of models passes here.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ import msgspec
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from . import openapi
 from .errors import BadRequest, GatewayError, UpstreamError
 from .upstream import Upstream
 from .version import own_version
@@ -31,6 +32,8 @@ def create_app(upstream: Upstream) -> Flask:
     for path in ("/ready", "/readyz"):
         app.add_url_rule(path, path, lambda: _ready(upstream))
     app.add_url_rule("/version", "version", lambda: _version(upstream))
+    app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(openapi.document()))
+    app.add_url_rule("/docs", "docs", _docs)
     return app
 
 
@@ -69,6 +72,12 @@ def _version_if_any(upstream: Upstream) -> str | None:
 def _home(upstream: Upstream) -> str:
     ollama = _version_if_any(upstream)
     return render_template("home.html", version=own_version(), ollama=ollama)
+
+
+def _docs() -> str:
+    return render_template(
+        "docs.html", version=own_version(), operations=openapi.described()
+    )
 
 
 def _refuse(exc: HTTPException) -> Any:

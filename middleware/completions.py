@@ -1,17 +1,27 @@
 """CompletionsMiddleware: (legacy) Completions over Ollama's ``/api/generate``."""
 
+from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse
 
+from msgspec.structs import replace
+
+from app.catalog import Catalog
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.wire import ollama, openai
-from writers.completion import CompleteWriter
+from writers.completion import CompleteWriter, most_probable
+from writers.several import SeveralWriter
 
-from .generation import GenerationMiddleware, alternatives, includes_usage
+from .generation import GenerationMiddleware, bounded, includes_usage, repeated
 from .validation import missing
 
 MAX_LOGPROBS = 5
+#: Calls to Ollama behind one request: prompts times choices.
+MAX_CALLS = 128
+
+#: Templates that leave a prompt as it is: the model has none for conversations.
+_NO_TEMPLATE = ("", "{{ .Prompt }}", "{{.Prompt}}")
 
 
 class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
@@ -23,15 +33,37 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
     def rewrite(
         self, request: openai.CompletionRequest, exchange: Exchange
     ) -> ollama.GenerateRequest:
-        """The call to ``/api/generate``."""
-        logprobs = alternatives(request.logprobs, "logprobs", MAX_LOGPROBS)
+        """The call to ``/api/generate`` for the first of the prompts."""
+        logprobs = bounded(request.logprobs, "logprobs", 0, MAX_LOGPROBS)
+        n, tries = self._choices_and_tries(request)
+        if request.stream and tries > n:
+            exchange.ignored.append("best_of")  # what is sent cannot be taken back
         return ollama.GenerateRequest(
             **self.common(request, exchange),
-            prompt=_prompt(request.prompt),
+            prompt=prompts(request.prompt)[0],
             suffix=request.suffix or "",
-            logprobs=True if logprobs else None,
+            system=request.system or "",
+            template=request.template or "",
+            raw=self._raw(request),
+            # Without asking for them, they tell which of the tries are the best.
+            logprobs=True if logprobs or tries > n else None,
             top_logprobs=logprobs or None,
         )
+
+    def calls(
+        self, request: openai.CompletionRequest, call: ollama.GenerateRequest
+    ) -> list[ollama.GenerateRequest]:
+        """For each prompt as many calls as there are choices, or tries at one."""
+        texts = prompts(request.prompt)
+        made = self._made(request)
+        if len(texts) * made > MAX_CALLS:
+            raise BadRequest(
+                f"Too many completions: prompts times choices may be {MAX_CALLS}.",
+                code="invalid_value",
+                param="prompt",
+            )
+        calls = repeated(call, made)
+        return [replace(one, prompt=text) for text in texts for one in calls]
 
     def writer(
         self,
@@ -46,25 +78,89 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
             model=exchange.model,
             stream=bool(exchange.stream),
             include_usage=includes_usage(request),
+            echo=prompts(request.prompt)[0] if request.echo else "",
         )
 
+    def several(
+        self,
+        exchange: Exchange,
+        request: openai.CompletionRequest,
+        start_response: StartResponse,
+        parts: list[Any],
+    ) -> SeveralWriter:
+        """The writer of several choices, for one prompt or many."""
+        texts, made = prompts(request.prompt), self._made(request)
+        n, _ = self._choices_and_tries(request)
+        for number, part in enumerate(parts):
+            part.echo = texts[number // made] if request.echo else ""
+        return SeveralWriter(
+            exchange,
+            start_response,
+            parts,
+            per_prompt=made,
+            at_once=self.settings.max_choices,
+            choose=partial(
+                most_probable, of=made, n=n, logprobs=bool(request.logprobs)
+            ),
+        )
 
-def _prompt(prompt: Any) -> str:
-    """The prompt; without one Ollama would only load the model."""
-    if prompt is None or prompt == "":
+    def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:
+        """How many choices to answer for each prompt, and to choose them from."""
+        n = self.choices(request.n, "n")
+        tries = self.choices(request.best_of, "best_of") if request.best_of else n
+        if tries < n:
+            raise BadRequest(
+                f"Invalid 'best_of': it must not be below 'n' ({n}), but is {tries}.",
+                code="invalid_value",
+                param="best_of",
+            )
+        return n, tries
+
+    def _made(self, request: openai.CompletionRequest) -> int:
+        """How many calls are made for each prompt."""
+        n, tries = self._choices_and_tries(request)
+        return n if request.stream else tries
+
+    def _raw(self, request: openai.CompletionRequest) -> bool | None:
+        if request.raw is not None:
+            return request.raw or None
+        wish = self.settings.completions_raw
+        plain = not (request.suffix or request.system or request.template)
+        wanted = wish == "always" or (wish == "auto" and bool(request.echo))
+        return True if plain and wanted else None
+
+
+class PlainModels:
+    """The policy that continues prompts as they are for models without a template."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    def __call__(self, exchange: Exchange, call: ollama.GenerateRequest) -> None:
+        """Set ``raw`` where it makes no difference but to a wrapper of no use."""
+        if call.raw or call.suffix or call.system or call.template:
+            return
+        facts = self.catalog.facts(call.model)
+        if facts is not None and facts.template.strip() in _NO_TEMPLATE:
+            call.raw = True
+
+
+def prompts(given: Any) -> list[str]:
+    """All prompts, at least one; without a prompt Ollama would only load the model."""
+    if given is None or given in ("", []):
         raise missing("prompt")
-    if isinstance(prompt, str):
-        return prompt
-    if not isinstance(prompt, list):
-        raise BadRequest(
-            "Invalid type for 'prompt': expected a string.",
-            code="invalid_type",
-            param="prompt",
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, list):
+        raise _invalid("Invalid type for 'prompt': expected a string.", "invalid_type")
+    if not all(isinstance(text, str) for text in given):
+        raise _invalid(
+            "token array prompts are not supported; send text", "unsupported_value"
         )
-    if len(prompt) == 1 and isinstance(prompt[0], str) and prompt[0]:
-        return prompt[0]
-    if all(isinstance(text, str) for text in prompt):
-        message = "arrays of prompts are not supported; send one prompt"
-    else:
-        message = "token array prompts are not supported; send text"
-    raise BadRequest(message, code="unsupported_value", param="prompt")
+    if not all(given):
+        raise missing(f"prompt[{given.index('')}]")
+    return given
+
+
+def _invalid(message: str, code: str) -> BadRequest:
+    return BadRequest(message, code=code, param="prompt")

@@ -1,5 +1,8 @@
 """CompleteWriter: ``/api/generate`` answers as (legacy) Completions."""
 
+import math
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -11,17 +14,27 @@ from .generation import GenerationWriter
 
 
 class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
-    """Writes text completions; reasoning has no place in this dialect."""
+    """Writes text completions; reasoning has no place in this dialect.
+
+    ``echo`` is a text to put before the answer's.
+    """
 
     decoder = msgspec.json.Decoder(ollama.GenerateResponse)
     input_field = "prompt"
     id_prefix = "cmpl-"
 
-    _offset = 0
+    def __init__(self, *arguments: Any, echo: str = "", **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.echo = echo
+        self._offset = 0
 
     def chunks(self, reply: ollama.GenerateResponse) -> bytes:
         """One frame a line with text; the last one also says why it ended."""
         text = reply.response or ""
+        if reply.thinking or self.reasoning.characters:
+            self.reasoning.count(reply.thinking, text)
+        if self.echo:
+            text = self._echoed() + text
         if not (text or reply.logprobs or self.done):
             return b""
         reason = self.finish_reason() if self.done else None
@@ -34,9 +47,17 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
 
     def choice(self, replies: list[ollama.GenerateResponse]) -> openai.CompletionChoice:
         """The choice that all replies make."""
-        text = "".join([reply.response or "" for reply in replies])
+        text = self._echoed() + "".join([reply.response or "" for reply in replies])
+        for reply in replies:
+            self.reasoning.count(reply.thinking, reply.response)
         logprobs = [token for reply in replies for token in reply.logprobs or ()]
         return self._choice(text, logprobs, self.finish_reason())
+
+    def _echoed(self) -> str:
+        """The prompt, once; offsets count from its beginning."""
+        echo, self.echo = self.echo, ""
+        self._offset = len(echo)
+        return echo
 
     def _choice(
         self, text: str, logprobs: list[ollama.Logprob], reason: str | None
@@ -82,3 +103,26 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
             ],
             offsets,
         )
+
+
+def most_probable(
+    choices: list[openai.CompletionChoice], *, of: int, n: int, logprobs: bool
+) -> list[openai.CompletionChoice]:
+    """The best ``n`` of every ``of`` choices by mean log probability, numbered anew.
+
+    What tells no log probabilities comes last; they are left out unless asked for.
+    """
+    kept: list[openai.CompletionChoice] = []
+    for first in range(0, len(choices), of):
+        tried = choices[first : first + of]
+        kept += tried if n == of else sorted(tried, key=_improbability)[:n]
+    for index, choice in enumerate(kept):
+        choice.index = index
+        if not logprobs:
+            choice.logprobs = None
+    return kept
+
+
+def _improbability(choice: openai.CompletionChoice) -> float:
+    tokens = choice.logprobs.token_logprobs if choice.logprobs else []
+    return -sum(tokens) / len(tokens) if tokens else math.inf

@@ -14,6 +14,7 @@ from app.wire import ollama, openai
 
 from . import sse
 from .base import ResponseWriter, encode
+from .reasoning import Reasoning
 
 Reply = TypeVar("Reply", bound=ollama.Reply)
 
@@ -27,13 +28,14 @@ class GenerationWriter(ResponseWriter[Reply]):
     """A writer of text that a model generates.
 
     ``include_usage`` adds OpenAI's usage chunk to a stream; ``model`` is what the
-    answer calls the model, which is what the client called it; ``index`` is the number
-    of the choice that it writes.
+    answer calls the model, which is what the client called it.
     """
 
     says_done = True
     id_prefix: ClassVar[str]
-    #: Whether this choice is the whole answer, which then ends with it.
+    #: The number of the choice that is written, and whether it is the only one: the
+    #: answer then ends with it.
+    index = 0
     alone = True
 
     def __init__(
@@ -44,16 +46,15 @@ class GenerationWriter(ResponseWriter[Reply]):
         model: str,
         stream: bool = False,
         include_usage: bool = False,
-        index: int = 0,
     ) -> None:
         super().__init__(exchange, start_response, stream)
-        self.index = index
         self.id = new_id(self.id_prefix)
         self.created = 0
         self.model = model
         self.include_usage = include_usage
         self.usage = openai.Usage()
         self.done_reason = ""
+        self.reasoning = Reasoning("none")
 
     def accept(self, reply: Reply) -> None:
         """Note when the answer began, whether it is over, and what it used."""
@@ -79,7 +80,9 @@ class GenerationWriter(ResponseWriter[Reply]):
 
     def compose(self, replies: list[Reply]) -> bytes:
         """The payload of a complete answer."""
-        answer = self.completion([self.choice(replies)], self.usage)
+        choice = self.choice(replies)
+        self._divide()
+        answer = self.completion([choice], self.usage)
         if (debug := replies[-1].debug_info) is not None:
             answer.debug_info = debug
         return encode(answer)
@@ -87,7 +90,14 @@ class GenerationWriter(ResponseWriter[Reply]):
     def finish(self) -> bytes:
         """What closes the choice, usage when asked for, and ``[DONE]``."""
         closing = self.closing()
+        self._divide()
         return closing + self.end(self.usage) if self.alone else closing
+
+    def close(self) -> None:
+        """Let go of Ollama's answer, and find out whether it read all of the prompt."""
+        super().close()
+        if self.done:
+            self.exchange.note_cut(self.usage.prompt_tokens)
 
     # ------------------------------------------- one choice of an answer's
 
@@ -104,7 +114,9 @@ class GenerationWriter(ResponseWriter[Reply]):
         """This choice in one piece; raises when it is not complete."""
         replies = self.replies(app, environ)
         self._complete()
-        return self.choice(replies)
+        choice = self.choice(replies)
+        self._divide()
+        return choice
 
     # ---------------------------------------------- meaning, in each dialect
 
@@ -125,6 +137,13 @@ class GenerationWriter(ResponseWriter[Reply]):
         raise NotImplementedError
 
     # --------------------------------------------------------------- shared
+
+    def _divide(self) -> None:
+        """Say how much of the usage was reasoning, where there was any."""
+        if self.reasoning.characters:
+            self.usage.completion_tokens_details = openai.CompletionTokensDetails(
+                self.reasoning.tokens(self.usage.completion_tokens)
+            )
 
     def finish_reason(self) -> str:
         """One of the reasons that OpenAI's clients know."""

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from msgspec import UNSET
+
 from app import fanout
 from app.exchange import Exchange
 from app.wire import openai
@@ -26,9 +28,9 @@ Choose = Callable[[list[Any]], list[Any]]
 class SeveralWriter(ResponseWriter[Any]):
     """Writes one answer of several parts.
 
-    ``parts`` write one choice each and share nothing but what is set here; of each
-    ``prompts`` neighbouring parts with one prompt only the first counts its tokens.
-    ``choose`` may drop choices of a whole answer.
+    ``parts`` write one choice each; of each ``per_prompt`` neighbours with one prompt
+    only the first counts the tokens of that.  ``choose`` may drop choices of a whole
+    answer.  ``at_once`` bounds how many calls run at a time.
     """
 
     def __init__(
@@ -38,16 +40,19 @@ class SeveralWriter(ResponseWriter[Any]):
         parts: list[Part],
         *,
         per_prompt: int,
+        at_once: int,
         choose: Choose = list,
     ) -> None:
         super().__init__(exchange, start_response, parts[0].stream)
         self._parts = parts
         self._per_prompt = per_prompt
+        self._at_once = at_once
         self._choose = choose
         self._calls: fanout.Interleaved[bytes] | None = None
         now = int(time.time())
-        for part in parts:
-            part.alone, part.created, part.id = False, now, parts[0].id
+        for index, part in enumerate(parts):
+            part.alone, part.index = False, index
+            part.created, part.id = now, parts[0].id
 
     def answer_all(
         self, app: WSGIApplication, environs: list[WSGIEnvironment]
@@ -56,12 +61,13 @@ class SeveralWriter(ResponseWriter[Any]):
         pairs = list(zip(self._parts, environs, strict=True))
         if self.stream:
             self._calls = fanout.Interleaved(
-                [partial(part.choice_frames, app, environ) for part, environ in pairs]
+                [partial(part.choice_frames, app, environ) for part, environ in pairs],
+                self._at_once,
             )
             self._frames = self._interleaved(self._calls)
             return self
         jobs = [partial(part.complete_choice, app, environ) for part, environ in pairs]
-        choices = self._choose(fanout.gather(jobs, len(jobs)))
+        choices = self._choose(fanout.gather(jobs, self._at_once))
         return self._send_whole(
             encode(self._parts[0].completion(choices, self._usage()))
         )
@@ -85,4 +91,9 @@ class SeveralWriter(ResponseWriter[Any]):
         completion = sum(usage.completion_tokens for usage in used)
         self.exchange.prompt_tokens = prompt
         self.exchange.completion_tokens = completion
-        return openai.Usage(prompt, completion, prompt + completion)
+        usage = openai.Usage(prompt, completion, prompt + completion)
+        divided = [one.completion_tokens_details for one in used]
+        if known := [one for one in divided if one is not UNSET]:
+            reasoning = sum(one.reasoning_tokens for one in known)
+            usage.completion_tokens_details = openai.CompletionTokensDetails(reasoning)
+        return usage

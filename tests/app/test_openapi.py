@@ -1,0 +1,98 @@
+"""The description at ``/openapi.json``: valid, and of what is really there."""
+
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+from support.ollama import FakeUpstream, Ollama, ask
+from support.stack import linted, stacked
+
+from app.openapi import OPERATIONS, described, document
+from app.wire import openai
+
+
+def test_it_is_valid() -> None:
+    """The document is OpenAPI 3.1 by the rules of that."""
+    validate(document())
+
+
+def test_it_is_served() -> None:
+    """``/openapi.json`` answers with the document, whatever comes before /v1."""
+    answer = ask(stacked(FakeUpstream()), "GET", "/openapi.json")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json == document()
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """No schema is named that is not there, and none is there for nothing."""
+    named: set[str] = set()
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(reference := node.get("$ref"), str):
+                named.add(reference.rpartition("/")[2])
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(document())
+    assert named == set(document()["components"]["schemas"])
+
+
+def test_routes_and_operations_agree() -> None:
+    """Every translated route is described, and every description has its route."""
+    app = linted(Ollama())
+    for operation in OPERATIONS:
+        path = operation.path.replace("{model}", "some/model")
+        wrong = "PATCH"
+        answer = ask(app, wrong, path, {})
+        assert answer.status == 405
+        assert operation.method in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
+def test_needed_fields(operation: Any) -> None:
+    """What the document calls required is refused when it is missing."""
+    for name in operation.needs:
+        path = operation.path
+        good = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+        good |= {"prompt": "x", "input": "x"}
+        known = set(
+            document()["components"]["schemas"][operation.takes.__name__]["properties"]
+        )
+        request = {k: v for k, v in good.items() if k in known and k != name}
+        answer = ask(linted(Ollama()), "POST", path, request)
+        assert answer.status == 400
+        assert answer.error["param"] == name
+
+
+def test_types_in_words() -> None:
+    """The page says types in words, and never ``null``."""
+    fields = {
+        field.name: field
+        for operation, listed in described()
+        if operation.takes is openai.ChatCompletionRequest
+        for field in listed
+    }
+    assert fields["messages"].type == "list of Message"
+    assert fields["messages"].needed
+    assert fields["stop"].type == "string or list of string"
+    assert not fields["stop"].needed
+    assert not any("null" in field.type for field in fields.values())
+
+
+def test_the_page() -> None:
+    """``/docs`` shows every operation and every field, without anything from afar."""
+    answer = ask(stacked(FakeUpstream()), "GET", "/docs")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    page = answer.body.decode()
+    for operation, fields in described():
+        assert f"{operation.method} {operation.path}" in page
+        for field in fields:
+            assert f"<code>{field.name}</code>" in page
+    assert "<script" not in page
+    assert "//" not in page.replace("https://", "", 0).split("<body>")[1]

@@ -1,0 +1,488 @@
+"""Images by URL: what a server may answer, and what it costs at most."""
+
+import gzip
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+import gevent.ssl
+import pytest
+from support.faulty import PATIENCE, Faulty, Peer
+from support.pictures import (
+    GIF,
+    JPEG,
+    PNG,
+    PUBLIC,
+    WEBP,
+    Net,
+    Web,
+    canary,
+    local,
+    moved,
+    page,
+    text,
+)
+
+import app.fetch
+from app.fetch import Cache, ImageFetcher
+from app.pictures import MAX_IMAGE
+from app.targets import FetchError
+
+
+def fetched(web: Faulty, path: str = "/", **settings: Any) -> str | FetchError:
+    """What becomes of one URL of a server, by a fetcher of its own."""
+    url = f"{web.url}{path}"
+    return local(web, **settings).fetch_all([url])[url]
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (PNG, "image/png"),
+        (JPEG, "image/jpeg"),
+        (JPEG, "image/jpg"),
+        (GIF, "image/gif"),
+        (WEBP, "image/webp"),
+        (PNG, "IMAGE/PNG; charset=binary"),
+        (PNG, "application/octet-stream"),
+        (PNG, "binary/octet-stream"),
+        (PNG, "image/jpeg"),
+    ],
+)
+def test_images(image: bytes, kind: str) -> None:
+    """An image comes back as base64; its bytes count, not what it is called."""
+    with Web({"/": page(image, kind=kind)}) as web:
+        assert fetched(web) == text(image)
+
+
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+WHOLE = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(PNG), PNG)
+
+
+def test_framings() -> None:
+    """Chunked bodies, and those that end with the connection, are read as well."""
+    until_closed = b"HTTP/1.0 200 OK\r\nContent-Type: image/png\r\n\r\n" + PNG
+    with Web({"/": WHOLE, "/old": until_closed}) as web:
+        assert fetched(web) == fetched(web, "/old") == text(PNG)
+
+
+def test_what_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The request says only what it must: no proxy, password or cookie takes part."""
+    (tmp_path / ".netrc").write_text("default login a password b\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    with canary() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        once = moved("/b?c", set_cookie="a=b")
+        with Web({"/a": once, "/b?c": page()}) as web:
+            assert fetched(web, "/a#d") == text(PNG)
+            sent = [head.split("\r\n") for head in web.heads]
+    assert [lines[0] for lines in sent] == ["GET /a HTTP/1.1", "GET /b?c HTTP/1.1"]
+    for lines in sent:
+        assert sorted(lines[1:-2]) == [
+            "Accept-Encoding: identity",
+            "Accept: image/*",
+            "Connection: close",
+            f"Host: 127.0.0.1:{web.port}",
+            "User-Agent: Pannier (fetches an image for a chat)",
+        ]
+
+
+HTML = b"<!DOCTYPE html><html><body>secret</body></html>"
+BAD = {
+    "html": page(HTML, kind="text/html"),
+    "html named png": page(HTML),
+    "svg": page(b'<svg xmlns="http://www.w3.org/2000/svg"/>', kind="image/svg+xml"),
+    "svg named png": page(b'<svg xmlns="http://www.w3.org/2000/svg"/>'),
+    "pdf": page(b"%PDF-1.7\n%", kind="application/pdf"),
+    "pdf named png": page(b"%PDF-1.7\n%"),
+    "bmp": page(b"BM" + b"\x00" * 60, kind="image/bmp"),
+    "wave": page(b"RIFF\x20\x00\x00\x00WAVEfmt " + b"\x00" * 20, kind="image/webp"),
+    "png named html": page(kind="text/html"),
+    "no type": page(kind=""),
+    "empty": page(b""),
+    "short": page(PNG[:7]),
+    "gzip": page(gzip.compress(PNG), content_encoding="gzip"),
+    "gzip unnamed": page(gzip.compress(PNG)),
+    "identity, gzip": page(content_encoding="identity, gzip"),
+    "not found": page(status="404 Not Found"),
+    "error": page(status="500 Oops"),
+    "partial": page(status="206 Partial Content"),
+    "created": page(status="201 Created"),
+    "not modified": page(b"", status="304 Not Modified"),
+    "no place": page(b"", status="302 Found"),
+    "cut off": page()[:-1],
+    "cut off chunk": WHOLE[:-20],
+    "no last chunk": WHOLE[:-5],
+    "bad chunk": CHUNKED + b"zz\r\n",
+    "nothing": b"",
+    "no http": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "bad length": b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    "many fields": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+    "long line": b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_no_image(name: str) -> None:
+    """What is not one whole image is none."""
+    with Web({"/": BAD[name]}) as web:
+        assert isinstance(fetched(web), FetchError)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects(status: int) -> None:
+    """Redirects are followed, absolute and relative ones, three at most."""
+    go = f"{status} Go"
+    pages = {f"/{n}": moved(f"/{n + 1}", go) for n in range(4)} | {"/4": page()}
+    with Web({**pages, "/x/y": moved("../3", go)}) as web:
+        web.pages = {**web.pages, "/1": moved(f"{web.url}/2", go)}
+        assert fetched(web, "/x/y") == fetched(web, "/1") == text(PNG)
+        assert str(fetched(web, "/0")) == "too many redirects"
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "ftp://127.0.0.1/",
+        "file:///etc/passwd",
+        "data:image/png;base64,iVBORw0KGgo=",
+        "//user@127.0.0.1/",
+        "http://[::1",
+        "http://127.0.0.1 /",
+        "",
+    ],
+)
+def test_redirects_elsewhere(to: str) -> None:
+    """A redirect leads to http and https, and is read as strictly as any URL."""
+    with Web({"/": moved(to)}) as web:
+        assert isinstance(fetched(web), FetchError)
+        assert len(web.heads) == 1 or to == ""
+
+
+def test_a_redirect_in_raw_bytes() -> None:
+    """A place that is not ASCII is asked for by the bytes it was given in."""
+    raw = moved("PLACE").replace(b"PLACE", "/ü".encode())
+    with Web({"/": raw, "/%C3%BC": page()}) as web:
+        assert fetched(web) == text(PNG)
+
+
+def test_a_redirect_to_another_server() -> None:
+    """A redirect to a server that is not allowed is not followed."""
+    with canary() as other, Web({"/": moved(f"{other.url}/")}) as web:
+        assert "is not opened" in str(fetched(web))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_bomb(told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image without end is left as soon as it is too large, or says that it is."""
+    limit = 256 * 1024
+    monkeypatch.setattr(app.fetch, "MAX_IMAGE", limit)
+    sent = [0]
+
+    def endless(peer: Peer) -> None:
+        length = b"Content-Length: 9999999999\r\n" if told else b""
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n" + length + b"\r\n")
+        block = PNG + b"\x00" * 65536
+        while True:  # until the client leaves
+            peer.send(block)
+            sent[0] += len(block)
+
+    with Web({"/": endless}) as web:
+        assert str(fetched(web)) == f"127.0.0.1: more than {limit} bytes"
+    # What lay in the buffers between was sent, but not for long.
+    assert sent[0] < 16 * 1024 * 1024
+
+
+def test_the_largest_image() -> None:
+    """20 MiB are taken, one byte more is not."""
+    largest = PNG + b"\x00" * (MAX_IMAGE - len(PNG))
+    with Web({"/": page(largest), "/more": page(largest + b"\x00")}) as web:
+        assert len(fetched(web)) == len(text(largest))
+        assert isinstance(fetched(web, "/more"), FetchError)
+
+
+def test_all_images_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of one request have a limit in bytes of their own."""
+    monkeypatch.setattr(app.fetch, "MAX_TOGETHER", 3 * len(PNG))
+    with Web({f"/{n}": page() for n in range(4)}) as web:
+        urls = [f"{web.url}/{n}" for n in range(4)]
+        found = list(local(web).fetch_all(urls).values())
+        assert [isinstance(one, str) for one in found].count(True) == 3
+        assert "together" in str(next(one for one in found if one != text(PNG)))
+
+
+def silent(peer: Peer) -> None:
+    """Say nothing until the client leaves."""
+    peer.gone()
+
+
+def dripping(data: bytes) -> Any:
+    """Send a byte now and then."""
+
+    def behaviour(peer: Peer) -> None:
+        peer.drip(data, 0.02, threading.Event())
+
+    return behaviour
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [silent, dripping(CHUNKED * 100), dripping(page() + b"\x00" * 10_000)],
+    ids=["silent", "head", "body"],
+)
+def test_too_slow(behaviour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole fetch has a limit in time, however busy the server seems."""
+    monkeypatch.setattr(app.fetch, "ONE", 0.3)
+    begun = time.monotonic()
+    with Web({"/": behaviour}) as web:
+        assert str(fetched(web)) == "it took too long"
+        assert time.monotonic() - begun < PATIENCE
+
+
+def test_no_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All fetches of a request have a limit in time together."""
+    monkeypatch.setattr(app.fetch, "ALL", 0.3)
+    with Web({f"/{n}": silent for n in range(9)}) as web:
+        begun = time.monotonic()
+        found = local(web).fetch_all([f"{web.url}/{n}" for n in range(9)])
+        assert time.monotonic() - begun < PATIENCE
+        assert len(found) == 9
+        assert all(isinstance(one, FetchError) for one in found.values())
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection has a limit in time."""
+    monkeypatch.setattr(app.fetch, "CONNECT", 0.2)
+
+    class Void(Net):
+        def connect(self, address: Any, port: int) -> Any:
+            gevent.sleep(PATIENCE)
+
+    (found,) = Void(1).fetcher().fetch_all([f"http://{PUBLIC}/"]).values()
+    assert str(found) == f"{PUBLIC}: no connection"
+
+
+def test_a_closed_port() -> None:
+    """A connection that is refused is a failure like others."""
+    with Web({}) as web:
+        fetcher = local(web)
+    (found,) = fetcher.fetch_all([f"{web.url}/"]).values()
+    assert "refused" in str(found)
+
+
+class Crowd:
+    """Pages that are answered when ``wanted`` of them are asked for at once."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self.most = self._now = 0
+        self._full = threading.Event()
+        self._lock = threading.Lock()
+
+    def __call__(self, peer: Peer) -> None:
+        """Wait for the others, then answer."""
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        if self._now >= self.wanted:
+            self._full.set()
+        assert self._full.wait(PATIENCE)
+        with self._lock:
+            self._now -= 1
+        peer.send(page())
+
+
+def test_at_once() -> None:
+    """One request fetches four at a time, all requests together eight."""
+    crowd = Crowd(4)
+    with Web({f"/{n}": crowd for n in range(10)}) as web:
+        found = local(web).fetch_all([f"{web.url}/{n}" for n in range(10)])
+        assert set(found.values()) == {text(PNG)}
+    assert crowd.most == 4
+
+    crowd = Crowd(8)
+    with Web({f"/{n}": crowd for n in range(12)}) as web:
+        urls = [f"{web.url}/{n}" for n in range(12)]
+        fetcher = local(web)
+        requests = [
+            gevent.spawn(fetcher.fetch_all, urls[start : start + 4])
+            for start in (0, 4, 8)
+        ]
+        gevent.joinall(requests, timeout=PATIENCE)
+        assert [set(one.value.values()) for one in requests] == [{text(PNG)}] * 3
+    assert crowd.most == 8
+
+
+def test_each_url_once() -> None:
+    """A URL that is named twice is fetched once; the next turn has it already."""
+    with Web({"/a": page(), "/b": page(JPEG)}) as web:
+        a, b = f"{web.url}/a", f"{web.url}/b"
+        fetcher = local(web)
+        assert fetcher.fetch_all([a, b, a]) == {a: text(PNG), b: text(JPEG)}
+        assert fetcher.fetch_all([b, a]) == {a: text(PNG), b: text(JPEG)}
+        assert sorted(web.asked) == ["/a", "/b"]
+        assert fetcher.fetch_all([]) == {}
+
+
+@pytest.mark.parametrize("path", ["/", "/moved"])
+def test_no_store(path: str) -> None:
+    """What must not be stored is fetched again, and so is what failed."""
+    with Web(
+        {
+            "/": page(cache_control="private, NO-STORE"),
+            "/moved": moved("/image", cache_control="no-store"),
+            "/image": page(),
+        }
+    ) as web:
+        fetcher = local(web)
+        for _ in range(2):
+            fetcher.fetch_all([f"{web.url}{path}"])
+        assert web.asked.count(path) == 2
+
+
+def test_failures_are_not_kept() -> None:
+    """An image that could not be had is tried again."""
+    with Web({"/": page(status="503 Later")}) as web:
+        fetcher, url = local(web), f"{web.url}/"
+        assert isinstance(fetcher.fetch_all([url])[url], FetchError)
+        web.pages = {"/": page()}
+        assert fetcher.fetch_all([url])[url] == text(PNG)
+
+
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest images make room, stale ones are gone, sizes add up."""
+    monkeypatch.setattr(app.fetch, "MAX_KEPT", 13)
+    clock = [100.0]
+    monkeypatch.setattr(app.fetch.time, "monotonic", lambda: clock[0])
+    cache = Cache()
+    cache.put("a", "12345")
+    cache.put("b", "12345")
+    cache.put("a", "1234")  # replaced, and now the newest
+    cache.put("c", "12")
+    assert [cache.get(name) for name in "abc"] == ["1234", None, "12"]
+    cache.put("l", "x" * 13)
+    assert [cache.get(name) for name in "acl"] == [None] * 3
+    cache.put("d", "1234567890")
+    clock[0] += app.fetch.KEEP - 1
+    assert cache.get("d") == "1234567890"
+    clock[0] += 1
+    assert cache.get("d") is None
+    cache.put("e", "1")
+    assert list(cache._kept) == ["e"]
+    assert cache._size == 2
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for pics.example with its key, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, path, both = folder / "key", folder / "cert", folder / "both"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+        f"-keyout {key} -out {path} -days 2 -subj /CN=pics.example "
+        "-addext subjectAltName=DNS:pics.example"
+    )
+    subprocess.run(command.split(), check=True, capture_output=True)
+    both.write_text(key.read_text() + path.read_text())
+    return both
+
+
+@pytest.fixture
+def secure(certificate: Path) -> ssl.SSLContext:
+    """A server's TLS context; ``asked`` are the names that clients gave."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.asked = []  # type: ignore[attr-defined]
+    context.sni_callback = lambda sock, name, c: c.asked.append(name)
+    return context
+
+
+@pytest.fixture
+def trusting(certificate: Path) -> Any:
+    """A client's TLS context that trusts the certificate, as it is."""
+    context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certificate)
+    return context
+
+
+NAMES = {"pics.example": [PUBLIC], "other.example": [PUBLIC]}
+
+
+def test_https(secure: Any, trusting: Any) -> None:
+    """Over TLS the address is the checked one, name and certificate the host's."""
+    with Web({"/": page()}, secure) as web:
+        net = Net(web.port, NAMES)
+        url = "https://pics.example/"
+        assert net.fetcher(trusting).fetch_all([url])[url] == text(PNG)
+        assert net.connected == [(PUBLIC, 443)]
+        assert "Host: pics.example\r\n" in web.heads[0]
+    assert secure.asked == ["pics.example"]
+
+
+@pytest.mark.parametrize("host", ["other.example", PUBLIC])
+def test_https_of_another(secure: Any, trusting: Any, host: str) -> None:
+    """A certificate of another host, or of nobody known, ends the fetch."""
+    with Web({"/": page()}, secure) as web:
+        net = Net(web.port, NAMES)
+        url = f"https://{host}/"
+        assert "certificate" in str(net.fetcher(trusting).fetch_all([url])[url])
+        assert web.heads == []
+
+
+def test_https_of_nobody(secure: Any) -> None:
+    """A certificate that nobody vouches for ends the fetch."""
+    with Web({"/": page()}, secure) as web:
+        url = "https://pics.example/"
+        found = Net(web.port, NAMES).fetcher().fetch_all([url])[url]
+        assert "certificate" in str(found)
+        assert web.heads == []
+
+
+def test_from_https_to_http(secure: Any, trusting: Any) -> None:
+    """A redirect from https to http is not followed."""
+    with Web({"/": moved("http://pics.example/")}, secure) as web:
+        net = Net(web.port, NAMES)
+        url = "https://pics.example/"
+        found = net.fetcher(trusting).fetch_all([url])[url]
+        assert str(found) == "pics.example: a redirect from https to http"
+        assert net.connected == [(PUBLIC, 443)]
+
+
+def test_slow_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that never answers the handshake has the same limit in time."""
+    monkeypatch.setattr(app.fetch, "ONE", 0.3)
+    with Faulty(lambda peer: peer.gone()) as web:
+        url = "https://pics.example/"
+        found = Net(web.port, NAMES).fetcher().fetch_all([url])[url]
+        assert str(found) == "it took too long"
+
+
+def test_no_secret_is_told() -> None:
+    """Reasons name hosts, never paths or queries."""
+    with Web({"/s3cret?k=s3cret": page(HTML)}) as web:
+        for url in (
+            f"{web.url}/s3cret?k=s3cret",
+            "http://10.0.0.1/s3cret",
+            "http://s3cret@x.example/",
+            "http://x.example:99999/s3cret",
+            "http://s3cret!/",
+        ):
+            (found,) = local(web).fetch_all([url]).values()
+            assert isinstance(found, FetchError)
+            assert "s3cret" not in str(found)
+
+
+def test_nothing_is_made_before_the_first() -> None:
+    """A fetcher that is never asked has no threads and reads no certificates."""
+    fetcher = ImageFetcher.of(app.fetch.Settings())
+    assert fetcher is not None
+    assert "_tls" not in vars(fetcher)
+    assert "_threads" not in vars(fetcher._gate)

@@ -5,7 +5,7 @@ The model is Ollama's ``openai/openai.go`` (``ToStreamChunks``, ``FinishChunk``,
 why.
 """
 
-from typing import Any, Literal
+from typing import Any
 from wsgiref.types import StartResponse
 
 import msgspec
@@ -17,8 +17,7 @@ from app.wire import ollama, openai
 from . import sse
 from .base import encode
 from .generation import GenerationWriter, choice_logprobs, new_id
-
-ReasoningField = Literal["both", "reasoning", "reasoning_content", "think_tags", "none"]
+from .reasoning import Field, Reasoning, spoken
 
 
 class ChatWriter(GenerationWriter[ollama.ChatResponse]):
@@ -39,8 +38,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         model: str,
         stream: bool = False,
         include_usage: bool = False,
-        index: int = 0,
-        reasoning_field: ReasoningField = "both",
+        reasoning_field: Field = "both",
         service_tier: str | UnsetType = UNSET,
     ) -> None:
         super().__init__(
@@ -49,9 +47,8 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             model=model,
             stream=stream,
             include_usage=include_usage,
-            index=index,
         )
-        self._reasoning_field = reasoning_field
+        self.reasoning = Reasoning("none" if exchange.hidden else reasoning_field)
         self._service_tier = service_tier
         self._begun = False
         self._call_ids: set[str] = set()
@@ -64,11 +61,12 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         message = reply.message or ollama.ReplyMessage()
         frames = []
         logprobs = reply.logprobs
-        if reasoning := self._reasoning(message.thinking):
-            # ``content`` stays as "" beside reasoning, unless more of it follows.
-            empty = UNSET if message.content or message.tool_calls else ""
-            frames.append(self._chunk({"content": empty, **reasoning}, logprobs))
-            logprobs = None
+        if message.thinking:
+            frames.append(self._thought(message, message.thinking, logprobs))
+            hidden = self.reasoning.hidden
+            logprobs = spoken(logprobs, message.content) if hidden else None
+        if self.reasoning.characters and (message.content or message.tool_calls):
+            frames.append(self._turned(message))
         if message.content or logprobs:
             frames.append(self._chunk({"content": message.content or ""}, logprobs))
         for call in message.tool_calls or ():
@@ -77,9 +75,28 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
 
     def closing(self) -> bytes:
         """The finish chunk; one with the role before it if there was none yet."""
-        role = b"" if self._begun else self._chunk({"content": ""})
+        tag = self.reasoning.close()
+        role = b"" if self._begun and not tag else self._chunk({"content": tag})
         choice = openai.ChunkChoice(self.index, openai.Delta(), self.finish_reason())
         return role + self._frame(choice)
+
+    def _thought(
+        self,
+        message: ollama.ReplyMessage,
+        text: str,
+        logprobs: list[ollama.Logprob] | None,
+    ) -> bytes:
+        """The chunk for a piece of reasoning; none where it is hidden."""
+        told = self.reasoning.piece(text)
+        # ``content`` stays as "" beside reasoning, unless more of it follows.
+        empty = UNSET if message.content or message.tool_calls else ""
+        return self._chunk({"content": empty, **told}, logprobs) if told else b""
+
+    def _turned(self, message: ollama.ReplyMessage) -> bytes:
+        """The model goes on to something else than reasoning: that is counted too."""
+        self.reasoning.others += _characters(message)
+        tag = self.reasoning.close()
+        return self._chunk({"content": tag}) if tag else b""
 
     def _call_chunks(self, call: ollama.ReplyToolCall) -> list[bytes]:
         """A call as OpenAI streams it: who is called, then the arguments."""
@@ -134,11 +151,17 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         thinking = "".join([m.thinking or "" for m in messages])
         calls = [self._call(call) for m in messages for call in m.tool_calls or ()]
         logprobs = [token for reply in replies for token in reply.logprobs or ()]
+        told: dict[str, Any] = {}
+        if thinking:
+            told = self.reasoning.whole(thinking)
+            self.reasoning.others = sum(map(_characters, messages))
+            logprobs = spoken(logprobs, content) if self.reasoning.hidden else logprobs
+            content = told.pop("content", "") + content
         message = openai.AnswerMessage(
             "assistant",
             content or (None if calls else ""),
             tool_calls=calls or UNSET,
-            **self._reasoning(thinking),
+            **told,
         )
         choice = openai.Choice(self.index, message, self.finish_reason())
         if logprobs:
@@ -180,13 +203,6 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         self._call_ids.add(call_id)
         return call_id
 
-    def _reasoning(self, text: str | None) -> dict[str, Any]:
-        if not text or self._reasoning_field == "none":
-            return {}
-        if self._reasoning_field == "both":
-            return {"reasoning": text, "reasoning_content": text}
-        return {self._reasoning_field: text}
-
 
 def arguments_of(call: ollama.ReplyToolCall) -> str:
     """A call's arguments as JSON text, which is how OpenAI carries them."""
@@ -194,3 +210,9 @@ def arguments_of(call: ollama.ReplyToolCall) -> str:
     if isinstance(arguments, str):
         return arguments
     return encode({} if arguments is None else arguments).decode()
+
+
+def _characters(message: ollama.ReplyMessage) -> int:
+    """How much of a message is not reasoning."""
+    calls = [arguments_of(call) for call in message.tool_calls or ()]
+    return len(message.content or "") + sum(map(len, calls))

@@ -53,10 +53,15 @@ class Reasoning:
         self._open = False
         return closing
 
+    def count(self, text: str | None, other: str | None) -> None:
+        """Note what was said, where nothing of it is to be placed."""
+        self.characters += len(text or "")
+        self.others += len(other or "")
+
     def tokens(self, completion: int) -> int:
         """About how many of an answer's tokens were reasoning: Ollama does not say."""
-        characters = self.characters + self.others
-        return round(completion * self.characters / characters) if characters else 0
+        share = self.characters / (self.characters + self.others)
+        return min(completion, max(1, round(completion * share)))
 
 
 def spoken(

@@ -327,3 +327,76 @@ def test_a_number_out_of_range_in_an_unknown_field() -> None:
     """The message speaks of the number, not of the whole."""
     error = refused(b'{"nobody":1e999}')
     assert (error.code, "out of range" in error.message) == ("invalid_json", True)
+
+
+def extra(**members: Any) -> dict[str, Any]:
+    """A body's ``extra_body``."""
+    return {"extra_body": members}
+
+
+class Wide(Small):
+    """A request with options."""
+
+    options: dict[str, Any] | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "request_", "lost"),
+    [
+        (extra(), Wide(), []),
+        (extra(text="a", number=5), Wide("a", 5), []),
+        ({"text": "a", **extra(number=5)}, Wide("a", 5), []),
+        ({"text": None, **extra(text="b")}, Wide("b"), []),
+        ({"text": "a", **extra(text="b")}, Wide("a"), ["extra_body.text"]),
+        ({"text": "a", **extra(text=None)}, Wide("a"), []),
+        (extra(what=1, text="a"), Wide("a"), ["extra_body.what"]),
+        ({"what": 1, **extra(what=2)}, Wide(), ["what", "extra_body.what"]),
+        (extra(what=None), Wide(), []),
+        (extra(extra_body={"text": "a"}), Wide(), ["extra_body.extra_body"]),
+        (extra(options={"a": 1}), Wide(options={"a": 1}), []),
+        (
+            {"options": {"a": 1, "b": 2}, **extra(options={"b": 3, "c": 4})},
+            Wide(options={"a": 1, "b": 2, "c": 4}),
+            [],
+        ),
+        (
+            {"anything": {"a": 1}, **extra(anything={"b": 2})},
+            Wide(anything={"a": 1}),
+            ["extra_body.anything"],
+        ),
+        ({"extra_body": 5}, Wide(), ["extra_body"]),
+        ({"extra_body": [{"text": "a"}]}, Wide(), ["extra_body"]),
+    ],
+    ids=str,
+)
+def test_extra_body(body: Any, request_: Wide, lost: list[str]) -> None:
+    """Members of extra_body count where the body is silent; what is lost is named."""
+    assert parse(Wide, msgspec.json.encode(body)) == (request_, lost)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (extra(number="x"), "number"),
+        ({"number": "x", **extra(text="a")}, "number"),
+        (extra(options=[1]), "options"),
+        ({"options": [1], **extra(options={})}, "options"),
+    ],
+    ids=str,
+)
+def test_extra_body_of_wrong_types(body: Any, param: str) -> None:
+    """Types are checked inside extra_body as outside, in the same words."""
+    encoded = msgspec.json.encode(body)
+    with pytest.raises(BadRequest) as caught:
+        parse(Wide, encoded)
+    assert (caught.value.code, caught.value.param) == ("invalid_type", param)
+    assert caught.value.message.startswith(f"Invalid type for '{param}': expected")
+
+
+def test_extra_body_has_the_same_bounds() -> None:
+    """Depth, digits and characters are bounded inside extra_body too."""
+    deep = b'{"extra_body":{"anything":' + b"[" * 127 + b"]" * 127 + b"}}"
+    assert "nested too deeply" in refused(deep).message
+    assert "digits" in refused(b'{"extra_body":{"number":' + b"1" * 21 + b"}}").message
+    assert parse(Small, rb'{"extra_body":{"text":"\ud800"}}')[0].text == "\ufffd"
+    assert "not valid UTF-8" in refused(b'{"extra_body":{"text":"\xff"}}').message

@@ -21,13 +21,16 @@ PIECE = 64 * 1024
 _DRAINED = 64
 
 
-def read_body(environ: WSGIEnvironment, limit: int, seconds: float) -> bytes:
+def read_body(
+    environ: WSGIEnvironment, limit: int, seconds: float, *, form: bool = False
+) -> bytes:
     """The whole body, at most ``limit`` bytes, within ``seconds``.
 
     Raises ``BadRequest``: 413 for a larger body, 408 for a slower one, 415 for one
-    that is encoded or a form, 400 for one that is cut short or badly framed.
+    that is encoded, or a form where ``form`` does not say that one is welcome, 400 for
+    one that is cut short or badly framed.
     """
-    _refuse_other_media(environ)
+    _refuse_other_media(environ, form)
 
     def read() -> bytes:
         # At its limit a stream ends without a word, so its limit is one byte later.
@@ -108,11 +111,11 @@ def _hang_up(environ: WSGIEnvironment) -> None:
     stream.failed = True  # gunicorn's own mark of a body after which nothing is read
 
 
-def _refuse_other_media(environ: WSGIEnvironment) -> None:
+def _refuse_other_media(environ: WSGIEnvironment, form: bool) -> None:
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity"):
         raise _unsupported("The body of the request must not be compressed.")
-    if environ.get("CONTENT_TYPE", "").lower().startswith("multipart/"):
+    if not form and environ.get("CONTENT_TYPE", "").lower().startswith("multipart/"):
         raise _unsupported("The body of the request must be JSON, not a form.")
 
 

@@ -55,14 +55,11 @@ class RewriteMiddleware(Generic[Request]):
     ) -> Iterable[bytes]:
         """Answer one request."""
         exchange = Exchange.of(environ)
-        settings = self.settings
-        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
-        request: Request
-        request, unknown = parse(self.request_type, body)
+        request, unknown = self.read(environ)
         call = self.rewrite(request, exchange)
         exchange.model = call.model
         exchange.ignored += unknown
-        if settings.strict:
+        if self.settings.strict:
             refuse_ignored(exchange.ignored)
         for policy in self.policies:
             policy(exchange, call)
@@ -71,6 +68,12 @@ class RewriteMiddleware(Generic[Request]):
             return explained(exchange, self.path, calls, start_response)
         environs = [calling(environ, self.path, _encode(one)) for one in calls]
         return self.answer(exchange, request, start_response, environs)
+
+    def read(self, environ: WSGIEnvironment) -> tuple[Request, list[str]]:
+        """The request, and the names of its fields that nobody knows."""
+        settings = self.settings
+        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
+        return parse(self.request_type, body)
 
     def rewrite(self, request: Request, exchange: Exchange) -> Any:
         """The call to Ollama for a request; pure but for the exchange's notes."""

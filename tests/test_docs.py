@@ -159,6 +159,7 @@ ENDPOINTS = {
     "POST /v1/chat/completions": openai.ChatCompletionRequest,
     "POST /v1/completions": openai.CompletionRequest,
     "POST /v1/embeddings": openai.EmbeddingRequest,
+    "POST /v1/audio/transcriptions": openai.TranscriptionRequest,
 }
 
 

@@ -160,7 +160,12 @@ def _made_up(
 
 
 _SIM_PART = re.compile(r"(tps|chunks|dims|load|bytes)(\d+(?:\.\d+)?)")
-_SIM_CAPABILITIES = {"think": "thinking", "tools": "tools", "vision": "vision"}
+_SIM_CAPABILITIES = {
+    "audio": "audio",
+    "think": "thinking",
+    "tools": "tools",
+    "vision": "vision",
+}
 
 
 def _implicit(name: Name) -> Model | None:

@@ -21,6 +21,8 @@ _OPENINGS = (
     "About “{}”: it depends.",
     "Let me think about “{}” for a moment.",
 )
+#: What a model that hears hears.
+HEARD = "The quick brown fox jumps over the lazy dog."
 _SPLIT = re.compile(r"</?(?:think|tool_call)>|\s*\w+|\s*(?:(?!<)[^\w\s])+|\s*<|\s+$")
 
 
@@ -80,6 +82,8 @@ def _content(call: Any) -> str:
     images = _last(call).get("images", [])
     if images and "vision" in call.model.capabilities:
         return _seen(images) + _short(said, 24)
+    if images and "audio" in call.model.capabilities:
+        return HEARD
     chosen = _OPENINGS[seed_of(call.seed, call.text) % len(_OPENINGS)]
     return chosen.format(_short(said, 24))
 

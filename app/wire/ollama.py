@@ -32,7 +32,10 @@ class ToolCall(Struct, omit_defaults=True):
 
 
 class Message(Struct, omit_defaults=True):
-    """One message of a conversation.  ``images`` are base64 with padding."""
+    """One message of a conversation.
+
+    ``images``, audio among them, are base64 with padding.
+    """
 
     role: str
     content: str

@@ -25,6 +25,9 @@ from .answers import (
     ModelDeleted,
     TokenLogprob,
     TopLogprob,
+    Transcription,
+    TranscriptionUsage,
+    TranscriptionVerbose,
     Usage,
 )
 from .requests import (
@@ -46,6 +49,7 @@ from .requests import (
     StreamOptions,
     Tool,
     ToolCall,
+    TranscriptionRequest,
 )
 
 __all__ = [
@@ -91,5 +95,9 @@ __all__ = [
     "Tool",
     "ToolCall",
     "TopLogprob",
+    "Transcription",
+    "TranscriptionRequest",
+    "TranscriptionUsage",
+    "TranscriptionVerbose",
     "Usage",
 ]

@@ -240,3 +240,29 @@ class ErrorResponse(Struct):
     """The envelope of an error, whole or as the last event of a stream."""
 
     error: Error
+
+
+class TranscriptionUsage(Struct, kw_only=True):
+    """Tokens of one transcription."""
+
+    type: str = "tokens"
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class Transcription(Struct):
+    """The answer of Audio Transcriptions."""
+
+    text: str
+    usage: TranscriptionUsage
+
+
+class TranscriptionVerbose(Struct, kw_only=True):
+    """The longer answer; models here do not tell times, so ``segments`` is empty."""
+
+    task: str = "transcribe"
+    language: str
+    duration: float
+    text: str
+    segments: list[Any] = []

@@ -232,7 +232,29 @@ class EmbeddingRequest(Struct, kw_only=True):
     encoding_format: str | None = None
 
     options: dict[str, Any] | None = None
+    num_ctx: int | float | None = None
     keep_alive: str | int | float | None = None
     truncate: bool | None = None
 
     user: str | None = None
+
+
+class TranscriptionRequest(Struct, kw_only=True):
+    """``POST /v1/audio/transcriptions``, a form; ``file`` is the recording itself."""
+
+    file: bytes | None = None
+    model: str | None = None
+    response_format: str | None = None
+    language: str | None = None
+    prompt: str | None = None
+    temperature: float | None = None
+
+    # No effect: named to the client.
+    stream: bool | None = None
+    chunking_strategy: Any = None
+    include: Any = None
+    keywords: Any = None
+    known_speaker_names: Any = None
+    known_speaker_references: Any = None
+    languages: Any = None
+    timestamp_granularities: Any = None

@@ -133,7 +133,7 @@ class Catalog:
         return wanted in self._list_with(wanted)
 
     def first_chat_model(self) -> str | None:
-        """The first model of Ollama's list (newest first) that generates text."""
+        """The model that was changed last, of those that generate text."""
         for model in self._listed.get(LIST_AGE).values():
             facts = self.facts(model.called)
             if facts is not None and facts.chats:
@@ -149,7 +149,12 @@ class Catalog:
 
     def _ask_list(self) -> _Listed | None:
         answer = self._ask(_decode_list, "GET", "/api/tags")
-        return None if answer is None else _by_key(answer, _decode_listed)
+        if answer is None:
+            return None
+        # Ollama's order of models of the same second is another at every call.
+        listed = sorted(_by_key(answer, _decode_listed).items())
+        listed.sort(key=lambda item: ollama.epoch(item[1].modified_at), reverse=True)
+        return dict(listed)
 
     def _ask_loaded(self) -> dict[str, int]:
         answer = self._ask(_decode_list, "GET", "/api/ps")

@@ -1,3 +1,4 @@
+import itertools
 import json
 import threading
 from typing import Any
@@ -290,11 +291,16 @@ def test_loaded() -> None:
     assert catalog.loaded("m") is None
 
 
-def test_the_first_chat_model() -> None:
-    """It is the first of the list that generates text."""
-    control = Control("e:latest", "b:latest", "a:latest")
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_the_first_chat_model(order: tuple[int, ...]) -> None:
+    """It is the newest that generates text, however Ollama orders the same second."""
+    control = Control("e:latest", "b:latest", "a:latest", "z:latest")
+    seconds = [9, 5, 5, 1]
+    for model, second in zip(control.tags, seconds, strict=True):
+        model["modified_at"] = f"2026-01-02T03:04:0{second}.{order[0]}Z"
+    control.tags = [control.tags[place] for place in order]
     control.shown["e:latest"] = SHOWN | {"capabilities": ["embedding"]}
-    assert catalog_of(control).first_chat_model() == "b:latest"
+    assert catalog_of(control).first_chat_model() == "a:latest"
 
 
 def test_the_first_chat_model_of_an_old_ollama() -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from . import ollama_host
 from .aliases import aliases
+from .targets import listed
 
 
 class SettingsError(ValueError):
@@ -144,9 +145,21 @@ def _aliases(given: Given) -> str:
     return given.text
 
 
+def _image_hosts(given: Given) -> str:
+    try:
+        listed(given.text)
+    except ValueError as exc:
+        raise SettingsError(
+            f"{given.named}: {str(exc)!r} is no host and no host:port;"
+            " example.com,10.0.0.5:9000 would be a list of two."
+        ) from None
+    return given.text
+
+
 _CHECKS: dict[str, Callable[[Given], str]] = {
     "aliases": _aliases,
     "host": _host,
+    "image_hosts": _image_hosts,
     "upstream_api_key": _api_key,
     "upstream_url": _upstream_url,
 }

@@ -15,6 +15,7 @@ TYPES = (
     openai.ChatCompletionRequest,
     openai.CompletionRequest,
     openai.EmbeddingRequest,
+    openai.TranscriptionRequest,
 )
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 CHAT = "/v1/chat/completions"

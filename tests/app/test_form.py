@@ -63,10 +63,11 @@ START = f"--{BOUNDARY}\r\n".encode()
         START,
         START + b"X: y\r\n\r\nvalue\r\n" + START,
         START + b"Content-Disposition: form-data\r\n\r\nv\r\n" + START[:-2] + b"--",
+        START + b"Content-Disposition: x; filename=f\r\n\r\nv\r\n" + START[:-2] + b"--",
         START + b"Content-Disposition: \xff\r\n\r\nv\r\n" + START[:-2] + b"--",
         START + b"Content-Disposition: form-data; name=a\r\nvalue",
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_malformed(body: bytes) -> None:
     """A form that is cut, nameless or no form inside is a 400."""

@@ -212,6 +212,7 @@ def test_large_files() -> None:
         assert answer.status == status
         if status == 413:
             assert answer.error["code"] == "request_too_large"
+            assert answer.error["param"] == "file"
 
 
 def test_explained() -> None:

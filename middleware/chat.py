@@ -1,39 +1,69 @@
 """ChatMiddleware: Chat Completions over Ollama's ``/api/chat``."""
 
-from wsgiref.types import StartResponse
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication
 
 from msgspec import UNSET
 
 from app.exchange import Exchange
+from app.settings import Settings
 from app.wire import ollama, openai
 from writers.chat import ChatWriter
+from writers.forced import ForcedCallWriter
 
-from .content import messages
-from .generation import GenerationMiddleware, alternatives, includes_usage
-from .tools import tools
+from .base import DEFAULTS, Policy
+from .choice import call_form, choice
+from .content import image_urls, messages
+from .forced_calls import force, forced, refused, remind
+from .formats import answer_check
+from .generation import GenerationMiddleware, bounded, includes_usage
+from .images import Fetch, fetched
 
 MAX_TOP_LOGPROBS = 20
 
 
 class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
-    """``POST /v1/chat/completions``."""
+    """``POST /v1/chat/completions``; ``fetch`` gets images that are given by URL."""
 
     request_type = openai.ChatCompletionRequest
     path = "/api/chat"
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        policies: Iterable[Policy] = (),
+        settings: Settings = DEFAULTS,
+        fetch: Fetch | None = None,
+    ) -> None:
+        super().__init__(app, policies, settings)
+        self.fetch = fetch
 
     def rewrite(
         self, request: openai.ChatCompletionRequest, exchange: Exchange
     ) -> ollama.ChatRequest:
         """The call to ``/api/chat``."""
-        return ollama.ChatRequest(
+        chosen = choice(request, exchange.ignored)
+        must = self.settings.tool_choice if chosen.must else None
+        if must == "reject":
+            raise refused(request)
+        call = ollama.ChatRequest(
             **self.common(request, exchange),
-            messages=messages(request.messages, exchange.ignored),
-            tools=tools(request, exchange.ignored),
+            messages=messages(
+                request.messages,
+                exchange.ignored,
+                fetched(image_urls(request.messages), self.fetch),
+            ),
+            tools=[tool.native() for tool in chosen.tools] or None,
             logprobs=request.logprobs,
-            top_logprobs=alternatives(
-                request.top_logprobs, "top_logprobs", MAX_TOP_LOGPROBS
+            top_logprobs=bounded(
+                request.top_logprobs, "top_logprobs", 0, MAX_TOP_LOGPROBS
             ),
         )
+        if must == "emulate":
+            exchange.ignored += force(call, chosen, request)
+        elif must == "hint":
+            remind(call, chosen)
+        return call
 
     def writer(
         self,
@@ -42,7 +72,9 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
         start_response: StartResponse,
     ) -> ChatWriter:
         """A ``ChatWriter`` for what was asked."""
-        return ChatWriter(
+        chosen = choice(request, [])
+        forcing = chosen.must and self.settings.tool_choice == "emulate"
+        writer = (ForcedCallWriter if forcing else ChatWriter)(
             exchange,
             start_response,
             model=exchange.model,
@@ -50,4 +82,10 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
             include_usage=includes_usage(request),
             reasoning_field=self.settings.reasoning_field,
             service_tier="default" if request.service_tier else UNSET,
+            form=call_form(request, chosen.tools),
         )
+        if isinstance(writer, ForcedCallWriter):
+            writer.forced = forced(chosen, request)
+        else:
+            writer.check = answer_check(request)
+        return writer

@@ -5,6 +5,7 @@ collected in order (specification: chat, section 2).
 """
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from app.errors import BadRequest
 from app.wire import ollama, openai
 from app.wire.decoding import decode
 
-from .images import base64_of, image
+from .images import Fetched, Images, base64_of, is_url
 from .validation import missing
 
 _ROLES = {
@@ -33,11 +34,14 @@ _arguments_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def messages(
-    given: list[openai.Message] | None, ignored: list[str]
+    given: list[openai.Message] | None,
+    ignored: list[str],
+    fetched: Fetched | None = None,
 ) -> list[ollama.Message]:
     """The conversation in Ollama's form; raises ``BadRequest`` naming the message.
 
-    What a message says to no effect is added to ``ignored``.
+    What a message says to no effect is added to ``ignored``.  ``fetched`` holds what
+    became of the ``image_urls``; ``None`` means that none are fetched here.
     """
     if not given:
         raise BadRequest(
@@ -50,15 +54,40 @@ def messages(
             param="messages",
         )
     names = _called_names(given)
+    images = Images(fetched)
     ignored += [
         f"messages[{index}].audio"
         for index, message in enumerate(given)
         if message.audio is not None
     ]
     return [
-        _message(message, f"messages[{index}]", names)
+        _message(message, f"messages[{index}]", names, images)
         for index, message in enumerate(given)
     ]
+
+
+def image_urls(given: list[openai.Message] | None) -> list[str]:
+    """The URLs of images that would have to be fetched, each once."""
+    found = [
+        url
+        for message in given or ()
+        if isinstance(message.content, list)
+        for url in _urls(message.content)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _urls(parts: list[openai.ContentPart]) -> Iterator[str]:
+    for part in parts:
+        if part.type == "image_url":
+            url = _image_url(part)
+            if url is not None and is_url(url):
+                yield url
+
+
+def _image_url(part: openai.ContentPart) -> str | None:
+    url = part.image_url
+    return url.url if isinstance(url, openai.ImageURL) else url
 
 
 def _called_names(given: list[openai.Message]) -> dict[str, str]:
@@ -67,20 +96,20 @@ def _called_names(given: list[openai.Message]) -> dict[str, str]:
         call.id: call.function.name
         for message in given
         for call in _calls(message)
-        if call.id
+        if call.id and call.function
     }
 
 
 def _message(
-    message: openai.Message, param: str, names: dict[str, str]
+    message: openai.Message, param: str, names: dict[str, str], images: Images
 ) -> ollama.Message:
     role = _role(message.role, param)
-    content, images = _content(message, role, param)
+    content, pictures = _content(message, role, param, images)
     native = ollama.Message(
         role=role,
         content=content,
         thinking=_reasoning(message),
-        images=images or None,
+        images=pictures or None,
         tool_calls=_tool_calls(_calls(message), param) or None,
     )
     if role == "tool":
@@ -103,7 +132,9 @@ def _role(role: str | None, param: str) -> str:
     return known
 
 
-def _content(message: openai.Message, role: str, param: str) -> tuple[str, list[str]]:
+def _content(
+    message: openai.Message, role: str, param: str, images: Images
+) -> tuple[str, list[str]]:
     content = message.content
     if isinstance(content, str):
         return content, []
@@ -122,31 +153,30 @@ def _content(message: openai.Message, role: str, param: str) -> tuple[str, list[
             code="invalid_value",
             param=f"{param}.content",
         )
-    return _joined(content, f"{param}.content")
-
-
-def _joined(parts: list[openai.ContentPart], param: str) -> tuple[str, list[str]]:
     texts: list[str] = []
-    images: list[str] = []
-    for index, part in enumerate(parts):
-        _take(part, f"{param}[{index}]", texts, images)
-    return _BETWEEN_TEXTS.join(texts), images
+    pictures: list[str] = []
+    for index, part in enumerate(content):
+        _take(part, f"{param}.content[{index}]", texts, pictures, images)
+    return _BETWEEN_TEXTS.join(texts), pictures
 
 
 def _take(
-    part: openai.ContentPart, param: str, texts: list[str], images: list[str]
+    part: openai.ContentPart,
+    param: str,
+    texts: list[str],
+    pictures: list[str],
+    images: Images,
 ) -> None:
-    """Put one part where it belongs: among the texts or among the images."""
+    """Put one part where it belongs: among the texts or among the pictures."""
     if part.type in ("text", "input_text", "output_text"):
         texts.append(_required(part.text, param))
     elif part.type == "refusal":
         texts.append(_required(part.refusal, param))
     elif part.type == "image_url":
-        url = part.image_url
-        given = url.url if isinstance(url, openai.ImageURL) else url
-        images.append(image(_required(given, param), f"{param}.image_url"))
+        url = _required(_image_url(part), param)
+        pictures.append(images.take(url, f"{param}.image_url"))
     elif part.type == "input_audio":
-        images.append(_audio(part.input_audio, f"{param}.input_audio"))
+        pictures.append(_audio(part.input_audio, f"{param}.input_audio"))
     elif part.type == "file":
         texts.append(_text_file(part.file, f"{param}.file"))
     else:
@@ -203,27 +233,38 @@ def _reasoning(message: openai.Message) -> str:
 
 def _calls(message: openai.Message) -> list[openai.ToolCall]:
     """The calls of a message, the one in the older field among them."""
-    calls = message.tool_calls or []
+    calls = [_as_function(call) for call in message.tool_calls or ()]
     if message.function_call is None:
         return calls
     return [*calls, openai.ToolCall(function=message.function_call)]
 
 
+def _as_function(call: openai.ToolCall) -> openai.ToolCall:
+    """A custom tool's call as that of the function it was offered as."""
+    if call.custom is None or call.function is not None:
+        return call
+    arguments = {"input": call.custom.input}
+    function = openai.FunctionCall(call.custom.name, arguments)
+    return openai.ToolCall(function, id=call.id)
+
+
 def _tool_calls(calls: list[openai.ToolCall], param: str) -> list[ollama.ToolCall]:
     return [
         ollama.ToolCall(
-            ollama.ToolCallFunction(
-                call.function.name,
-                _arguments(
-                    call.function.arguments,
-                    f"{param}.tool_calls[{index}].function.arguments",
-                ),
-                index,
-            ),
+            _called(call.function, f"{param}.tool_calls[{index}].function", index),
             call.id or "",
         )
         for index, call in enumerate(calls)
     ]
+
+
+def _called(
+    function: openai.FunctionCall | None, param: str, index: int
+) -> ollama.ToolCallFunction:
+    if function is None:
+        raise missing(param)
+    arguments = _arguments(function.arguments, f"{param}.arguments")
+    return ollama.ToolCallFunction(function.name, arguments, index)
 
 
 def _arguments(given: str | dict[str, Any] | None, param: str) -> dict[str, Any]:

@@ -1,46 +1,71 @@
 import base64
 import os
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.ollama import CHAT, Ollama, ask
+from support.pictures import GIF, JPEG, PNG, WEBP, Net, Web, canary, page, text
 
+import middleware.images
 from app.errors import BadRequest
-from middleware.images import base64_of, image
+from app.targets import FetchError
+from middleware.chat import ChatMiddleware
+from middleware.errors import ErrorMiddleware
+from middleware.images import MAX_URLS, Images, base64_of, fetched
 
-JPEG = "/9j/4AAQSkZJRg=="
-PNG = "iVBORw0KGgo="
+P = "messages[3].content[1].image_url"
+PNG_8 = "iVBORw0KGgo="  # the first eight bytes, which make a PNG
+JPEG_10 = "/9j/4AAQSkZJRg=="
+
+
+def image(url: str, param: str = P) -> str:
+    """One image where nothing is fetched."""
+    return Images(None).take(url, param)
+
+
+def refused(url: str) -> BadRequest:
+    """Why a text is no image."""
+    with pytest.raises(BadRequest) as caught:
+        image(url)
+    assert (caught.value.status, caught.value.code) == (400, "invalid_image")
+    assert caught.value.param == P
+    return caught.value
 
 
 @pytest.mark.parametrize(
     ("url", "want"),
     [
-        (f"data:image/png;base64,{PNG}", PNG),
-        (f"data:image/jpeg;base64,{JPEG}", JPEG),
-        (f"data:image/jpg;base64,{JPEG}", JPEG),
-        ("data:image/webp;base64,UklGRg==", "UklGRg=="),
-        ("data:image/gif;base64,R0lGODlh", "R0lGODlh"),
-        ("data:image/anything;base64,AAAA", "AAAA"),
-        ("data:;base64,AAAA", "AAAA"),
-        ("DATA:IMAGE/PNG;BASE64,AAAA", "AAAA"),
-        ("data:image/PNG;base64,AAAA", "AAAA"),
-        ("data:image/png;charset=utf-8;base64,AAAA", "AAAA"),
-        ("data:image/png; charset=utf-8; base64,AAAA", "AAAA"),
-        ("data:image/png;base64,AAA", "AAA="),
-        ("data:image/png;base64,AA", "AA=="),
-        ("data:image/png;base64,AA=", "AA=="),
-        ("data:image/png;base64,A-_=", "A+/="),
-        ("data:image/png;base64,A-_w", "A+/w"),
-        ("data:image/png;base64,AA AA\r\nBB\tBB", "AAAABBBB"),
-        ("data:image/png;base64,AA==\n", "AA=="),
-        ("AAAA", "AAAA"),
-        (PNG, PNG),
-        (JPEG, JPEG),
-        ("iVBORw0KGgo", PNG),
-        ("A+/w", "A+/w"),
+        (f"data:image/png;base64,{PNG_8}", PNG_8),
+        (f"data:image/jpeg;base64,{JPEG_10}", JPEG_10),
+        (f"data:image/jpg;base64,{JPEG_10}", JPEG_10),
+        (f"data:image/webp;base64,{text(WEBP)}", text(WEBP)),
+        (f"data:image/gif;base64,{text(GIF)}", text(GIF)),
+        (f"data:image/anything;base64,{PNG_8}", PNG_8),
+        (f"data:image/png;base64,{JPEG_10}", JPEG_10),
+        (f"data:;base64,{PNG_8}", PNG_8),
+        (f"DATA:IMAGE/PNG;BASE64,{PNG_8}", PNG_8),
+        (f"data:image/PNG;base64,{PNG_8}", PNG_8),
+        (f"data:image/png;charset=utf-8;base64,{PNG_8}", PNG_8),
+        (f"data:image/png; charset=utf-8; base64,{PNG_8}", PNG_8),
+        ("data:image/png;base64,iVBORw0KGgo", PNG_8),
+        ("data:image/jpeg;base64,_9j_4AAQSkZJRg", JPEG_10),
+        ("data:image/jpeg;base64,_9j_-__-", "/9j/+//+"),
+        ("data:image/jpeg;base64,_9j_-A", "/9j/+A=="),
+        ("data:image/jpeg;base64,_9j_-A=", "/9j/+A=="),
+        ("data:image/png;base64,iVBO Rw0K\r\nGg\to=", PNG_8),
+        (f"data:image/png;base64,{PNG_8}\n", PNG_8),
+        (f"data:image/png;base64,\n{PNG_8}", PNG_8),
+        (PNG_8, PNG_8),
+        (JPEG_10, JPEG_10),
+        ("iVBORw0KGgo", PNG_8),
+        ("_9j_-__-", "/9j/+//+"),
     ],
 )
 def test_spellings(url: str, want: str) -> None:
     """Any spelling becomes standard base64 with padding."""
-    assert image(url, "p") == want
+    assert image(url) == want
 
 
 @pytest.mark.parametrize(
@@ -53,49 +78,252 @@ def test_spellings(url: str, want: str) -> None:
         "data:image/png;base64",
         "data:image/png;base64,",
         "data:image/png;base64,====",
-        "data:image/png,AAAA",
-        "data:image/png;base64;AAAA",
-        "data:text/html;base64,AAAA",
-        "data:application/pdf;base64,AAAA",
+        f"data:image/png,{PNG_8}",
+        f"data:image/png;base64;{PNG_8}",
+        f"data:text/html;base64,{PNG_8}",
+        f"data:application/pdf;base64,{PNG_8}",
         "data:image/png;base64,A",
         "data:image/png;base64,AAAAA",
         "data:image/png;base64,AA!A",
         "data:image/png;base64,AA==AA==",
         "data:image/png;base64,\u00e9\u00e9\u00e9\u00e9",
-        "data:image/png;base64,data:image/png;base64,AAAA",
+        f"data:image/png;base64,data:image/png;base64,{PNG_8}",
         "/etc/passwd",
         "//host/x",
         "file:///etc/passwd",
         "ftp://host/x",
         "javascript:AAAA",
         "C:/x",
+        "http:/x",
+        "http:x",
         "not base64!",
-        "data:image/" + "x" * 300 + ";base64,AAAA",
+        "data:image/" + "x" * 300 + f";base64,{PNG_8}",
         "AAAA\x00",
         "../x",
+        " http://x/",
     ],
 )
 def test_what_is_no_image(url: str) -> None:
     """Anything else is refused in Ollama's words, by its place."""
-    with pytest.raises(BadRequest, match=r"^invalid image input$") as caught:
-        image(url, "messages[3].content[1].image_url")
-    assert caught.value.param == "messages[3].content[1].image_url"
-    assert caught.value.code == "invalid_image"
+    assert refused(url).message == "invalid image input"
+
+
+OTHERS = {
+    "BMP": b"BM\x3a\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00",
+    "HEIC": b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic",
+    "AVIF": b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00",
+    "PDF": b"%PDF-1.7\n%\xe2\xe3",
+    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg">',
+    "TIFF": b"II*\x00\x08\x00\x00\x00",
+    "these bytes": b"\x00\x00\x00\x00",
+}
+UNNAMED = [
+    b"\x00",
+    b"\x89PNG\r\n\x1a",
+    b"\x89PNG\n\n\x1a\n\x00\x00\x00\x00",
+    b"\x00\xff\xd8\xff",
+    b"GIF88a\x01\x00",
+    b"RIFF\x20\x00\x00\x00WAVEfmt ",
+    b"RIFF\x20\x00\x00\x00WEB",
+    b"<?xml version='1.0'?><svg/>",
+    b"<!DOCTYPE html>",
+    b"\x00\x00\x00\x18ftypmp42\x00\x00",
+    b" " + PNG,
+    b"text",
+]
+
+
+@pytest.mark.parametrize("form", ["{}", "data:image/png;base64,{}"])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [*OTHERS.items(), *(("these bytes", data) for data in UNNAMED)],
+)
+def test_other_kinds(name: str, data: bytes, form: str) -> None:
+    """What models cannot be shown is refused by its bytes, and the message helps."""
+    assert refused(form.format(text(data))).message == (
+        f"invalid image input in {P}: {name} cannot be read;"
+        " PNG, JPEG, WebP and GIF are accepted"
+    )
 
 
 @pytest.mark.parametrize("url", ["http://x/y.png", "https://x/y", "HTTPS://x"])
-def test_urls_are_not_fetched_yet(url: str) -> None:
+def test_where_nothing_is_fetched(url: str) -> None:
     """A URL gets Ollama's clear answer."""
-    with pytest.raises(BadRequest, match="image URLs are not currently supported"):
-        image(url, "p")
+    assert refused(url).message == (
+        "image URLs are not currently supported, please use base64 encoded data instead"
+    )
 
 
 def test_any_bytes_survive() -> None:
     """What is decoded is what was encoded, whichever alphabet and padding."""
     for size in range(1, 50):
-        data = os.urandom(size)
-        for text in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
-            for spelled in (text.decode(), text.decode().rstrip("=")):
+        data = JPEG[:3] + os.urandom(size)
+        for encoded in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
+            for spelled in (encoded.decode(), encoded.decode().rstrip("=")):
                 assert base64.b64decode(base64_of(spelled, "p")) == data
                 url = f"data:image/png;base64,{spelled}"
-                assert base64.b64decode(image(url, "p")) == data
+                assert base64.b64decode(image(url)) == data
+
+
+def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image has a limit in bytes, and so have all of a request."""
+    monkeypatch.setattr(middleware.images, "MAX_IMAGE", len(PNG) - 1)
+    assert refused(text(PNG)).message == (
+        f"invalid image input in {P}: the image is larger than 0 MiB"
+    )
+    monkeypatch.setattr(middleware.images, "MAX_IMAGE", len(PNG))
+    monkeypatch.setattr(middleware.images, "MAX_TOGETHER", 2 * len(PNG))
+    images = Images({"http://x/": text(PNG)})
+    images.take(text(PNG), "p")
+    images.take("http://x/", "p")
+    with pytest.raises(BadRequest, match="in p: the images are larger than"):
+        images.take("http://x/", "p")
+
+
+def test_what_was_fetched() -> None:
+    """A URL is what was fetched for it, or one text whatever went wrong."""
+    images = Images({"http://x/": text(PNG), "http://y/": FetchError("y: a secret")})
+    assert images.take("http://x/", P) == text(PNG)
+    with pytest.raises(BadRequest) as caught:
+        images.take("http://y/", P)
+    assert caught.value.message == (
+        f"could not fetch the image in {P}: not reachable or not an image"
+    )
+    assert (caught.value.code, caught.value.param) == ("invalid_image", P)
+    assert caught.value.detail == "image: y: a secret"
+
+
+def test_how_many() -> None:
+    """Sixteen URLs are fetched, seventeen are refused before the first fetch."""
+    urls = [f"http://x/{n}" for n in range(MAX_URLS + 1)]
+    assert MAX_URLS == 16
+    found = fetched(urls[:-1], lambda given: dict.fromkeys(given, "x"))
+    assert found == dict.fromkeys(urls[:-1], "x")
+    with pytest.raises(BadRequest, match=r"at most 16 are fetched.* 17\.") as caught:
+        fetched(urls, lambda given: pytest.fail("fetched"))
+    assert (caught.value.code, caught.value.param) == ("invalid_image", "messages")
+
+
+def test_nothing_to_fetch() -> None:
+    """Without URLs nobody is asked."""
+    assert fetched([], lambda given: pytest.fail("fetched")) == {}
+    assert fetched(["http://x/"], None) is None
+
+
+def part(url: Any) -> dict[str, Any]:
+    """A part of a message."""
+    return {"type": "image_url", "image_url": url}
+
+
+def asked(*messages: list[Any], **world: Any) -> tuple[Any, Ollama]:
+    """The answer to a chat of users' messages, and Ollama's side of it."""
+    ollama = Ollama(CHAT)
+    chat = ErrorMiddleware(ChatMiddleware(ollama, **world))
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": parts} for parts in messages],
+    }
+    return ask(chat, "POST", "/v1/chat/completions", body), ollama
+
+
+def test_a_chat_with_urls() -> None:
+    """Images by URL and others keep their order; each URL is fetched once."""
+    with Web({"/a": page(), "/b": page(GIF)}) as web:
+        net = Net(web.port, {"site.example": ["93.184.216.34"]})
+        a, b = "http://site.example/a", "http://site.example/b"
+        said = {"type": "text", "text": "and"}
+        answer, ollama = asked(
+            [part({"url": b}), said, part(text(JPEG)), part(a)],
+            [part({"url": a, "detail": "high"})],
+            fetch=net.fetcher().fetch_all,
+        )
+        assert answer.status == 200
+        assert sorted(web.asked) == ["/a", "/b"]
+    sent = ollama.calls[0].json["messages"]
+    assert [message["images"] for message in sent] == [
+        [text(GIF), text(JPEG), text(PNG)],
+        [text(PNG)],
+    ]
+
+
+def test_a_chat_with_a_bad_url() -> None:
+    """The part that could not be had is named, and Ollama is not asked."""
+    with canary() as inside, Web({"/": page()}) as web:
+        net = Net(web.port, {"site.example": ["93.184.216.34"]})
+        answer, ollama = asked(
+            [part("http://site.example/")],
+            [part(f"http://127.0.0.1:{inside.port}/secret")],
+            fetch=net.fetcher().fetch_all,
+        )
+    assert answer.status == 400
+    place = "messages[1].content[0].image_url"
+    assert answer.error == {
+        "message": f"could not fetch the image in {place}:"
+        " not reachable or not an image",
+        "type": "invalid_request_error",
+        "param": place,
+        "code": "invalid_image",
+    }
+    assert ollama.calls == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1/",
+        "http://nowhere.example/",
+        "http://site.example:22/",
+        "http://site.example/missing",
+        "http://site.example/text",
+        "http://site.example/inside",
+        "http://user:pass@site.example/",
+        "http://127.1/",
+        "http://" + "x" * 3000,
+        "http://",
+        "https://site.example/",
+    ],
+)
+def test_one_text_for_all(url: str) -> None:
+    """Refused, unknown, closed, missing, no image: the answer does not tell."""
+    pages = {
+        "/missing": page(status="404 Not Found"),
+        "/text": page(b"text", kind="text/plain"),
+        "/inside": page(b"", "302 Found", location="http://10.0.0.1/"),
+    }
+    with Web(pages) as web:
+        names = {"site.example": ["93.184.216.34"], "nowhere.example": ["10.0.0.1"]}
+        port = web.port if url.startswith("http:") else 1
+        fetch = Net(port, names).fetcher().fetch_all
+        answer, _ = asked([part(url)], fetch=fetch)
+    assert (answer.status, answer.error["message"]) == (
+        400,
+        "could not fetch the image in messages[0].content[0].image_url:"
+        " not reachable or not an image",
+    )
+
+
+@given(st.text() | st.from_regex(r"(https?://|data:|data:image/)[^\n]{0,40}"))
+def test_any_text(url: str) -> None:
+    """Whatever stands in the place of an image, it is one or a 400 that names it."""
+    fetch = Net(1).fetcher(image_fetch="allowlist").fetch_all
+    answer, ollama = asked([part(url)], fetch=fetch)
+    if answer.status == 200:
+        assert ollama.calls[0].json["messages"][0]["images"]
+    else:
+        assert (answer.status, answer.error["code"]) == (400, "invalid_image")
+        assert answer.error["param"] == "messages[0].content[0].image_url"
+
+
+def test_empty() -> None:
+    """An empty URL is a 400."""
+    for url in ("", {"url": ""}):
+        answer, _ = asked([part(url)])
+        assert (answer.status, answer.error["code"]) == (400, "invalid_image")
+
+
+def test_audio_is_no_image() -> None:
+    """Audio travels beside images and may be anything."""
+    audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    answer, ollama = asked([part(text(PNG)), audio])
+    assert answer.status == 200
+    assert ollama.calls[0].json["messages"][0]["images"] == [text(PNG), "AAAA"]

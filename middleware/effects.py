@@ -22,11 +22,18 @@ class Effect(NamedTuple):
 
 
 _CACHE = "Ollama keeps its prompt cache by itself"
+_PLAIN = "a transcription is its text alone"
 _TRACKING = "there is no account to book it to"
 
 #: Fields that nobody acts on.
 EFFECTLESS: dict[str, Effect] = {
     "audio": Effect("E", "no model here speaks"),
+    "chunking_strategy": Effect("I", "a recording is heard as a whole"),
+    "include": Effect("W", "there is nothing more to include"),
+    "keywords": Effect("W", "`prompt` can hold them"),
+    "known_speaker_names": Effect("W", _PLAIN),
+    "known_speaker_references": Effect("W", _PLAIN),
+    "languages": Effect("W", "`language` and `prompt` can say them"),
     "logit_bias": Effect("W", "Ollama has no such option", ({},)),
     "metadata": Effect("I", "nothing is stored", ({},)),
     "modalities": Effect("I", "answers are text", (["text"], [])),
@@ -38,15 +45,38 @@ EFFECTLESS: dict[str, Effect] = {
     "safety_identifier": Effect("I", _TRACKING),
     "service_tier": Effect("I", "there is one tier", ("auto", "default")),
     "store": Effect("I", "nothing is stored", (False,)),
+    "timestamp_granularities": Effect("W", _PLAIN),
     "user": Effect("I", _TRACKING),
     "verbosity": Effect("I", "models here have no such control"),
     "web_search_options": Effect("W", "nothing here searches the web"),
 }
 _UNKNOWN = Effect("W", "Pannier does not know this field")
+_THOUGHTLESS = Effect("W", "the model does not think")
+_NO_CONTROL = Effect("W", "Ollama has no such control")
 _PARTS = {
+    "chat_template_kwargs": _NO_CONTROL,
+    "chat_template_kwargs.enable_thinking": _THOUGHTLESS,
+    "enable_thinking": _THOUGHTLESS,
+    "logprobs": Effect("W", "a forced call has none"),
     "messages": Effect("I", "audio that a model spoke is not kept"),
+    "output_config": _NO_CONTROL,
+    "output_config.effort": _THOUGHTLESS,
     "reasoning": Effect("I", "Ollama has no such control"),
+    "reasoning.effort": _THOUGHTLESS,
+    "reasoning.enabled": _THOUGHTLESS,
+    "reasoning.max_tokens": _THOUGHTLESS,
+    "reasoning_effort": _THOUGHTLESS,
+    "response_format": Effect("W", "a forced call has a format of its own"),
+    "stream": Effect("W", "this answer comes in one piece"),
     "tools": Effect("W", "only functions can be offered to a model"),
+    "think": _THOUGHTLESS,
+    "thinking": _THOUGHTLESS,
+}
+#: The members that count of objects that may hold anything.
+_HEARD = {
+    "metadata": {"exclude_reasoning", "hide_reasoning"},
+    "output_config": {"effort"},
+    "chat_template_kwargs": {"enable_thinking"},
 }
 
 
@@ -60,10 +90,17 @@ def without_effect(request: msgspec.Struct) -> list[str]:
         for name in _effectless(type(request))
         if (value := getattr(request, name)) is not None
         and value not in EFFECTLESS[name].harmless
+        and not (name in _HEARD and value.keys() <= _HEARD[name])
     ]
     for name in named:
         if EFFECTLESS[name].kind == "E" or _wants_audio(request, name):
             raise unsupported(name)
+    return named + _members_without_effect(request)
+
+
+def _members_without_effect(request: Any) -> list[str]:
+    """Members of objects whose other members count."""
+    named: list[str] = []
     reasoning = getattr(request, "reasoning", None)
     if reasoning is not None:
         named += [
@@ -71,12 +108,16 @@ def without_effect(request: msgspec.Struct) -> list[str]:
             for name in ("summary", "generate_summary")
             if getattr(reasoning, name) is not None
         ]
+    for field in ("output_config", "chat_template_kwargs"):
+        given = getattr(request, field, None) or {}
+        named += [f"{field}.{name}" for name in given if name not in _HEARD[field]]
     return named
 
 
 def effect(name: str) -> Effect:
     """What becomes of a field that is ignored, by its name or its path."""
-    found = EFFECTLESS.get(name) or _PARTS.get(name.partition(".")[0].partition("[")[0])
+    whole = name.partition(".")[0].partition("[")[0]
+    found = EFFECTLESS.get(name) or _PARTS.get(name) or _PARTS.get(whole)
     return found or _UNKNOWN
 
 

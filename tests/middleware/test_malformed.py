@@ -251,7 +251,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     (CHAT, {"top_logprobs": 21}, "top_logprobs", TOO_LARGE),
     (CHAT, {"top_logprobs": 1.5}, "top_logprobs", "invalid_type"),
     (CHAT, {"reasoning_effort": "extreme"}, "reasoning_effort", "invalid_value"),
-    (CHAT, {"reasoning": {"effort": "x"}}, "reasoning_effort", "invalid_value"),
+    (CHAT, {"reasoning": {"effort": "x"}}, "reasoning.effort", "invalid_value"),
     (CHAT, {"messages": None}, "messages", "invalid_value"),
     (CHAT, {"messages": []}, "messages", "invalid_value"),
     (CHAT, {"messages": [None]}, "messages[0]", "invalid_type"),

@@ -1,4 +1,4 @@
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pytest
@@ -7,7 +7,6 @@ from app.errors import BadRequest
 from app.wire import openai
 from middleware.formats import response_format
 from middleware.options import keep_alive, options
-from middleware.thinking import think
 from middleware.validation import MAX_INTEGER
 
 
@@ -172,61 +171,6 @@ def test_bad_keep_alive(value: str) -> None:
     with pytest.raises(BadRequest) as caught:
         keep_alive(value)
     assert caught.value.param == "keep_alive"
-
-
-@pytest.mark.parametrize(
-    ("fields", "want"),
-    [
-        ({}, None),
-        ({"reasoning_effort": ""}, None),
-        ({"reasoning_effort": "none"}, False),
-        ({"reasoning_effort": "minimal"}, "low"),
-        ({"reasoning_effort": "low"}, "low"),
-        ({"reasoning_effort": "medium"}, "medium"),
-        ({"reasoning_effort": "high"}, "high"),
-        ({"reasoning_effort": "xhigh"}, "max"),
-        ({"reasoning_effort": "ultra"}, "max"),
-        ({"reasoning_effort": "max"}, "max"),
-        ({"reasoning": {"effort": "high"}, "reasoning_effort": "low"}, "high"),
-        ({"reasoning": {}, "reasoning_effort": "high"}, None),
-        ({"reasoning": {"effort": None}, "reasoning_effort": "high"}, None),
-        ({"think": True, "reasoning_effort": "none"}, True),
-        ({"think": False, "reasoning_effort": "high"}, False),
-        ({"think": "high"}, "high"),
-    ],
-)
-def test_thinking(fields: dict[str, Any], want: bool | str | None) -> None:
-    """Each effort has its think; Ollama's own field wins."""
-    assert think(request(**fields), "auto") == want
-
-
-@pytest.mark.parametrize(("default", "want"), [("auto", None), ("off", False)])
-def test_thinking_of_a_silent_request(
-    default: Literal["auto", "off"], want: bool | None
-) -> None:
-    """The setting decides where a request does not speak of it."""
-    for silent in ({}, {"reasoning_effort": ""}, {"reasoning": {}}):
-        assert think(request(**silent), default) is want
-    assert think(msgspec.convert({}, openai.CompletionRequest), default) is want
-
-
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"reasoning_effort": "extreme"}, "reasoning_effort"),
-        ({"reasoning_effort": "HIGH"}, "reasoning_effort"),
-        ({"reasoning": {"effort": "x" * 10_000}}, "reasoning_effort"),
-        ({"think": "very"}, "think"),
-        ({"think": ""}, "think"),
-        ({"think": "x" * 10_000}, "think"),
-    ],
-)
-def test_unknown_efforts(fields: dict[str, Any], param: str) -> None:
-    """An unknown effort is refused with the known ones."""
-    with pytest.raises(BadRequest, match="must be") as caught:
-        think(request(**fields), "auto")
-    assert caught.value.param == param
-    assert len(caught.value.message) < 300
 
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}

@@ -275,6 +275,8 @@ EFFORTS = '"minimal", "low", "medium", "high", "xhigh", "ultra", "max", or "none
         ({"think": 1}, "think", "expected"),
         ({"reasoning_effort": "x"}, "reasoning_effort", EFFORTS),
         ({"reasoning_effort": 3}, "reasoning_effort", "expected a string"),
+        ({"reasoning_effort": "HIGH"}, "reasoning_effort", EFFORTS),
+        ({"think": ""}, "think", 'invalid think value: ""'),
         ({"reasoning": {"effort": "Low"}}, "reasoning.effort", EFFORTS),
         ({"reasoning": "high"}, "reasoning", "expected an object"),
         ({"reasoning": {"enabled": "yes"}}, "reasoning.enabled", "expected a boolean"),
@@ -328,6 +330,16 @@ def test_wrong_wishes(
     assert (answer.status, ollama.calls) == (400, [])
     assert answer.error["param"] == param
     assert says in answer.error["message"]
+
+
+@pytest.mark.parametrize(
+    "request_", [{"think": "x" * 10_000}, {"reasoning_effort": "x" * 10_000}], ids=list
+)
+def test_long_wishes(request_: dict[str, Any]) -> None:
+    """A value that is far too long is not repeated in full."""
+    answer, _, _ = chat(request_)
+    assert answer.status == 400
+    assert len(answer.error["message"]) < 300
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,27 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import logs
 from app.catalog import Catalog
+from app.fetch import ImageFetcher
 from app.pages import create_app
 from app.relay import Relay
 from app.settings import Settings
 from app.upstream import Upstream
 
+from .abilities import Abilities
+from .absent import absent_routes
 from .access_log import AccessLogMiddleware
 from .aliases import Aliases
+from .base import Policy
 from .chat import ChatMiddleware
 from .completions import CompletionsMiddleware
 from .embeddings import EmbeddingsMiddleware
 from .errors import ErrorMiddleware
+from .images import Fetch
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
+from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
 from .routes import Route, Routes
+from .transcriptions import TranscriptionsMiddleware
 
 Layer = Callable[[WSGIApplication], WSGIApplication]
 
@@ -35,13 +42,15 @@ def build_stack(settings: Settings) -> WSGIApplication:
     pages = create_app(upstream)
     relay = Relay(upstream, settings)
     catalog = Catalog(upstream.control)
+    images = ImageFetcher.of(settings)
+    fetch = images.fetch_all if images else None
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
             ("*", "/api/", relay),
             *front_door(pages, relay),
-            *openai_routes("/v1", relay, catalog, settings),
-            *openai_routes("", relay, catalog, settings),
+            *openai_routes("/v1", relay, catalog, settings, fetch),
+            *openai_routes("", relay, catalog, settings, fetch),
         ],
     )
     return wrap(
@@ -55,18 +64,36 @@ def build_stack(settings: Settings) -> WSGIApplication:
 
 
 def openai_routes(
-    base: str, relay: Relay, catalog: Catalog, settings: Settings
+    base: str,
+    relay: Relay,
+    catalog: Catalog,
+    settings: Settings,
+    fetch: Fetch | None = None,
 ) -> Iterable[Route]:
     """OpenAI's endpoints under ``base``; policies act in their order."""
-    policies = [Aliases(catalog, settings)]
-    for_chat = [Aliases(catalog, settings, bare=not base)]
-    chat = ChatMiddleware(relay, for_chat, settings)
+    policies: list[Policy] = [
+        Aliases(catalog, settings),
+        Reasoning(catalog.facts, settings),
+    ]
+    for_chat: list[Policy] = [
+        Aliases(catalog, settings, bare=not base),
+        Abilities(catalog.facts),
+        Reasoning(catalog.facts, settings),
+    ]
+    chat = ChatMiddleware(relay, for_chat, settings, fetch)
     completions = CompletionsMiddleware(relay, policies, settings)
     embeddings = EmbeddingsMiddleware(relay, policies, settings)
+    for_audio: list[Policy] = [
+        Aliases(catalog, settings),
+        Abilities(catalog.facts, "file"),
+    ]
+    transcriptions = TranscriptionsMiddleware(relay, for_audio, settings)
     return [
+        *absent_routes(base),
         ("POST", f"{base}/chat/completions", chat),
         ("POST", f"{base}/completions", completions),
         ("POST", f"{base}/embeddings", embeddings),
+        ("POST", f"{base}/audio/transcriptions", transcriptions),
         *model_routes(base, relay, catalog, settings),
     ]
 

@@ -47,7 +47,7 @@ def test_unknown_model(client: openai.OpenAI) -> None:
                         "content": [
                             {
                                 "type": "image_url",
-                                "image_url": {"url": "https://example.com/a.jpg"},
+                                "image_url": {"url": "http://127.0.0.1/a.jpg"},
                             }
                         ],
                     }

@@ -139,14 +139,14 @@ def test_gateway_image(server: Server, tmp_path: Path) -> None:
 
 
 def test_gateway_image_url(server: Server, tmp_path: Path) -> None:
-    """An image by URL is refused in plain words: this version fetches nothing."""
+    """An image by URL is fetched; this one is not there, and that is said plainly."""
     lines = example("gateway.md", "An image by URL", server).splitlines()
     tried = "import openai\ntry:\n    " + "\n    ".join(lines)
     tried += (
         "\nexcept openai.BadRequestError as e:\n    print(e.code, e.body['message'])"
     )
     printed = examples.python(tried, tmp_path)
-    assert printed.startswith("invalid_image image URLs are not currently supported")
+    assert printed.startswith("invalid_image could not fetch the image in messages[0]")
 
 
 def test_gateway_reasoning(

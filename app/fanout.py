@@ -93,7 +93,6 @@ class Interleaved(Generic[Item]):
     def close(self) -> None:
         """End what still runs, and wait until it has let go."""
         self._closed = True
-        self._waiting.clear()
         gevent.killall(self._workers)
         with suppress(Full):  # nobody waits at a full queue
             self._queue.put_nowait(_End())  # wakes who waits

@@ -40,7 +40,7 @@ TEXT = {"type": "text", "text": "What is this?"}
         ([TEXT], ""),
     ],
 )
-@pytest.mark.parametrize("model", ["plain", "seeing", "hearing", "unknown"])
+@pytest.mark.parametrize("model", ["plain", "seeing", "hearing", "unknown", "absent"])
 def test_what_models_can_take(
     parts: list[dict[str, Any]], kind: str, model: str
 ) -> None:

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from app.errors import UpstreamError
+
 #: One model of each kind: what it can do, and its family.
 MODELS = {
     "levelled": (["completion", "tools", "thinking"], "gptoss"),
@@ -28,6 +30,8 @@ class Able:
             listed = [{"name": name, "digest": name} for name in MODELS]
             return json.dumps({"models": listed}).encode()
         self.asked.append(payload.model)
+        if payload.model not in MODELS:
+            raise UpstreamError("no such model")
         can, family = MODELS[payload.model]
         shown: dict[str, Any] = {"details": {"family": family}}
         return json.dumps(

@@ -12,6 +12,7 @@ from wsgiref.types import WSGIEnvironment
 from msgspec import Struct, field
 
 from .errors import GatewayError
+from .prompt import Prompt
 
 KEY = "pannier.exchange"
 
@@ -43,7 +44,7 @@ class Exchange(Struct):
     what was changed (``num_ctx=8192``).  ``wish`` is for thinking, where there is one;
     ``hidden`` keeps the reasoning from the client.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
-    prompt has, where somebody found out.
+    prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
     ``render_failure`` is how a stream that has begun says an error; without it the
     connection is cut.
     """
@@ -59,6 +60,7 @@ class Exchange(Struct):
     hidden: bool = False
     num_ctx: int | None = None
     prompt_estimate: int | None = None
+    prompt: Prompt | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     failure: GatewayError | None = None
@@ -71,6 +73,14 @@ class Exchange(Struct):
         if exchange is None:
             exchange = environ[KEY] = cls()
         return exchange
+
+    def note_cut(self, tokens: int, what: str = "prompt") -> None:
+        """Say so if a prompt of which Ollama read so many tokens has been cut."""
+        prompt, self.prompt = self.prompt, None
+        if prompt is not None and (context := prompt.cut_to(tokens)):
+            note = f"{what}=cut-to-{context}"
+            if note not in self.adjusted:
+                self.adjusted.append(note)
 
     def milliseconds(self) -> int:
         """Time since the request came in."""

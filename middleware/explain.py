@@ -39,7 +39,7 @@ def explained(
             ],
             "adjusted": exchange.adjusted,
             "reasoning_hidden": exchange.hidden,
-            "num_ctx": exchange.num_ctx,
+            "num_ctx": _num_ctx(exchange),
             "prompt_tokens_estimate": exchange.prompt_estimate,
         }
     )
@@ -51,3 +51,11 @@ def explained(
         ],
     )
     return [payload]
+
+
+def _num_ctx(exchange: Exchange) -> int | None:
+    """The context in force, looked up where a setting cares for it."""
+    prompt = exchange.prompt
+    if exchange.num_ctx is None and prompt is not None and prompt.estimate is not None:
+        return prompt.context()
+    return exchange.num_ctx

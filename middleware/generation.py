@@ -37,7 +37,7 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         exchange.wish = wish(request, self.settings.think)
         hidden = excluded(request)
         exchange.hidden = self.settings.exclude_reasoning if hidden is None else hidden
-        chosen = options(request, openai_defaults=self.settings.openai_defaults)
+        chosen = options(request, self.settings, exchange.adjusted)
         return {
             "model": model_name(request.model),
             "stream": exchange.stream,

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from app.errors import BadRequest
+from app.settings import Settings
 from app.wire import openai
 
 from .validation import MAX_INTEGER, integer, within
@@ -44,37 +45,68 @@ _DURATION = re.compile(
 )
 
 
-def options(request: openai.Sampling, *, openai_defaults: bool) -> dict[str, Any]:
-    """Ollama's options for a request; its own ``options`` win.
+def options(
+    request: openai.Sampling, settings: Settings, adjusted: list[str]
+) -> dict[str, Any]:
+    """Ollama's options for a request.
 
-    ``openai_defaults`` sends temperature 1 and top_p 1 where the request is silent.
+    The request's ``options`` win, then fields with names of Ollama's, then OpenAI's.
+    What had to be changed is added to ``adjusted``.
     """
+    penalties = {
+        name: penalty(request, name, settings.strict, adjusted)
+        for name in ("frequency_penalty", "presence_penalty")
+    }
     chosen = {
         "num_predict": max_tokens(request),
         "temperature": within(request.temperature, "temperature", 0, 2),
         "top_p": within(request.top_p, "top_p", 0, 1),
-        "frequency_penalty": within(
-            request.frequency_penalty, "frequency_penalty", -2, 2
-        ),
-        "presence_penalty": within(request.presence_penalty, "presence_penalty", -2, 2),
+        **penalties,
         "seed": integer(request.seed, "seed"),
         "stop": stop(request.stop),
-        "num_ctx": integer(request.num_ctx, "num_ctx", 1),
-        "top_k": integer(request.top_k, "top_k"),
-        "min_p": within(request.min_p, "min_p", 0, 1),
-        "repeat_penalty": request.repetition_penalty
-        if request.repeat_penalty is None
-        else request.repeat_penalty,
+        "repeat_penalty": request.repetition_penalty,
     }
-    if openai_defaults:
+    if settings.openai_defaults:
         for name in ("temperature", "top_p"):
             if chosen[name] is None:
                 chosen[name] = 1.0
-    found: dict[str, Any] = {k: v for k, v in chosen.items() if v is not None}
+    found = _given(chosen) | _given(_named_as_ollama_does(request))
     found |= native_options(request.options)
     # A value outside ends Ollama's runner instead of the request.
     within(found.get("repeat_penalty"), "repeat_penalty", 0.01, 100)
     return found
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _named_as_ollama_does(request: openai.Sampling) -> dict[str, Any]:
+    """The fields that are options of Ollama's by name; -1 often means all of it."""
+    return {
+        "num_ctx": integer(request.num_ctx, "num_ctx", 1),
+        "num_keep": integer(request.num_keep, "num_keep", -1),
+        "num_predict": integer(request.num_predict, "num_predict", -2),
+        "repeat_last_n": integer(request.repeat_last_n, "repeat_last_n", -1),
+        "top_k": integer(request.top_k, "top_k"),
+        "min_p": within(request.min_p, "min_p", 0, 1),
+        "typical_p": within(request.typical_p, "typical_p", 0, 1),
+        "repeat_penalty": request.repeat_penalty,
+    }
+
+
+def penalty(
+    request: openai.Sampling, name: str, strict: bool, adjusted: list[str]
+) -> float | None:
+    """A penalty of -2 to 2; others are brought there, or refused where ``strict``."""
+    value: float | None = getattr(request, name)
+    if strict or value is None:
+        return within(value, name, -2, 2)
+    nearest = max(-2.0, min(2.0, value))
+    if nearest != value:
+        adjusted.append(f"{name}={nearest:g}")
+        return nearest
+    return value
 
 
 def max_tokens(request: openai.Sampling) -> int | None:

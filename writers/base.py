@@ -58,6 +58,8 @@ class ResponseWriter(Generic[Reply]):
     says_done: ClassVar[bool] = False
     #: The field of the request that is to blame for a prompt that is too long.
     input_field: ClassVar[str] = "messages"
+    #: What a whole answer is.
+    content_type = "application/json"
 
     def __init__(
         self, exchange: Exchange, start_response: StartResponse, stream: bool = False
@@ -94,7 +96,7 @@ class ResponseWriter(Generic[Reply]):
     def accept(self, reply: Reply) -> None:
         """Look at every reply first: raise its error, note its end."""
         if (error := getattr(reply, "error", None)) is not None:
-            raise refusal.in_stream(error, self.input_field)
+            raise refusal.in_stream(error, self.input_field, self.exchange.prompt)
 
     # ----------------------------------------------------------- protocol
 
@@ -113,10 +115,9 @@ class ResponseWriter(Generic[Reply]):
             self.close()
 
     def _send_whole(self, payload: bytes) -> list[bytes]:
+        kind = ("Content-Type", self.content_type)
         length = ("Content-Length", str(len(payload)))
-        self._client(
-            "200 OK", self._own_headers([("Content-Type", "application/json"), length])
-        )
+        self._client("200 OK", self._own_headers([kind, length]))
         return [payload]
 
     def __iter__(self) -> Iterator[bytes]:
@@ -191,9 +192,8 @@ class ResponseWriter(Generic[Reply]):
             items = iter(body)
             body = chain([next(items, b"")], items)
         if self._status >= 400:
-            raise refusal.refused(
-                self._status, _beginning(body), self._headers, self.input_field
-            )
+            about = (self.input_field, self.exchange.prompt)
+            raise refusal.refused(self._status, _beginning(body), self._headers, *about)
         if self._status != 200:
             raise UpstreamBroken(
                 "Ollama answered with a status that makes no sense here.",

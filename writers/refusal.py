@@ -12,6 +12,8 @@ import msgspec
 
 from app.carriers.base import Headers
 from app.errors import UpstreamBroken, UpstreamError, UpstreamRefused
+from app.prompt import Prompt
+from app.wire import ollama
 from app.wire.decoding import decode
 
 MAX_MESSAGE = 2000
@@ -45,35 +47,69 @@ _STATUS_PREFIX = re.compile(r"^\d{3} [A-Z][A-Za-z ]*: ")
 
 
 def refused(
-    status: int, body: bytes, headers: Headers, input_field: str = "messages"
+    status: int,
+    body: bytes,
+    headers: Headers,
+    input_field: str = "messages",
+    prompt: Prompt | None = None,
 ) -> UpstreamError:
     """The error to raise for an answer of Ollama with a status of 400 and more.
 
-    ``input_field`` is the field of the request that holds the prompt.
+    ``input_field`` is the field of the request that holds the prompt; ``prompt`` knows
+    how long that is, for an Ollama that does not say it.
     """
     reply = _object(body)
     message = reply.get("error")
     if not isinstance(message, str) or not message.strip():
         return _wordless(status, body, headers)
-    message, kind = _unwrap(message)
+    message, inner = _unwrap(message)
     if isinstance(url := reply.get("signin_url"), str):
         message = f"{message} (sign in at {url})"
-    error = _classify(status, message[:MAX_MESSAGE], kind, headers)
-    return _blaming(error, input_field)
+    error = _classify(status, message[:MAX_MESSAGE], _kind(inner), headers)
+    return _blaming(error, input_field, inner, prompt)
 
 
-def in_stream(error: object, input_field: str = "messages") -> UpstreamError:
+def in_stream(
+    error: object, input_field: str = "messages", prompt: Prompt | None = None
+) -> UpstreamError:
     """The error to raise for a line ``{"error": ...}`` after the stream began."""
     if not isinstance(error, str) or not error.strip():
         return UpstreamBroken("Ollama reported an error without words.")
-    message, kind = _unwrap(error)
-    return _blaming(_classify(500, message[:MAX_MESSAGE], kind, []), input_field)
+    message, inner = _unwrap(error)
+    found = _classify(500, message[:MAX_MESSAGE], _kind(inner), [])
+    return _blaming(found, input_field, inner, prompt)
 
 
-def _blaming(error: UpstreamError, input_field: str) -> UpstreamError:
-    if error.code == "context_length_exceeded":
-        error.param = input_field
+def _blaming(
+    error: UpstreamError,
+    input_field: str,
+    inner: dict[str, Any],
+    prompt: Prompt | None,
+) -> UpstreamError:
+    """The error; one about the context names the field, and both lengths if known."""
+    if error.code != "context_length_exceeded":
+        return error
+    error.param = input_field
+    context, length = _lengths(inner, prompt)
+    if context and length:
+        error.detail = error.message
+        error.message = (
+            f"This model's maximum context length is {context} tokens. However, your"
+            f" {input_field} resulted in {length} tokens. Please reduce the length of"
+            f" the {input_field}."
+        )
     return error
+
+
+def _lengths(inner: dict[str, Any], prompt: Prompt | None) -> tuple[int, str]:
+    """The context and the prompt in tokens: as llama-server says them, or about."""
+    context = ollama.count(inner.get("n_ctx"))
+    length = ollama.count(inner.get("n_prompt_tokens"))
+    if (context and length) or prompt is None or prompt.estimate is None:
+        return context, str(length or "")
+    context = context or prompt.context() or 0
+    # It is too long, whatever the estimate says.
+    return context, f"about {max(prompt.estimate, context + 1)}"
 
 
 def _classify(status: int, message: str, kind: str, headers: Headers) -> UpstreamError:
@@ -141,13 +177,17 @@ def _wordless(status: int, body: bytes, headers: Headers) -> UpstreamError:
     return UpstreamBroken(f"Ollama answered {status} without a usable message.")
 
 
-def _unwrap(message: str) -> tuple[str, str]:
-    """The message and type inside llama-server's JSON, which Ollama passes as text."""
+def _unwrap(message: str) -> tuple[str, dict[str, Any]]:
+    """The message of llama-server's JSON, which Ollama passes as text, and the rest."""
     inner = _object(message.partition("\n")[0].encode())
     error = inner.get("error")
     if isinstance(error, dict) and isinstance(error.get("message"), str):
-        return error["message"], str(error.get("type", ""))
-    return message, ""
+        return error["message"], error
+    return message, {}
+
+
+def _kind(inner: dict[str, Any]) -> str:
+    return str(inner.get("type", ""))
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -240,7 +240,9 @@ class Call:
         """Tokens of the prompt after truncation; raises ``Refusal``."""
         count = self.voice.count(self, prompt)
         if count > self.context and not self.request.get("truncate", True):
-            raise Refusal(400, TOO_LONG, late=True)
+            # What was recorded spoke for itself; today llama-server does.
+            words = TOO_LONG if self.model.voice else exceeded(count, self.context)
+            raise Refusal(400, words, late=True)
         return min(count, self.context)
 
     def limit(self, count: int) -> int:
@@ -272,6 +274,22 @@ class Call:
     def formatted(self) -> list[Token]:
         """The tokens of an answer in the asked format."""
         return list(self.voice.spell(text.formatted(self, self.said)))
+
+
+def exceeded(count: int, context: int) -> str:
+    """llama-server's refusal of a prompt, which Ollama passes on as text."""
+    message = (
+        f"request ({count} tokens) exceeds the available context size"
+        f" ({context} tokens), try increasing it"
+    )
+    error = {
+        "code": 400,
+        "message": message,
+        "type": "exceed_context_size_error",
+        "n_prompt_tokens": count,
+        "n_ctx": context,
+    }
+    return encode({"error": error})
 
 
 def pause_of(model: Model, tps: float) -> float:

@@ -67,7 +67,7 @@ class Engine:
             self.catalogue.loaded.pop(call.model.name.key, None)
             return exchange.answer(200, loaded(call, "unload"), kind)
         call.check_capabilities()
-        self._load(exchange, call.model, keep, call)
+        call.context = self._load(exchange, call.model, keep, call.options)
         clock.loaded = time.perf_counter_ns()
         if idle:
             return exchange.answer(200, loaded(call, "load"), kind)
@@ -82,14 +82,12 @@ class Engine:
         return None
 
     def _load(
-        self, exchange: Exchange, model: Model, keep: int | None, call: Call | None
-    ) -> None:
+        self, exchange: Exchange, model: Model, keep: int | None, given: dict[str, Any]
+    ) -> int:
+        """Bring a model into memory; the context it has there."""
         if model.behaviour.load:
             exchange.wait(model.behaviour.load)
-        given = call.options if call else {}
-        one = self.catalogue.load(model, keep, given)
-        if call:
-            call.context = one.context
+        return self.catalogue.load(model, keep, given).context
 
     def embed(self, exchange: Exchange) -> None:
         """POST /api/embed."""
@@ -98,10 +96,9 @@ class Engine:
         inputs = _inputs(request.get("input"))
         model = self._model(exchange, request, embeds=True)
         chosen = options(request.get("options", {}))
-        self._load(exchange, model, request.get("keep_alive"), None)
+        limit = self._load(exchange, model, request.get("keep_alive"), chosen)
         clock.loaded = time.perf_counter_ns()
         counts = [_embed_count(model, text) for text in inputs]
-        limit = min(chosen.get("num_ctx") or model.context, model.context)
         if not request.get("truncate", True) and max(counts, default=0) > limit:
             raise Refusal(400, TOO_LONG)
         kept = request.get("dimensions", 0)
@@ -124,7 +121,7 @@ class Engine:
         """POST /api/embeddings, the older route: one unscaled vector."""
         request = read(exchange, fields.EMBEDDINGS)
         model = self._model(exchange, request, embeds=True)
-        self._load(exchange, model, request.get("keep_alive"), None)
+        self._load(exchange, model, request.get("keep_alive"), {})
         values: list[Raw] = []
         if request.get("prompt"):
             found = vector(request["prompt"], model.dims, model.dims)

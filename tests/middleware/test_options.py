@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from app.errors import BadRequest
+from app.settings import Settings
 from app.wire import openai
 from middleware.formats import response_format
 from middleware.options import keep_alive, options
@@ -17,7 +18,7 @@ def request(**fields: Any) -> openai.ChatCompletionRequest:
 
 def chosen(defaults: bool = False, **fields: Any) -> dict[str, Any]:
     """Ollama's options for these fields."""
-    return options(request(**fields), openai_defaults=defaults)
+    return options(request(**fields), Settings(openai_defaults=defaults), [])
 
 
 def refused(**fields: Any) -> BadRequest:
@@ -46,6 +47,13 @@ def refused(**fields: Any) -> BadRequest:
         ({"top_k": -1}, {"top_k": -1}),
         ({"repetition_penalty": 1.1}, {"repeat_penalty": 1.1}),
         ({"num_ctx": 4096}, {"num_ctx": 4096}),
+        ({"num_keep": 5, "repeat_last_n": -1}, {"num_keep": 5, "repeat_last_n": -1}),
+        ({"num_keep": -1.0}, {"num_keep": -1}),
+        ({"num_predict": 7}, {"num_predict": 7}),
+        ({"num_predict": -1, "max_tokens": 5}, {"num_predict": -1}),
+        ({"num_predict": 7, "max_completion_tokens": 5}, {"num_predict": 7}),
+        ({"num_predict": 7, "options": {"num_predict": 9}}, {"num_predict": 9}),
+        ({"typical_p": 0.5}, {"typical_p": 0.5}),
         ({"repetition_penalty": 1.5}, {"repeat_penalty": 1.5}),
         ({"repetition_penalty": 1.5, "repeat_penalty": 1}, {"repeat_penalty": 1}),
         ({"stop": "a"}, {"stop": ["a"]}),
@@ -94,12 +102,17 @@ def test_defaults() -> None:
         ("temperature", 1e308, "invalid_value"),
         ("top_p", 1.1, "invalid_value"),
         ("top_p", -1, "invalid_value"),
-        ("frequency_penalty", 2.5, "invalid_value"),
-        ("presence_penalty", -2.5, "invalid_value"),
         ("seed", 0.5, "invalid_type"),
         ("seed", 10**19, "invalid_type"),
         ("num_ctx", 0, "integer_below_min_value"),
         ("min_p", 2, "invalid_value"),
+        ("typical_p", -0.1, "invalid_value"),
+        ("num_keep", -2, "integer_below_min_value"),
+        ("num_keep", 1.5, "invalid_type"),
+        ("num_predict", -3, "integer_below_min_value"),
+        ("num_predict", 2**63, "invalid_type"),
+        ("repeat_last_n", -2, "integer_below_min_value"),
+        ("repeat_last_n", 0.5, "invalid_type"),
     ],
 )
 def test_out_of_range(field: str, value: float, code: str) -> None:
@@ -108,6 +121,48 @@ def test_out_of_range(field: str, value: float, code: str) -> None:
     assert (error.param, error.code) == (field, code)
     assert f"'{field}'" in error.message
     assert len(error.message) < 500
+
+
+@pytest.mark.parametrize("name", ["frequency_penalty", "presence_penalty"])
+@pytest.mark.parametrize(
+    ("value", "want"),
+    [(2.5, 2), (-2.5, -2), (1e308, 2), (-3, -2), (2, 2), (-2, -2), (0, 0), (1.5, 1.5)],
+)
+def test_penalties(name: str, value: float, want: float) -> None:
+    """A penalty outside is brought to the nearest and named; in strict mode refused."""
+    adjusted: list[str] = []
+    found = options(request(**{name: value}), Settings(), adjusted)
+    assert found[name] == want
+    assert adjusted == ([] if want == value else [f"{name}={want}"])
+    strict = Settings(strict=True)
+    if want == value:
+        assert options(request(**{name: value}), strict, adjusted)[name] == want
+    else:
+        with pytest.raises(BadRequest) as caught:
+            options(request(**{name: value}), strict, [])
+        assert (caught.value.param, caught.value.code) == (name, "invalid_value")
+
+
+#: Ollama's options (``api/types.go``), and a value of a wrong type.
+OPTIONS = {
+    **dict.fromkeys(
+        ("num_keep", "seed", "num_predict", "top_k", "repeat_last_n", "num_ctx"), "5"
+    ),
+    **dict.fromkeys(
+        ("num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict"), 1.5
+    ),
+    **dict.fromkeys(("top_p", "min_p", "typical_p", "temperature"), "0.5"),
+    **dict.fromkeys(("repeat_penalty", "presence_penalty", "frequency_penalty"), True),
+    "use_mmap": "yes",
+    "stop": 5,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), OPTIONS.items())
+def test_every_option_has_its_type(name: str, value: Any) -> None:
+    """Each option of Ollama's is checked, so that a wrong one is named."""
+    error = refused(options={name: value})
+    assert (error.param, error.code) == (f"options.{name}", "invalid_type")
 
 
 def test_openais_words_for_a_small_integer() -> None:

@@ -1,0 +1,132 @@
+"""Context: a policy for prompts that are longer than the context.
+
+``ollama`` leaves them to Ollama, which cuts them: that is noticed afterwards and said.
+``strict`` has Ollama refuse them.  ``auto`` asks for a context that is large enough
+(decisions, 23).  ``shift``, what becomes of an answer that reaches the context's end,
+is the client's in all of them: it belongs to how Ollama starts a model
+(``server/sched.go``, ``needsReload``), so to send another value would load the model
+again, each time that two clients take turns.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.catalog import LOADED_AGE, Catalog
+from app.exchange import Exchange
+from app.prompt import Prompt, estimated
+from app.settings import Settings
+from app.wire import ollama
+
+#: The context that Ollama gives at least to a model that says nothing of it, and the
+#: smallest that is worth asking for.
+USUAL = 4096
+#: Tokens to keep for an answer whose length nobody bounded.
+RESERVE = 1024
+
+
+class Context:
+    """The policy that the setting ``context`` names; for every kind of call."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._catalog = catalog
+        self._mode = settings.context
+        self._most = settings.max_num_ctx
+        self._clock = clock
+        #: By model: what it was asked to be loaded with, and until when only we know.
+        self._asked: dict[str, tuple[int, float]] = {}
+
+    def __call__(self, exchange: Exchange, call: Any) -> None:
+        """Amend a call, and note what the writer needs to tell what became of it."""
+        exchange.prompt = prompt = Prompt(call, self._catalog)
+        if self._mode == "ollama":
+            return
+        exchange.prompt_estimate = prompt.estimate = estimated(call)
+        exchange.num_ctx = prompt.num_ctx
+        if self._mode == "strict":
+            _refuse_cut(call)
+        elif prompt.num_ctx is None:
+            self._choose(exchange, call, needed(call, prompt.estimate))
+            prompt.num_ctx = exchange.num_ctx
+
+    def _choose(self, exchange: Exchange, call: Any, need: int) -> None:
+        facts = self._catalog.facts(call.model)
+        name = facts.name if facts else call.model
+        loaded = self._loaded(name)
+        chosen = choose(
+            need,
+            loaded=loaded,
+            modelfile=facts.num_ctx if facts else None,
+            own=facts.context_length if facts else None,
+            most=self._most,
+        )
+        if chosen is None:
+            exchange.num_ctx = facts.num_ctx if facts else None
+            return
+        if chosen != loaded:
+            self._remember(name, chosen)
+        call.options = {**(call.options or {}), "num_ctx": chosen}
+        exchange.num_ctx = chosen
+        exchange.adjusted.append(f"num_ctx={chosen}")
+        if need > chosen:
+            _refuse_cut(call)
+
+    def _loaded(self, name: str) -> int | None:
+        """The context of a loaded model, or of one that is about to be loaded.
+
+        The catalogue remembers for a second: of two requests at a time the second one
+        would undo what the first one asked for.
+        """
+        asked, until = self._asked.get(name, (0, 0.0))
+        return asked if self._clock() < until else self._catalog.loaded(name)
+
+    def _remember(self, name: str, num_ctx: int) -> None:
+        now = self._clock()
+        fresh = {model: known for model, known in self._asked.items() if now < known[1]}
+        self._asked = {**fresh, name: (num_ctx, now + LOADED_AGE)}
+
+
+def _refuse_cut(call: Any) -> None:
+    if call.truncate is None:
+        call.truncate = False
+
+
+def needed(call: Any, estimate: int) -> int:
+    """How many tokens the context should hold: the prompt, some doubt, the answer."""
+    prompt = estimate + estimate // 8
+    if isinstance(call, ollama.EmbedRequest):
+        return prompt
+    asked = (call.options or {}).get("num_predict", 0)
+    return prompt + (asked if asked > 0 else RESERVE)
+
+
+def choose(
+    need: int,
+    *,
+    loaded: int | None,
+    modelfile: int | None,
+    own: int | None,
+    most: int = 0,
+) -> int | None:
+    """The ``num_ctx`` to ask for; ``None`` to say nothing.  All are tokens.
+
+    ``loaded`` is the context with which the model is in memory, ``modelfile`` its
+    PARAMETER, ``own`` what it was trained for, ``most`` a limit of ours (0: none).
+    Never below the first two; exactly the loaded one where that suffices, since to say
+    anything else, or nothing, may load the model again.
+    """
+    loaded, modelfile = loaded or 0, modelfile or 0
+    if loaded >= max(need, modelfile, 1):
+        return loaded
+    if not loaded and need <= min(modelfile or USUAL, own or need):
+        return None
+    ceiling = min(own or most, most or own or 0)
+    if not ceiling:
+        return None
+    step = max(USUAL, 1 << (need - 1).bit_length())
+    return max(min(step, ceiling), loaded, modelfile)

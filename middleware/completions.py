@@ -2,17 +2,19 @@
 
 from functools import partial
 from typing import Any
-from wsgiref.types import StartResponse
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.errors import BadRequest
 from app.exchange import Exchange
+from app.vocabulary import is_tokens, text_of
 from app.wire import ollama, openai
 from writers.completion import CompleteWriter, most_probable
 from writers.several import SeveralWriter
 
+from .formats import answer_check
 from .generation import GenerationMiddleware, bounded, includes_usage, repeated
 from .validation import missing
 
@@ -30,6 +32,14 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
     request_type = openai.CompletionRequest
     path = "/api/generate"
 
+    def read(
+        self, environ: WSGIEnvironment
+    ) -> tuple[openai.CompletionRequest, list[str]]:
+        """The request with its prompts as a list of texts."""
+        request, unknown = super().read(environ)
+        request.prompt = prompts(request.prompt)
+        return request, unknown
+
     def rewrite(
         self, request: openai.CompletionRequest, exchange: Exchange
     ) -> ollama.GenerateRequest:
@@ -40,7 +50,7 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
             exchange.ignored.append("best_of")  # what is sent cannot be taken back
         return ollama.GenerateRequest(
             **self.common(request, exchange),
-            prompt=prompts(request.prompt)[0],
+            prompt=request.prompt[0],
             suffix=request.suffix or "",
             system=request.system or "",
             template=request.template or "",
@@ -54,7 +64,7 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
         self, request: openai.CompletionRequest, call: ollama.GenerateRequest
     ) -> list[ollama.GenerateRequest]:
         """For each prompt as many calls as there are choices, or tries at one."""
-        texts = prompts(request.prompt)
+        texts = request.prompt
         made = self._made(request)
         if len(texts) * made > MAX_CALLS:
             raise BadRequest(
@@ -72,14 +82,16 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
         start_response: StartResponse,
     ) -> CompleteWriter:
         """A ``CompleteWriter`` for what was asked."""
-        return CompleteWriter(
+        writer = CompleteWriter(
             exchange,
             start_response,
             model=exchange.model,
             stream=bool(exchange.stream),
             include_usage=includes_usage(request),
-            echo=prompts(request.prompt)[0] if request.echo else "",
+            echo=request.prompt[0] if request.echo else "",
         )
+        writer.check = answer_check(request)
+        return writer
 
     def several(
         self,
@@ -89,7 +101,7 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
         parts: list[Any],
     ) -> SeveralWriter:
         """The writer of several choices, for one prompt or many."""
-        texts, made = prompts(request.prompt), self._made(request)
+        texts, made = request.prompt, self._made(request)
         n, _ = self._choices_and_tries(request)
         for number, part in enumerate(parts):
             part.echo = texts[number // made] if request.echo else ""
@@ -149,18 +161,20 @@ def prompts(given: Any) -> list[str]:
     """All prompts, at least one; without a prompt Ollama would only load the model."""
     if given is None or given in ("", []):
         raise missing("prompt")
-    if isinstance(given, str):
-        return [given]
-    if not isinstance(given, list):
-        raise _invalid("Invalid type for 'prompt': expected a string.", "invalid_type")
-    if not all(isinstance(text, str) for text in given):
-        raise _invalid(
-            "token array prompts are not supported; send text", "unsupported_value"
+    listed = given if isinstance(given, list) and not is_tokens(given) else [given]
+    return [_prompt(one, index) for index, one in enumerate(listed)]
+
+
+def _prompt(given: Any, index: int) -> str:
+    """One prompt, which may be given as tokens."""
+    text = text_of(given, "prompt") if is_tokens(given) else given
+    if not isinstance(text, str):
+        raise BadRequest(
+            "Invalid type for 'prompt': expected a string, or an array of strings or"
+            " of tokens.",
+            code="invalid_type",
+            param="prompt",
         )
-    if not all(given):
-        raise missing(f"prompt[{given.index('')}]")
-    return given
-
-
-def _invalid(message: str, code: str) -> BadRequest:
-    return BadRequest(message, code=code, param="prompt")
+    if not text:
+        raise missing(f"prompt[{index}]")
+    return text

@@ -449,3 +449,21 @@ def test_explained(path: str) -> None:
     assert [entry["field"] for entry in answer["ignored"]] == ["user"]
     assert answer["ignored"][0]["reason"]
     assert ollama.calls == []
+
+
+def test_prompts_as_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Token arrays are read as text: one prompt, or several."""
+
+    def spelled(tokens: list[int], param: str) -> str:
+        assert param == "prompt"
+        return "".join(map(chr, tokens))
+
+    monkeypatch.setattr("middleware.completions.text_of", spelled)
+    for given, wanted in (
+        ([104, 105], ["hi"]),
+        ([[104, 105], [121, 111]], ["hi", "yo"]),
+        ([[104, 105], "yo"], ["hi", "yo"]),
+    ):
+        choir = Choir(by_prompt)
+        asked(linted(choir), TEXT, PROMPT | {"prompt": given})
+        assert [call["prompt"] for call in choir.calls] == wanted

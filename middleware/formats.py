@@ -1,6 +1,7 @@
 """Response formats: from OpenAI's ``response_format`` to Ollama's ``format``, pure.
 
-The table is section 3 of the specification's page on chat.
+The table is section 3 of the specification's page on chat.  What Ollama's grammar
+cannot hold is left out of ``format``; a strict format is checked in the end.
 """
 
 from typing import Any
@@ -8,7 +9,11 @@ from typing import Any
 from app.errors import BadRequest
 from app.wire import openai
 
+from .grammars import Grammar
+from .schema_checks import Check, check, looks_valid
 from .validation import missing
+
+_PARAM = "response_format.json_schema.schema"
 
 
 def response_format(wanted: openai.ResponseFormat | None) -> Any:
@@ -25,13 +30,35 @@ def response_format(wanted: openai.ResponseFormat | None) -> Any:
             code="invalid_value",
             param="response_format.type",
         )
-    schema = wanted.json_schema.schema if wanted.json_schema else None
-    if schema is None:
+    described = wanted.json_schema
+    if described is None or described.schema is None:
         raise missing("response_format.json_schema")
+    return _prepared(described.schema, bool(described.strict))
+
+
+def answer_check(request: openai.Sampling) -> Check | None:
+    """What the answer must pass: a strict format promises that it fits."""
+    wanted = request.response_format
+    described = wanted.json_schema if wanted else None
+    if wanted is None or described is None or not described.strict:
+        return None
+    if wanted.type.strip().lower() != "json_schema" or request.debug_render_only:
+        return None
+    return check(described.schema, _PARAM)
+
+
+def _prepared(schema: dict[str, Any] | bool, strict: bool) -> dict[str, Any]:
     if schema is False:
         raise BadRequest(
-            "Invalid 'response_format.json_schema.schema': nothing can fit it.",
+            f"Invalid '{_PARAM}': nothing can fit it.",
             code="invalid_value",
-            param="response_format.json_schema.schema",
+            param=_PARAM,
         )
-    return {} if schema is True else schema
+    if schema is True or not schema:
+        return {}
+    if strict:
+        check(schema, _PARAM)
+    else:
+        looks_valid(schema, _PARAM)
+    grammar = Grammar()
+    return grammar.complete(grammar.schema(schema))

@@ -7,6 +7,7 @@ limits that have none are said in the description, where the model can read them
 """
 
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -43,6 +44,18 @@ def prepared(schema: dict[str, Any] | None, param: str) -> dict[str, Any]:
     if not schema:
         return {"type": "object", "properties": {}}
     return _Preparation(schema, param).parameters()
+
+
+def target(root: dict[str, Any], reference: str) -> dict[str, Any]:
+    """What ``#/$defs/name`` points to; nothing for what is not there."""
+    found: Any = root
+    for name in unquote(reference.removeprefix("#")).strip("/").split("/"):
+        name = name.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and name in map(str, range(len(found))):
+            found = found[int(name)]
+        elif name:
+            found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 class _Preparation:
@@ -82,23 +95,14 @@ class _Preparation:
             if too_deep or reference in self._inside:
                 return rest
             self._inside.append(reference)
-            schema = {**self._affordable(self._target(reference)), **rest}
+            schema = {**self._affordable(target(self._root, reference)), **rest}
         return schema
 
-    def _affordable(self, target: dict[str, Any]) -> dict[str, Any]:
-        """The target, charged to what is left; nothing once that is used up."""
+    def _affordable(self, found: dict[str, Any]) -> dict[str, Any]:
+        """A definition, charged to what is left; nothing once that is used up."""
         if self._left > 0:
-            self._left -= len(_encode(target))
-        return target if self._left > 0 else {}
-
-    def _target(self, reference: str) -> dict[str, Any]:
-        """What ``#/$defs/name`` points to; nothing for what is not there."""
-        target: Any = self._root
-        for name in reference.removeprefix("#").strip("/").split("/"):
-            name = name.replace("~1", "/").replace("~0", "~")
-            if name:
-                target = target.get(name) if isinstance(target, dict) else None
-        return target if isinstance(target, dict) else {}
+            self._left -= len(_encode(found))
+        return found if self._left > 0 else {}
 
     def _plain(self, schema: dict[str, Any], param: str) -> dict[str, Any]:
         """A schema without a reference of its own."""

@@ -319,6 +319,15 @@ DIFFERENCES = {
             "messages[0].content[0].image_url",
         ),
     ),
+    "rf json_schema": Difference(
+        "a strict schema that is not kept is an error (chat 3)",
+        status=502,
+        answer=error(
+            "The model did not keep to the schema it was held to: it is not JSON.",
+            "bad_upstream_response",
+            type_="api_error",
+        ),
+    ),
     "toolcall bad args": Difference(
         PARAM,
         answer=error(

@@ -16,6 +16,7 @@ from app.wire import ollama, openai
 
 from . import sse
 from .base import encode
+from .call import PLAIN, CallForm, arguments_of
 from .generation import GenerationWriter, choice_logprobs, new_id
 from .reasoning import Field, Reasoning, spoken
 
@@ -24,7 +25,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
     """Writes chunks, or one chat completion.
 
     ``reasoning_field`` chooses the key for a model's reasoning; ``service_tier`` is
-    answered when the request named one.
+    answered when the request named one.  ``form`` is how calls are told.
     """
 
     decoder = msgspec.json.Decoder(ollama.ChatResponse)
@@ -40,6 +41,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         include_usage: bool = False,
         reasoning_field: Field = "both",
         service_tier: str | UnsetType = UNSET,
+        form: CallForm = PLAIN,
     ) -> None:
         super().__init__(
             exchange,
@@ -49,9 +51,11 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             include_usage=include_usage,
         )
         self.reasoning = Reasoning("none" if exchange.hidden else reasoning_field)
+        self.form = form
         self._service_tier = service_tier
         self._begun = False
         self._call_ids: set[str] = set()
+        self._said: list[str] = []
         self._no_usage: UnsetType | None = None if include_usage else UNSET
 
     # ----------------------------------------------------------- streaming
@@ -68,6 +72,8 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         if self.reasoning.characters and (message.content or message.tool_calls):
             frames.append(self._turned(message))
         if message.content or logprobs:
+            if self.check is not None:
+                self._said.append(message.content or "")
             frames.append(self._chunk({"content": message.content or ""}, logprobs))
         for call in message.tool_calls or ():
             frames += self._call_chunks(call)
@@ -75,6 +81,8 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
 
     def closing(self) -> bytes:
         """The finish chunk; one with the role before it if there was none yet."""
+        if not self._call_ids:
+            self.hold("".join(self._said))
         tag = self.reasoning.close()
         role = b"" if self._begun and not tag else self._chunk({"content": tag})
         choice = openai.ChunkChoice(self.index, openai.Delta(), self.finish_reason())
@@ -100,21 +108,17 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
 
     def _call_chunks(self, call: ollama.ReplyToolCall) -> list[bytes]:
         """A call as OpenAI streams it: who is called, then the arguments."""
-        index = len(self._call_ids)
-        who = openai.DeltaToolCall(
-            index,
-            self._call_id(call.id),
-            "function",
-            openai.AnswerFunction(call.function.name),
-        )
-        arguments = openai.AnswerFunction(arguments=arguments_of(call))
-        what = openai.DeltaToolCall(index, function=arguments)
-        # Only the chunk that brings the role speaks of content: there is none.
-        content: dict[str, Any] = {} if self._begun else {"content": None}
-        return [
-            self._chunk({**content, "tool_calls": [who]}),
-            self._chunk({"tool_calls": [what]}),
-        ]
+        index, name = len(self._call_ids), call.function.name
+        if index and self.form.first_only:
+            return []
+        who = self._who(name, call.id)
+        what = self.form.what(index, name, arguments_of(call))
+        return [self._chunk(who), self._chunk(what)]
+
+    def _who(self, name: str, given: str | None) -> dict[str, Any]:
+        """Who is called; only the chunk with the role says that content is none."""
+        who = self.form.who(len(self._call_ids), self._call_id(given), name)
+        return who if self._begun else {"content": None, **who}
 
     def _chunk(
         self, delta: dict[str, Any], logprobs: list[ollama.Logprob] | None = None
@@ -149,8 +153,10 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         messages = [reply.message for reply in replies if reply.message]
         content = "".join([m.content or "" for m in messages])
         thinking = "".join([m.thinking or "" for m in messages])
-        calls = [self._call(call) for m in messages for call in m.tool_calls or ()]
+        calls = [call for m in messages for call in m.tool_calls or ()]
         logprobs = [token for reply in replies for token in reply.logprobs or ()]
+        if not calls:
+            self.hold(content)
         told: dict[str, Any] = {}
         if thinking:
             told = self.reasoning.whole(thinking)
@@ -160,8 +166,8 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         message = openai.AnswerMessage(
             "assistant",
             content or (None if calls else ""),
-            tool_calls=calls or UNSET,
             **told,
+            **self.form.whole(self._calls(calls)),
         )
         choice = openai.Choice(self.index, message, self.finish_reason())
         if logprobs:
@@ -181,19 +187,20 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             service_tier=self._service_tier,
         )
 
-    def _call(self, call: ollama.ReplyToolCall) -> openai.AnswerToolCall:
-        return openai.AnswerToolCall(
-            self._call_id(call.id),
-            "function",
-            openai.AnswerFunction(call.function.name, arguments_of(call)),
-        )
+    def _calls(self, calls: list[ollama.ReplyToolCall]) -> list[tuple[str, str, str]]:
+        """Id, name and arguments of each call that is passed on."""
+        return [
+            (self._call_id(call.id), call.function.name, arguments_of(call))
+            for call in (calls[:1] if self.form.first_only else calls)
+        ]
 
     # -------------------------------------------------------------- shared
 
     def finish_reason(self) -> str:
         """``tool_calls`` instead of ``stop`` where the model called."""
         reason = super().finish_reason()
-        return "tool_calls" if reason == "stop" and self._call_ids else reason
+        called = reason == "stop" and self._call_ids
+        return self.form.finish_reason if called else reason
 
     def _call_id(self, given: str | None) -> str:
         """Ollama's id, or one of our own where it is empty or comes again."""
@@ -202,14 +209,6 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             call_id = new_id("call_")
         self._call_ids.add(call_id)
         return call_id
-
-
-def arguments_of(call: ollama.ReplyToolCall) -> str:
-    """A call's arguments as JSON text, which is how OpenAI carries them."""
-    arguments = call.function.arguments
-    if isinstance(arguments, str):
-        return arguments
-    return encode({} if arguments is None else arguments).decode()
 
 
 def _characters(message: ollama.ReplyMessage) -> int:

@@ -27,10 +27,13 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
         super().__init__(*arguments, **options)
         self.echo = echo
         self._offset = 0
+        self._said: list[str] = []
 
     def chunks(self, reply: ollama.GenerateResponse) -> bytes:
         """One frame a line with text; the last one also says why it ended."""
         text = reply.response or ""
+        if self.check is not None:
+            self._hold_all(text)
         if reply.thinking or self.reasoning.characters:
             self.reasoning.count(reply.thinking, text)
         if self.echo:
@@ -47,11 +50,19 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
 
     def choice(self, replies: list[ollama.GenerateResponse]) -> openai.CompletionChoice:
         """The choice that all replies make."""
-        text = self._echoed() + "".join([reply.response or "" for reply in replies])
+        said = "".join([reply.response or "" for reply in replies])
+        self.hold(said)
+        text = self._echoed() + said
         for reply in replies:
             self.reasoning.count(reply.thinking, reply.response)
         logprobs = [token for reply in replies for token in reply.logprobs or ()]
         return self._choice(text, logprobs, self.finish_reason())
+
+    def _hold_all(self, text: str) -> None:
+        """Gather the text; its last piece is only sent when all of it fits."""
+        self._said.append(text)
+        if self.done:
+            self.hold("".join(self._said))
 
     def _echoed(self) -> str:
         """The prompt, once; offsets count from its beginning."""

@@ -5,10 +5,11 @@ log probabilities in OpenAI's form.  ``ChatWriter`` and ``CompleteWriter`` build
 """
 
 import secrets
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, ClassVar, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from app.errors import UpstreamBroken
 from app.exchange import Exchange
 from app.wire import ollama, openai
 
@@ -37,6 +38,8 @@ class GenerationWriter(ResponseWriter[Reply]):
     #: answer then ends with it.
     index = 0
     alone = True
+    #: What the text must keep to: says what is wrong with it, or nothing.
+    check: Callable[[str], str | None] | None = None
 
     def __init__(
         self,
@@ -137,6 +140,15 @@ class GenerationWriter(ResponseWriter[Reply]):
         raise NotImplementedError
 
     # --------------------------------------------------------------- shared
+
+    def hold(self, text: str) -> None:
+        """Raise where all of a text, not cut, does not keep to what was promised."""
+        if self.check is None or self.done_reason not in ("", "stop"):
+            return
+        if problem := self.check(text):
+            raise UpstreamBroken(
+                f"The model did not keep to the schema it was held to: {problem}."
+            )
 
     def _divide(self) -> None:
         """Say how much of the usage was reasoning, where there was any."""

@@ -1,6 +1,7 @@
 """OpenAI's shapes: Chat Completions, Completions, Models, Embeddings."""
 
 from .answers import (
+    AnswerCustom,
     AnswerFunction,
     AnswerMessage,
     AnswerToolCall,
@@ -34,6 +35,7 @@ from .requests import (
     ChatCompletionRequest,
     CompletionRequest,
     ContentPart,
+    CustomCall,
     CustomTool,
     EmbeddingRequest,
     Function,
@@ -53,6 +55,7 @@ from .requests import (
 )
 
 __all__ = [
+    "AnswerCustom",
     "AnswerFunction",
     "AnswerMessage",
     "AnswerToolCall",
@@ -68,6 +71,7 @@ __all__ = [
     "CompletionRequest",
     "CompletionTokensDetails",
     "ContentPart",
+    "CustomCall",
     "CustomTool",
     "Delta",
     "DeltaToolCall",

@@ -62,12 +62,20 @@ class AnswerFunction(Struct):
     arguments: str = ""
 
 
+class AnswerCustom(Struct):
+    """A called custom tool; ``input`` is text."""
+
+    name: str | UnsetType = UNSET
+    input: str = ""
+
+
 class AnswerToolCall(Struct):
-    """A call in a whole answer."""
+    """A call in a whole answer, of a function or of a custom tool."""
 
     id: str
     type: str
-    function: AnswerFunction
+    function: AnswerFunction | UnsetType = UNSET
+    custom: AnswerCustom | UnsetType = UNSET
 
 
 class DeltaToolCall(Struct):
@@ -77,6 +85,7 @@ class DeltaToolCall(Struct):
     id: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
     function: AnswerFunction | UnsetType = UNSET
+    custom: AnswerCustom | UnsetType = UNSET
 
 
 class AnswerMessage(Struct):

@@ -42,10 +42,18 @@ class FunctionCall(Struct):
     arguments: str | dict[str, Any] | None = None
 
 
-class ToolCall(Struct):
-    """A call in a message of the assistant."""
+class CustomCall(Struct):
+    """A custom tool's name and the text that it was given."""
 
-    function: FunctionCall
+    name: str
+    input: str = ""
+
+
+class ToolCall(Struct):
+    """A call in a message of the assistant, of a function or of a custom tool."""
+
+    function: FunctionCall | None = None
+    custom: CustomCall | None = None
     id: str | None = None
     type: str | None = None
     index: Any = None

@@ -1,0 +1,227 @@
+"""One place of a schema, so that Ollama's grammar reads it as it is meant, pure.
+
+Two schemas at once, integers' bounds, choices: see ``grammars``.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Schema = dict[str, Any]
+
+#: Bounds beyond this the grammar cannot count.
+MAX_BOUND = 10**14
+
+TYPES = ["object", "array", "string", "number", "boolean", "null"]
+#: What constrains nothing; of it, what is sent on.
+_ANNOTATIONS = frozenset(
+    (
+        "title",
+        "description",
+        "default",
+        "examples",
+        "example",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "nullable",
+        "discriminator",
+        "$schema",
+        "$id",
+        "$anchor",
+        "$comment",
+        "$defs",
+        "definitions",
+    )
+)
+_TELLING = {
+    "required": "object",
+    "additionalProperties": "object",
+    "minProperties": "object",
+    "maxProperties": "object",
+    "minItems": "array",
+    "maxItems": "array",
+    "uniqueItems": "array",
+    "minLength": "string",
+    "maxLength": "string",
+    "format": "string",
+    "minimum": "number",
+    "maximum": "number",
+    "exclusiveMinimum": "number",
+    "exclusiveMaximum": "number",
+    "multipleOf": "number",
+}
+#: Keywords by which the grammar knows what to do without a type.
+_ENOUGH = ("type", "enum", "const", "properties", "items", "prefixItems", "pattern")
+
+
+def constrains(schema: Schema) -> bool:
+    """Whether anything in a schema is more than a remark."""
+    return not _ANNOTATIONS.issuperset(schema)
+
+
+def joined(left: Schema, right: Schema) -> Schema:
+    """Both at once, as far as one schema can say it."""
+    for one, other in ((left, right), (right, left)):
+        if "$ref" in one:
+            return {**other, **one}
+    both = {**left, **right}
+    for name in left.keys() & right.keys():
+        both[name] = _JOINS.get(name, _first)(left[name], right[name])
+    return both
+
+
+def _first(left: Any, right: Any) -> Any:
+    return left
+
+
+def _join_properties(left: Any, right: Any) -> Any:
+    if not isinstance(left, dict) or not isinstance(right, dict):
+        return left
+    both = {**left, **right}
+    for name in left.keys() & right.keys():
+        if left[name] != right[name]:
+            both[name] = {"allOf": [left[name], right[name]]}
+    return both
+
+
+def _join_lists(left: Any, right: Any) -> Any:
+    if not isinstance(left, list) or not isinstance(right, list):
+        return left
+    return left + [one for one in right if one not in left]
+
+
+def _join_choices(left: Any, right: Any) -> Any:
+    """What is in both; the first where nothing is."""
+    ours = left if isinstance(left, list) else [left]
+    theirs = right if isinstance(right, list) else [right]
+    return [one for one in ours if _among(one, theirs)] or left
+
+
+def _among(one: Any, others: Iterable[Any]) -> bool:
+    """Equality of JSON: true is not 1; an integer is a number."""
+    if one == "integer" and "number" in others:
+        return True
+    return any(one == other and type(one) is type(other) for other in others)
+
+
+def _join_schemas(left: Any, right: Any) -> Any:
+    if left == right or right is True:
+        return left
+    return right if left is True else {"allOf": [left, right]}
+
+
+_JOINS: dict[str, Callable[[Any, Any], Any]] = {
+    "properties": _join_properties,
+    "required": _join_lists,
+    "enum": _join_choices,
+    "type": _join_choices,
+    "items": _join_schemas,
+    "additionalProperties": lambda left, right: (
+        False if False in (left, right) else _join_schemas(left, right)
+    ),
+    "minimum": max,
+    "minLength": max,
+    "minItems": max,
+    "maximum": min,
+    "maxLength": min,
+    "maxItems": min,
+}
+
+
+def sound(schema: Schema) -> Schema:
+    """A schema of one place, its children prepared, without what trips the grammar."""
+    _choices(schema)
+    if not isinstance(schema.get("format", ""), str):
+        del schema["format"]
+    if isinstance(schema.get("prefixItems"), list):
+        for name in ("items", "minItems", "maxItems"):
+            schema.pop(name, None)
+    if not any(name in schema for name in _ENOUGH):
+        told = [kind for name, kind in _TELLING.items() if name in schema]
+        schema["type"] = told[0] if told else TYPES
+    if "integer" in _kinds(schema):
+        _integral(schema)
+    _properties(schema)
+    return schema
+
+
+def _kinds(schema: Schema) -> list[Any]:
+    kinds = schema.get("type")
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _choices(schema: Schema) -> None:
+    """Of an ``enum`` only what its type allows: the grammar looks at one of them."""
+    if not isinstance(schema.get("enum"), list):
+        schema.pop("enum", None)
+    elif "type" in schema:
+        kinds = _kinds(schema)
+        fitting = [one for one in schema["enum"] if _is_of(one, kinds)]
+        schema["enum"] = fitting or schema["enum"]
+    if schema.get("enum") == []:
+        del schema["enum"]
+
+
+_NAMES: dict[type, tuple[str, ...]] = {
+    dict: ("object",),
+    list: ("array",),
+    str: ("string",),
+    bool: ("boolean",),
+    int: ("integer", "number"),
+    float: ("number",),
+    type(None): ("null",),
+}
+
+
+def _is_of(value: Any, kinds: list[Any]) -> bool:
+    return any(name in kinds for name in _NAMES[type(value)])
+
+
+def _integral(schema: Schema) -> None:
+    """Bounds of an integer as the grammar reads them: closed, and whole numbers."""
+    low, high = _bounds(schema)
+    for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        schema.pop(name, None)
+    if low is not None and high is not None and low > high:
+        return
+    for name, bound in (("minimum", low), ("maximum", high)):
+        if bound is not None and abs(bound) <= MAX_BOUND:
+            schema[name] = bound
+
+
+def _bounds(schema: Schema) -> tuple[int | None, int | None]:
+    lows = [math.ceil(bound) for bound in _numbers(schema.get("minimum"))]
+    highs = [math.floor(bound) for bound in _numbers(schema.get("maximum"))]
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    # The older form: a boolean that sharpens the bound beside it.
+    above = schema.get("minimum") if above is True else above
+    below = schema.get("maximum") if below is True else below
+    lows += [math.floor(bound) + 1 for bound in _numbers(above)]
+    highs += [math.ceil(bound) - 1 for bound in _numbers(below)]
+    return max(lows, default=None), min(highs, default=None)
+
+
+def _numbers(value: Any) -> list[int | float]:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return [value] if number else []
+
+
+def _properties(schema: Schema) -> None:
+    properties = schema.get("properties")
+    required = schema.get("required")
+    if not isinstance(properties, dict):
+        return
+    others = schema.get("additionalProperties", True)
+    if isinstance(required, list):
+        # The grammar forgets what is required but not described.
+        free = others if isinstance(others, dict) else {"type": TYPES}
+        absent = [n for n in required if isinstance(n, str) and n not in properties]
+        schema["properties"] = properties | dict.fromkeys(absent, free)
+    if others is not False and not all(map(_is_simple, schema["properties"])):
+        # It writes names into character classes, where others break it.
+        schema.pop("additionalProperties", None)
+
+
+def _is_simple(name: str) -> bool:
+    return name.isascii() and name.replace("_", "a").isalnum()

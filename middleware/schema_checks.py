@@ -1,0 +1,220 @@
+"""Compiled JSON schemas: whether a schema is one, and whether an answer fits it.
+
+A check takes what a model wrote and says what is wrong with it, or nothing.  Schemas
+come from clients, so compiling fetches nothing, expressions never backtrack, and what
+would take too long to look at is refused.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from app.errors import BadRequest
+from app.wire.decoding import decode
+
+from .schemas import target
+
+#: What is wrong with a text that should be JSON of a schema; ``None`` if it fits.
+Check = Callable[[str], str | None]
+
+_Maker = Callable[..., jsonschema_rs.Validator]
+
+MAX_SCHEMA = 256 * 1024
+#: How many schemas one value may have to be compared with, references followed.
+MAX_COMPARISONS = 500_000
+#: How many it may take to say where a text does not fit.
+MAX_SEARCH = 20_000
+
+#: The newest draft unless a schema says another; older ones are read all the same.
+_DRAFTS: tuple[_Maker, ...] = (
+    jsonschema_rs.Draft202012Validator,
+    jsonschema_rs.Draft7Validator,
+    jsonschema_rs.Draft4Validator,
+)
+_IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_IN_OBJECTS = ("properties", "patternProperties", "dependentSchemas", "dependencies")
+_DIRECT = (
+    "not",
+    "if",
+    "then",
+    "else",
+    "items",
+    "additionalItems",
+    "additionalProperties",
+    "contains",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+)
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder()
+
+
+def check(schema: Any, param: str) -> Check:
+    """The check for a schema; raises ``BadRequest`` when it is none or too complex."""
+    encoded = _encode(schema)
+    if len(encoded) > MAX_SCHEMA:
+        raise _refused(param, f"it is larger than {MAX_SCHEMA} bytes")
+    try:
+        return _check(encoded)
+    except _NoSchema as exc:
+        raise _refused(param, str(exc)) from exc
+
+
+def looks_valid(schema: Any, param: str) -> None:
+    """Raise ``BadRequest`` for what is no schema; patterns may be of any dialect."""
+    encoded = _encode(schema)
+    if len(encoded) > MAX_SCHEMA:
+        raise _refused(param, f"it is larger than {MAX_SCHEMA} bytes")
+    try:
+        _validator(schema, jsonschema_rs.FancyRegexOptions())
+    except _NoSchema as exc:
+        raise _refused(param, str(exc)) from exc
+
+
+class _NoSchema(Exception):
+    """Why a schema cannot be used."""
+
+
+@lru_cache(maxsize=64)
+def _check(encoded: bytes) -> Check:
+    schema = _decoder.decode(encoded)
+    sizes = _sizes(schema)
+    if sizes.comparisons > MAX_COMPARISONS:
+        raise _NoSchema("its references unfold to too much")
+    validator = _validator(schema, jsonschema_rs.RegexOptions())
+
+    def verdict(text: str) -> str | None:
+        try:
+            value = decode(_decoder, text.encode())
+        except msgspec.DecodeError:
+            return "it is not JSON"
+        if validator.is_valid(value):
+            return None
+        if sizes.search(_depth(value)) > MAX_SEARCH:
+            return "it does not fit the schema"
+        return _place(validator, value)
+
+    return verdict
+
+
+def _validator(schema: Any, patterns: Any) -> jsonschema_rs.Validator:
+    """A validator by the draft that a schema names, or by the first that takes it."""
+    names_draft = isinstance(schema, dict) and "$schema" in schema
+    makers = (jsonschema_rs.validator_for,) if names_draft else _DRAFTS
+    problems = []
+    for maker in makers:
+        try:
+            return maker(
+                schema, offline=True, validate_formats=True, pattern_options=patterns
+            )
+        except (ValueError, jsonschema_rs.ReferencingError) as exc:
+            problems.append(exc)
+    raise _NoSchema(_said(problems[0]))
+
+
+def _place(validator: jsonschema_rs.Validator, value: Any) -> str:
+    error = next(validator.iter_errors(value))
+    where = _path(error.instance_path) or "the top"
+    return f"at {where} it does not keep '{error.kind.name}'"
+
+
+def _said(problem: Exception) -> str:
+    """The library's first line, without what it quotes at length."""
+    message = str(getattr(problem, "message", problem)).partition("\n")[0][:200]
+    where = _path(getattr(problem, "instance_path", []))
+    return f"{message} (at {where})" if where else message
+
+
+def _path(steps: list[str | int]) -> str:
+    return "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps
+    ).lstrip(".")[:200]
+
+
+def _refused(param: str, reason: str) -> BadRequest:
+    return BadRequest(
+        f"Invalid schema for '{param}': {reason}.", code="invalid_value", param=param
+    )
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
+
+
+class _Sizes:
+    """How large a schema is with its references in place of what they name.
+
+    ``comparisons`` are the schemas it comes to, a reference to what contains it counted
+    as one; each such ``recursion`` may start it all over one level deeper.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._known: dict[str, tuple[int, int]] = {}
+        self._inside: set[str] = set()
+        self.comparisons, self._recursions = self._size(root)
+
+    def search(self, depth: int) -> int:
+        """How much it may take to search a value of so many levels for its fault."""
+        return int(self.comparisons * min(self._recursions, 100) ** min(depth, 50))
+
+    def _size(self, schema: Any) -> tuple[int, int]:
+        if not isinstance(schema, dict):
+            return 1, 0
+        _refuse_other_references(schema, schema is self._root)
+        sizes = [self._size(child) for child in _children(schema)]
+        if isinstance(schema.get("$ref"), str):
+            sizes.append(self._referred(schema["$ref"]))
+        return 1 + sum(size for size, _ in sizes), sum(again for _, again in sizes)
+
+    def _referred(self, reference: str) -> tuple[int, int]:
+        if reference in self._inside:
+            return 1, 1
+        if reference not in self._known:
+            if reference != "#" and not reference.startswith("#/"):
+                raise _NoSchema("it refers to what is not in it by '#' or '#/...'")
+            self._inside.add(reference)
+            self._known[reference] = self._size(target(self._root, reference))
+            self._inside.remove(reference)
+        return self._known[reference]
+
+
+def _sizes(schema: Any) -> _Sizes:
+    try:
+        return _Sizes(schema)
+    except RecursionError:
+        raise _NoSchema("its references are nested too deeply") from None
+
+
+def _refuse_other_references(schema: dict[str, Any], is_root: bool) -> None:
+    """Ways to refer that nobody needs here, and that would escape the count."""
+    for name in ("$dynamicRef", "$recursiveRef"):
+        if name in schema:
+            raise _NoSchema(f"{name} is not supported")
+    if not is_root and ("$id" in schema or isinstance(schema.get("id"), str)):
+        raise _NoSchema("only the whole schema may have an id")
+
+
+def _children(schema: dict[str, Any]) -> Iterator[Any]:
+    """The schemas in a schema, definitions apart."""
+    for name, value in schema.items():
+        if name in _IN_LISTS and isinstance(value, list):
+            yield from value
+        elif name in _IN_OBJECTS and isinstance(value, dict):
+            yield from value.values()
+        elif name in _DIRECT:
+            yield from value if isinstance(value, list) else [value]

@@ -1,0 +1,172 @@
+"""ForcedCallWriter: an answer that was held to be a call, as the call that it is.
+
+Ollama has no forced calls, so the answer's text is one (``middleware.choice``): either
+the arguments of the one function there is, or ``{"name": ..., "arguments": ...}``.  Its
+pieces go out as soon as they are known to be arguments.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from app.errors import UpstreamBroken
+from app.wire import ollama, openai
+
+from .chat import ChatWriter
+
+#: The beginning of a call of one among several functions, as the grammar has it.
+_HEAD = re.compile(
+    r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*', re.DOTALL
+)
+_SPACE = " \t\r\n"
+
+_decode = msgspec.json.Decoder(str).decode
+
+
+class Forced(NamedTuple):
+    """A call that must come.
+
+    ``checks`` say for each function that may be called what is wrong with a text of
+    arguments; ``finish_reason`` is for a call that came.
+    """
+
+    checks: Mapping[str, Callable[[str], str | None]]
+    finish_reason: str
+
+
+class CallText:
+    """The text of an answer that is a call, as it comes.
+
+    ``only`` is the name of the only function; without it the text begins with the name.
+    ``name`` is empty until a call has begun.
+    """
+
+    def __init__(self, only: str) -> None:
+        self.name = ""
+        self._only = only
+        self._held = ""
+        self._given: list[str] = []
+        # What may turn out to be no part of the arguments once the answer is over.
+        self._unsure = _SPACE if only else _SPACE + "}"
+
+    @property
+    def arguments(self) -> str:
+        """All that were given out."""
+        return "".join(self._given)
+
+    def feed(self, text: str) -> str:
+        """Take more text; the arguments that are sure by now."""
+        self._held += text
+        if not self._given:
+            self._held = self._held.lstrip(_SPACE)
+        if not self.name and not self._begin():
+            return ""
+        return self._give(len(self._held.rstrip(self._unsure)))
+
+    def rest(self, complete: bool) -> str:
+        """What was held back, without what closes a ``complete`` answer around it."""
+        if not self.name:
+            return ""
+        held = self._held.rstrip(_SPACE)
+        if complete and not self._only:
+            held = held.removesuffix("}").rstrip(_SPACE)
+        return self._give(len(held))
+
+    def _begin(self) -> bool:
+        if self._only:
+            self.name = self._only if self._held else ""
+        elif head := _HEAD.match(self._held):
+            self.name, self._held = _decode(head[1]), self._held[head.end() :]
+        return bool(self.name)
+
+    def _give(self, count: int) -> str:
+        given, self._held = self._held[:count], self._held[count:]
+        if given:
+            self._given.append(given)
+        return given
+
+
+class ForcedCallWriter(ChatWriter):
+    """Writes the one call that ``forced`` describes, which must be set."""
+
+    forced: Forced
+
+    _text: CallText | None = None
+
+    def chunks(self, reply: ollama.ChatResponse) -> bytes:
+        """Reasoning as ever; then who is called, and arguments as they come."""
+        message = reply.message or ollama.ReplyMessage()
+        frames = b""
+        if message.thinking:
+            thought = ollama.ReplyMessage(thinking=message.thinking)
+            frames = super().chunks(ollama.ChatResponse(message=thought))
+        if message.content:
+            if self.reasoning.characters:
+                frames += self._turned(message)
+            frames += self._progress(self._call_text().feed(message.content))
+        return frames
+
+    def closing(self) -> bytes:
+        """The end of the arguments, if they fit, and the finish chunk."""
+        text = self._call_text()
+        rest = self._progress(text.rest(not self._cut))
+        self._check(text)
+        if text.name in self.form.customs:
+            rest += self._chunk(self.form.what(0, text.name, text.arguments))
+        return rest + super().closing()
+
+    def choice(self, replies: list[ollama.ChatResponse]) -> openai.Choice:
+        """The choice that a complete call makes."""
+        if replies[-1].debug_info is not None:
+            return super().choice(replies)
+        messages = [reply.message for reply in replies if reply.message]
+        text = self._call_text()
+        text.feed("".join([message.content or "" for message in messages]))
+        text.rest(not self._cut)
+        self._check(text)
+        thoughts = [ollama.ReplyMessage(thinking=one.thinking) for one in messages]
+        choice = super().choice([ollama.ChatResponse(message=one) for one in thoughts])
+        self.reasoning.others = sum(len(one.content or "") for one in messages)
+        if text.name:
+            call = (self._call_id(None), text.name, text.arguments)
+            for name, value in self.form.whole([call]).items():
+                setattr(choice.message, name, value)
+            choice.message.content = choice.message.content or None
+        choice.finish_reason = self.finish_reason()
+        return choice
+
+    def finish_reason(self) -> str:
+        """OpenAI's habit: a function that was named is no reason to stop."""
+        return "length" if self._cut else self.forced.finish_reason
+
+    @property
+    def _cut(self) -> bool:
+        return self.done_reason == "length"
+
+    def _call_text(self) -> CallText:
+        if self._text is None:
+            only, *others = self.forced.checks
+            self._text = CallText("" if others else only)
+        return self._text
+
+    def _progress(self, arguments: str) -> bytes:
+        name, frames = self._call_text().name, b""
+        if name and not self._call_ids:
+            frames = self._chunk(self._who(name, None))
+        if arguments and name not in self.form.customs:
+            frames += self._chunk(self.form.what(0, name, arguments))
+        return frames
+
+    def _check(self, text: CallText) -> None:
+        """Raise when a call that is complete is none."""
+        if self._cut:
+            return
+        check = self.forced.checks.get(text.name)
+        problem = check(text.arguments) if check else "it names no function"
+        if problem:
+            raise UpstreamBroken(
+                "The model did not make the call it was held to"
+                f"{f' ({text.name[:64]})' if check else ''}: {problem}."
+            )

@@ -23,7 +23,7 @@ MAX_LOGPROBS = 5
 MAX_CALLS = 128
 
 #: Templates that leave a prompt as it is: the model has none for conversations.
-_NO_TEMPLATE = ("", "{{ .Prompt }}", "{{.Prompt}}")
+_NO_TEMPLATE = ("{{ .Prompt }}", "{{.Prompt}}")
 
 
 class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):

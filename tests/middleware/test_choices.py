@@ -467,3 +467,20 @@ def test_prompts_as_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
         choir = Choir(by_prompt)
         asked(linted(choir), TEXT, PROMPT | {"prompt": given})
         assert [call["prompt"] for call in choir.calls] == wanted
+
+
+@pytest.mark.parametrize(
+    ("template", "raw"),
+    [("{{ .Prompt }}", True), ("{{.Prompt}}\n", True), ("[INST]{{ .Prompt }}", None)],
+)
+def test_raw_by_template(template: str, raw: bool | None) -> None:
+    """In ``auto`` a model without a template of its own continues plain text."""
+
+    def control(method: str, path: str, *_: Any, **__: Any) -> bytes:
+        models = [{"name": "m:latest", "model": "m:latest", "digest": "d"}]
+        answers = {"/api/tags": {"models": models}, "/api/show": {"template": template}}
+        return json.dumps(answers[path]).encode()
+
+    choir = Choir(by_prompt)
+    asked(linted(choir, control=control, completions_raw="auto"), TEXT, PROMPT)
+    assert choir.calls[0].get("raw") is raw

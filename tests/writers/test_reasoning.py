@@ -149,6 +149,14 @@ def test_tokens(name: str, stream: bool, hidden: bool) -> None:
     assert usage == wanted
 
 
+def test_tokens_that_ollama_did_not_count() -> None:
+    """There is never more reasoning than there are tokens."""
+    uncounted = line("aaa", done=True, done_reason="stop")
+    answer = written(writer("both"), answered(uncounted))
+    details = answer.json["usage"]["completion_tokens_details"]
+    assert details == {"reasoning_tokens": 0}
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["chat/completions", "completions"])
 def test_tokens_of_several_choices(path: str, stream: bool) -> None:

@@ -234,6 +234,81 @@ def test_the_field_to_blame(field: str) -> None:
     assert in_stream("exceeds the available context size", field).param == field
 
 
+class Prompt:
+    """A prompt of a known length for a known context."""
+
+    def __init__(self, estimate: int | None, context: int | None) -> None:
+        self.estimate = estimate
+        self._context = context
+
+    def context(self) -> int | None:
+        """The context in force."""
+        return self._context
+
+
+PLAIN = "the input length exceeds the context length"
+NUMBERS = {"n_prompt_tokens": 1407, "n_ctx": 256}
+
+
+@pytest.mark.parametrize(
+    ("inner", "prompt", "context", "length"),
+    [
+        (NUMBERS, None, 256, "1407"),
+        (NUMBERS, Prompt(None, None), 256, "1407"),
+        (NUMBERS, Prompt(1500, 4096), 256, "1407"),
+        (NUMBERS | {"n_prompt_tokens": "x"}, Prompt(1500, 4096), 256, "about 1500"),
+        ({"n_prompt_tokens": 1407}, Prompt(1500, 512), 512, "about 1500"),
+        (None, Prompt(1500, 512), 512, "about 1500"),
+        # what Ollama refuses is too long, whatever was guessed
+        (None, Prompt(100, 512), 512, "about 513"),
+    ],
+)
+@pytest.mark.parametrize("field", ["messages", "prompt", "input"])
+def test_both_lengths(
+    inner: dict[str, Any] | None, prompt: Any, context: int, length: str, field: str
+) -> None:
+    """A prompt that is too long: OpenAI's words, with the context and its length."""
+    words = PLAIN if inner is None else json.dumps({"error": {**INNER, **inner}})
+    for error in (
+        refused(400, json.dumps({"error": words}).encode(), [], field, prompt),
+        in_stream(words, field, prompt),
+    ):
+        assert error.message == (
+            f"This model's maximum context length is {context} tokens. However, your"
+            f" {field} resulted in {length} tokens. Please reduce the length of the"
+            f" {field}."
+        )
+        assert (error.status, error.code, error.param) == (400, CONTEXT, field)
+        assert error.detail == (PLAIN if inner is None else "request too big")
+
+
+@pytest.mark.parametrize(
+    ("inner", "prompt"),
+    [
+        (None, None),
+        (None, Prompt(None, 512)),
+        (None, Prompt(1500, None)),
+        ({"n_ctx": 256}, None),
+        ({"n_prompt_tokens": 1407}, None),
+        ({"n_prompt_tokens": -1, "n_ctx": 256}, Prompt(None, None)),
+        ({"n_prompt_tokens": 1407, "n_ctx": 2.5}, Prompt(1500, None)),
+    ],
+)
+def test_a_length_that_nobody_knows(inner: Any, prompt: Any) -> None:
+    """Without both numbers Ollama's own words are kept."""
+    words = PLAIN if inner is None else json.dumps({"error": {**INNER, **inner}})
+    error = refused(400, json.dumps({"error": words}).encode(), [], "input", prompt)
+    assert error.message == (PLAIN if inner is None else "request too big")
+    assert (error.code, error.param) == (CONTEXT, "input")
+
+
+def test_lengths_are_told_of_the_context_only() -> None:
+    """An error that is not about the context keeps its words, whatever it holds."""
+    inner = {"message": "boom", "type": "server_error", **NUMBERS}
+    body = json.dumps({"error": json.dumps({"error": inner})}).encode()
+    assert refused(500, body, [], "messages", Prompt(9, 4)).message == "boom"  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("error", [None, 5, {}, [], {"message": "10.0.0.1"}])
 def test_an_error_line_without_words(error: object) -> None:
     """An error line that is no string is a broken answer."""

@@ -172,6 +172,7 @@ def test_the_first_failure_ends_all(stream: bool) -> None:
         yield chat("a")
         if number == 1:
             yield {"error": "model runner has unexpectedly stopped"}
+            return
         assert holds.wait(10)  # which never comes
 
     choir = Choir(speak)
@@ -184,7 +185,7 @@ def test_the_first_failure_ends_all(stream: bool) -> None:
     else:
         assert answer.status == 500
         assert "unexpectedly stopped" in answer.error["message"]
-    assert choir.closed == 3
+    assert choir.closed == len(choir.calls) >= 2
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -319,23 +320,20 @@ def test_too_many_prompts() -> None:
 
 def test_calls_at_once_are_bounded() -> None:
     """Many prompts do not become as many calls at the same time."""
-    most = running = 0
+    open_calls: list[int] = []
 
     def speak(number: int, call: dict[str, Any]) -> Iterable[Any]:
-        nonlocal most, running
-        running += 1
-        most = max(most, running)
-        try:
-            gevent.idle()
-            yield {"response": "x"} | done()
-        finally:  # what is complete is not read on
-            running -= 1
+        open_calls.append(len(choir.calls) - choir.closed)
+        gevent.idle()
+        yield {"response": "x"} | done()
 
     for stream in (False, True):
+        choir = Choir(speak)
         request = PROMPT | {"prompt": ["a"] * 20, "stream": stream}
-        asked(linted(Choir(speak), max_choices=3), TEXT, request)
-        assert most == 3
-        most = running = 0
+        asked(linted(choir, max_choices=3), TEXT, request)
+        assert max(open_calls) == 3
+        assert len(open_calls) == 20
+        open_calls.clear()
 
 
 LOGPROBS = [-3.0, -1.0, -2.0]

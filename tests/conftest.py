@@ -1,6 +1,7 @@
 """A simulator, Pannier in front of it, and a client: what live tests need."""
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import hypothesis
 import openai
@@ -19,6 +20,14 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("pannier")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_vocabulary() -> Iterator[None]:
+    """No test fetches tiktoken's vocabulary, or finds a developer's."""
+    missing = OSError("there is no Internet in tests")
+    with patch("tiktoken.load.read_file_cached", side_effect=missing):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Which targets images may come from: the list of tricks reaches nobody."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 from support.faulty import PATIENCE
 from support.pictures import PUBLIC, Net, Web, canary, local, moved, page, text
 
+import app.fetch
 import app.gate
+from app.settings import Settings, SettingsError
 from app.targets import FetchError
 
 #: Names as an attacker would register them, and those that mean this machine anyway.
@@ -238,7 +241,7 @@ def test_modes(url: str, modes: set[str], mode: str) -> None:
 
 def test_off() -> None:
     """Off means that there is no fetcher."""
-    settings = app.gate.Settings(image_fetch="off")
+    settings = Settings(image_fetch="off")
     assert app.fetch.ImageFetcher.of(settings) is None
 
 
@@ -322,3 +325,12 @@ def test_names_that_are_not_found() -> None:
     net.resolve = lambda host: []  # type: ignore[method-assign]
     (found,) = net.fetcher().fetch_all(["http://x.example/"]).values()
     assert str(found) == "x.example: no address"
+
+
+def test_the_list_is_checked_at_the_start() -> None:
+    """A list of hosts that is none is refused in one sentence that names the entry."""
+    read = Settings.from_environ
+    with pytest.raises(SettingsError, match=r"^PANNIER_IMAGE_HOSTS: 'http://x/' is no"):
+        read({"PANNIER_IMAGE_HOSTS": "good.example, http://x/"}, Path("/none"))
+    hosts = {"PANNIER_IMAGE_HOSTS": "good.example:9000, [::1]"}
+    assert read(hosts, Path("/none")).image_hosts == "good.example:9000, [::1]"

@@ -71,8 +71,9 @@ def asking(simulator: Simulator, **settings: str) -> Iterator[Asking]:
 @pytest.fixture(scope="module")
 def ask(web: Web, simulator: Simulator) -> Iterator[Asking]:
     """Asks over a Pannier that may ask the web server, and that lists Ollama too."""
-    hosts = f"127.0.0.1:{web.port},127.0.0.1:{simulator.port}"
-    with asking(simulator, PANNIER_IMAGE_HOSTS=hosts) as ask:
+    ports = (web.port, simulator.port)
+    hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports]
+    with asking(simulator, PANNIER_IMAGE_HOSTS=",".join(hosts)) as ask:
         yield ask
 
 
@@ -94,6 +95,12 @@ def test_an_image(ask: Asking, web: Web) -> None:
         answer = ask(f"{web.url}/once.png")
         assert said(answer).startswith(f"I see an image of {len(PNG)} bytes.")
     assert web.asked == ["/once.png"]
+
+
+def test_an_image_by_name(ask: Asking, web: Web) -> None:
+    """The host of a URL is looked up."""
+    answer = ask(f"http://localhost:{web.port}/b.jpg")
+    assert said(answer).startswith(f"I see an image of {len(JPEG)} bytes.")
 
 
 def test_several_streamed(ask: Asking, web: Web) -> None:
@@ -122,6 +129,7 @@ def test_what_is_not_opened(ask: Asking, simulator: Simulator) -> None:
             f"http://[::ffff:127.0.0.1]:{inside.port}/",
             f"{simulator.url}/api/tags",
             simulator.url.replace("127.0.0.1", "localhost"),
+            f"http://[::1]:{simulator.port}/",
         ):
             with pytest.raises(openai.BadRequestError, match="could not fetch"):
                 ask(url)

@@ -6,7 +6,8 @@ they used (decisions, 14).  The first failure ends all of them.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -23,6 +24,8 @@ from .generation import GenerationWriter
 Part = GenerationWriter[Any]
 #: Picks the choices that are answered, and numbers them.
 Choose = Callable[[list[Any]], list[Any]]
+#: Frames, and which choice they are of.
+Numbered = tuple[int, bytes]
 
 
 class SeveralWriter(ResponseWriter[Any]):
@@ -48,7 +51,7 @@ class SeveralWriter(ResponseWriter[Any]):
         self._per_prompt = per_prompt
         self._at_once = at_once
         self._choose = choose
-        self._calls: fanout.Interleaved[bytes] | None = None
+        self._calls: fanout.Interleaved[Numbered] | None = None
         now = int(time.time())
         for index, part in enumerate(parts):
             part.alone, part.index = False, index
@@ -61,7 +64,7 @@ class SeveralWriter(ResponseWriter[Any]):
         pairs = list(zip(self._parts, environs, strict=True))
         if self.stream:
             self._calls = fanout.Interleaved(
-                [partial(part.choice_frames, app, environ) for part, environ in pairs],
+                [partial(_numbered, part, app, environ) for part, environ in pairs],
                 self._at_once,
             )
             self._frames = self._interleaved(self._calls)
@@ -77,8 +80,8 @@ class SeveralWriter(ResponseWriter[Any]):
         if self._calls is not None:
             self._calls.close()
 
-    def _interleaved(self, calls: fanout.Interleaved[bytes]) -> Iterator[bytes]:
-        for number, frames in enumerate(calls):
+    def _interleaved(self, calls: Iterable[Numbered]) -> Iterator[bytes]:
+        for number, frames in enumerate(_introduced(calls)):
             if number == 0:
                 self._begin_stream()
             yield frames
@@ -97,3 +100,30 @@ class SeveralWriter(ResponseWriter[Any]):
             reasoning = sum(one.reasoning_tokens for one in known)
             usage.completion_tokens_details = openai.CompletionTokensDetails(reasoning)
         return usage
+
+
+def _numbered(
+    part: Part, app: WSGIApplication, environ: WSGIEnvironment
+) -> Generator[Numbered, None, None]:
+    """The frames of a part, each with the part's index."""
+    with closing(part.choice_frames(app, environ)) as all_frames:
+        for frames in all_frames:
+            yield part.index, frames
+
+
+def _introduced(calls: Iterable[Numbered]) -> Iterator[bytes]:
+    """Frames as they come, but each choice begins after the one before it.
+
+    openai-python's ``stream()`` keeps choices in a list in the order of their first
+    chunks, and looks them up there by ``index``: any other order breaks it.
+    """
+    begun = 0
+    held: dict[int, list[bytes]] = {}
+    for index, frames in calls:
+        if index < begun or not frames:
+            yield frames
+            continue
+        held.setdefault(index, []).append(frames)
+        while begun in held:
+            yield b"".join(held.pop(begun))
+            begun += 1

@@ -2,6 +2,7 @@
 # make test     everything the tests need, then the tests
 # make check    ruff, mypy, import-linter
 # make peer     the tests that need a real Ollama at OLLAMA_URL
+# make compat   other people's clients, in an environment of their own
 # make bench    the benchmarks (bench/README.md says what they mean)
 # make lock     refresh the pinned dependencies
 # make clean    remove what the above have made
@@ -10,9 +11,10 @@
 
 VENV = .venv
 PY = $(VENV)/bin/python
+COMPAT = .venv-compat
 PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: run test check peer bench lock clean
+.PHONY: run test check peer compat bench lock clean
 
 run: $(VENV)/.runtime
 	@exec $(PY) -m app.cli run
@@ -29,6 +31,10 @@ check: $(VENV)/.tests
 peer: $(VENV)/.tests
 	$(PY) -m pytest -m ollama $(ARGS)
 
+compat:
+	@$(MAKE) VENV=$(COMPAT) $(COMPAT)/.clients
+	$(COMPAT)/bin/python -m pytest -m "compat or live" tests/compat tests/live/test_openai*.py $(ARGS)
+
 bench: $(VENV)/.tests
 	$(PY) -m bench $(ARGS)
 
@@ -38,6 +44,10 @@ $(VENV)/.runtime: $(VENV)/.made requirements.lock
 
 $(VENV)/.tests: $(VENV)/.runtime requirements-test.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@
+
+$(VENV)/.clients: $(VENV)/.runtime requirements-compat.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-compat.lock
 	@touch $@
 
 $(VENV)/.made:
@@ -59,7 +69,9 @@ lock:
 	  --no-header --no-annotate --no-emit-index-url --upgrade setup.cfg -o requirements.lock
 	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --upgrade requirements-test.in -o requirements-test.lock
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --upgrade requirements-compat.in -o requirements-compat.lock
 	rm -rf build/lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

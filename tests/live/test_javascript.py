@@ -1,10 +1,14 @@
 """The official JavaScript clients, ``openai`` and ``ollama``, from npm."""
 
+import base64
 import json
 
 import pytest
 from support import examples
+from support.pictures import PNG
+from support.recordings import wav
 from support.server import Server
+from support.simulator import Simulator
 
 pytestmark = pytest.mark.live
 
@@ -65,6 +69,168 @@ def test_tools(server: Server) -> None:
         """,
     )
     assert lines == ["The get_weather answered: 18 degrees in Paris"]
+
+
+def test_tool_choice(server: Server) -> None:
+    """A forced call streams into the library's accumulator; a free one is parsed."""
+    names, city = run(
+        server,
+        """
+        const tool = (name, argument) => ({ type: 'function', function: { name,
+          parameters: { type: 'object', required: [argument],
+                        properties: { [argument]: { type: 'string' } } } } })
+        const asked = {
+          model: 'llama3.2',
+          tools: [tool('get_weather', 'city'), tool('get_news', 'about')],
+          messages: [{ role: 'user', content: 'What is the weather in Paris?' }],
+        }
+        const forced = await openai.chat.completions.stream({ ...asked,
+          tool_choice: { type: 'function', function: { name: 'get_news' } },
+        }).finalChatCompletion()
+        const free = await openai.chat.completions.create(asked)
+        const called = [forced, free].map(one =>
+          one.choices[0].message.tool_calls.map(call => call.function))
+        console.log(called.flat().map(call => call.name).join())
+        console.log(JSON.parse(called[1][0].arguments).city)
+        """,
+    )
+    assert (names, city) == ("get_news,get_weather", "Paris")
+
+
+def test_several(server: Server) -> None:
+    """With n there are as many choices, whole and put together from a stream."""
+    whole, streamed = run(
+        server,
+        """
+        const asked = { model: 'llama3.2', messages, n: 3, seed: 1 }
+        const shown = answer => JSON.stringify(answer.choices.map(choice =>
+          [choice.index, choice.message.content, choice.finish_reason]))
+        console.log(shown(await openai.chat.completions.create(asked)))
+        const stream = openai.chat.completions.stream(asked)
+        console.log(shown(await stream.finalChatCompletion()))
+        """,
+    )
+    assert whole == streamed
+    assert [index for index, _, _ in json.loads(whole)] == [0, 1, 2]
+
+
+def test_structured(server: Server) -> None:
+    """An answer keeps to its schema, which parse() reads."""
+    (line,) = run(
+        server,
+        """
+        import { makeParseableResponseFormat } from 'openai/lib/parser'
+        const schema = { type: 'object', additionalProperties: false,
+          required: ['name', 'tags'], properties: { name: { type: 'string' },
+            tags: { type: 'array', items: { enum: ['a', 'b'] } } } }
+        const response_format = makeParseableResponseFormat({ type: 'json_schema',
+          json_schema: { name: 'thing', strict: true, schema } }, JSON.parse)
+        const answer = await openai.chat.completions.parse({
+          model: 'llama3.2', messages, response_format })
+        console.log(JSON.stringify(answer.choices[0].message.parsed))
+        """,
+    )
+    parsed = json.loads(line)
+    assert isinstance(parsed["name"], str)
+    assert set(parsed["tags"]) <= {"a", "b"}
+
+
+def test_other_calls(server: Server) -> None:
+    """Completions, models, images and recordings go the same ways."""
+    text, names, found, seen, heard = run(
+        server,
+        """
+        const prompt = 'Say this is a test'
+        let text = ''
+        for await (const chunk of await openai.completions.create(
+          { model: 'llama3.2', prompt, stream: true })) text += chunk.choices[0].text
+        console.log(text)
+        const names = []
+        for await (const model of openai.models.list()) names.push(model.id)
+        console.log(names.includes('llama3.2:latest'))
+        console.log((await openai.models.retrieve('llama3.2')).id)
+        const seen = await openai.chat.completions.create({ model: 'llava', messages: [
+          { role: 'user', content: [{ type: 'text', text: 'What is it?' },
+            { type: 'image_url', image_url: { url: 'data:image/png;base64,PNG' } },
+          ] }] })
+        console.log(seen.choices[0].message.content)
+        const file = await OpenAI.toFile(Buffer.from('WAV', 'base64'), 'said.wav')
+        const heard = await openai.audio.transcriptions.create(
+          { model: 'sim-audio', file })
+        console.log(heard.text)
+        """.replace("PNG", base64.b64encode(PNG).decode()).replace(
+            "WAV", base64.b64encode(wav()).decode()
+        ),
+    )
+    assert text == "You said “Say this is a test”, and I agree."
+    assert (names, found) == ("true", "llama3.2")
+    assert seen == f"I see an image of {len(PNG)} bytes. You ask: What is it?"
+    assert heard == "The quick brown fox jumps over the lazy dog."
+
+
+def test_headers(server: Server) -> None:
+    """The raw answer is at hand, with its id and the fields that were ignored."""
+    ignored, same = run(
+        server,
+        """
+        const { data, response, request_id } = await openai.chat.completions.create(
+          { model: 'llama3.2', messages, user: 'me' }).withResponse()
+        console.log(response.headers.get('x-pannier-ignored'))
+        console.log(request_id === data._request_id && request_id.startsWith('req_'))
+        """,
+    )
+    assert (ignored, same) == ("user", "true")
+
+
+def test_time(server: Server, simulator: Simulator) -> None:
+    """A limit of time ends the wait, and leaving a stream stops the model."""
+    kind, code = run(
+        server,
+        """
+        try {
+          await openai.chat.completions.create(
+            { model: 'sim-chunks2-load9', messages }, { timeout: 300 })
+        } catch (error) {
+          console.log(error instanceof OpenAI.APIConnectionTimeoutError)
+        }
+        const stream = await openai.chat.completions.create({
+          model: 'sim-chunks4000-tps200', messages: [
+            { role: 'user', content: 'Left early in JavaScript' }], stream: true })
+        let count = 0
+        for await (const chunk of stream) if (++count === 3) break
+        console.log(count)
+        """,
+    )
+    assert (kind, code) == ("true", "3")
+    simulator.wait(body="Left early in JavaScript", outcome="client-left")
+
+
+def test_retry(server: Server, simulator: Simulator) -> None:
+    """A 503 is tried again, and the second answer counts."""
+    simulator.fault("/api/chat", "busy")
+    mend = f"await real('{simulator.url}/simulator/fault', {{ method: 'DELETE' }})"
+    try:
+        statuses, text = run(
+            server,
+            """
+            const real = fetch, statuses = []
+            const watching = async (...asked) => {
+              const answer = await real(...asked)
+              statuses.push(answer.status)
+              MEND
+              return answer
+            }
+            const patient = openai.withOptions({ maxRetries: 2, fetch: watching })
+            const answer = await patient.chat.completions.create(
+              { model: 'llama3.2', messages })
+            console.log(statuses.join())
+            console.log(answer.choices[0].message.content)
+            """.replace("MEND", mend),
+        )
+    finally:
+        simulator.mend()
+    assert statuses == "503,200"
+    assert text == "You said “Say this is a test”, and I agree."
 
 
 def test_errors(server: Server) -> None:

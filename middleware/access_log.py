@@ -119,6 +119,7 @@ class _Watched:
             "first_byte_ms": self._first,
             "prompt_tokens": exchange.prompt_tokens,
             "completion_tokens": exchange.completion_tokens,
+            "adjusted": ", ".join(exchange.adjusted) or None,
             "error": failure.message if failure else None,
             "detail": (failure.detail or None) if failure else None,
         }

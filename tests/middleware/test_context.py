@@ -1,10 +1,9 @@
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.ollama import GOOD, Answer, FakeUpstream, ask
-from support.stack import stacked
+from support.ollama import GOOD, Answer, FakeUpstream, Ollama, ask
+from support.stack import linted, stacked
 
 from app.catalog import Facts
 from app.exchange import Exchange
@@ -320,22 +319,15 @@ def test_a_cut_is_named(
     assert bool(upstream.looked_up) is (b"6010" not in block)
 
 
-def test_a_cut_is_in_the_log_of_a_stream(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_cut_is_in_the_log_of_a_stream() -> None:
     """A stream's headers are gone by then, so its line in the log says it."""
-    exchanges = []
-
-    def watched(app: Any) -> Callable[..., Any]:
-        def inner(environ: Any, start: Any) -> Any:
-            exchanges.append(Exchange.of(environ))
-            return app(environ, start)
-
-        return inner
-
-    app = watched(stacked(Upstream(CHAT % 4000)))
+    log: list[str] = []
+    app = linted(Ollama(CHAT % 4000), log, Upstream().control)
     answer = ask(app, body={"model": "m", "messages": LONG, "stream": True})
     assert "X-Pannier-Adjusted" not in answer.headers
     assert answer.frames[-1] == "[DONE]"
-    assert exchanges[0].adjusted == ["prompt=cut-to-4096"]
+    (line,) = log
+    assert 'adjusted="prompt=cut-to-4096"' in line
 
 
 @pytest.mark.parametrize(

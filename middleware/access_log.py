@@ -133,6 +133,8 @@ class _Watched:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, int):
+        return str(value)
     text = str(value)[:MAX_VALUE]
     return text if _PLAIN.fullmatch(text) else f'"{_escaped(text)}"'
 

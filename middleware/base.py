@@ -5,14 +5,13 @@ application, and let a writer translate what comes back.  An endpoint adds its m
 ``request_type``, ``path``, ``rewrite`` (pure) and ``writer``.
 """
 
-import io
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
-from app.body import read_body
+from app.body import OwnBody, read_body
 from app.exchange import Exchange
 from app.settings import Settings
 from writers.base import ResponseWriter
@@ -120,7 +119,7 @@ def calling(
         call.pop(name, None)
     call |= {"REQUEST_METHOD": method, "PATH_INFO": path, "RAW_URI": path}
     call |= {"QUERY_STRING": "", "SCRIPT_NAME": ""}
-    call["wsgi.input"] = io.BytesIO(body or b"")
+    call["wsgi.input"] = OwnBody(body or b"")
     if body is not None:
         call["CONTENT_TYPE"] = "application/json"
         call["CONTENT_LENGTH"] = str(len(body))

@@ -4,6 +4,8 @@ Shared by the endpoints that generate text (specification: chat, section 1).
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from app.errors import BadRequest
@@ -45,6 +47,45 @@ _DURATION = re.compile(
 )
 
 
+def _whole(name: str, minimum: int | None = None) -> Callable[[Any], Any]:
+    return partial(integer, param=name, minimum=minimum)
+
+
+def _between(name: str, minimum: float, maximum: float) -> Callable[[Any], Any]:
+    return partial(within, param=name, minimum=minimum, maximum=maximum)
+
+
+def stop(value: str | list[str]) -> list[str] | None:
+    """Stop sequences as a list, ``None`` for none.
+
+    An empty text would end the answer at once, an empty list would take away the
+    model's own.
+    """
+    given = [value] if isinstance(value, str) else value
+    return [text for text in given if text] or None
+
+
+#: Fields with the options that they set, the later one winning: OpenAI's, then those
+#: that are options of Ollama's by name, where -1 often means all of it.
+_FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("max_tokens", "num_predict", _whole("max_tokens", 1)),
+    ("max_completion_tokens", "num_predict", _whole("max_completion_tokens", 1)),
+    ("temperature", "temperature", _between("temperature", 0, 2)),
+    ("top_p", "top_p", _between("top_p", 0, 1)),
+    ("seed", "seed", _whole("seed")),
+    ("stop", "stop", stop),
+    ("repetition_penalty", "repeat_penalty", float),
+    ("num_ctx", "num_ctx", _whole("num_ctx", 1)),
+    ("num_keep", "num_keep", _whole("num_keep", -1)),
+    ("num_predict", "num_predict", _whole("num_predict", -2)),
+    ("repeat_last_n", "repeat_last_n", _whole("repeat_last_n", -1)),
+    ("top_k", "top_k", _whole("top_k")),
+    ("min_p", "min_p", _between("min_p", 0, 1)),
+    ("typical_p", "typical_p", _between("typical_p", 0, 1)),
+    ("repeat_penalty", "repeat_penalty", float),
+)
+
+
 def options(
     request: openai.Sampling, settings: Settings, adjusted: list[str]
 ) -> dict[str, Any]:
@@ -53,78 +94,31 @@ def options(
     The request's ``options`` win, then fields with names of Ollama's, then OpenAI's.
     What had to be changed is added to ``adjusted``.
     """
-    penalties = {
-        name: penalty(request, name, settings.strict, adjusted)
-        for name in ("frequency_penalty", "presence_penalty")
-    }
-    chosen = {
-        "num_predict": max_tokens(request),
-        "temperature": within(request.temperature, "temperature", 0, 2),
-        "top_p": within(request.top_p, "top_p", 0, 1),
-        **penalties,
-        "seed": integer(request.seed, "seed"),
-        "stop": stop(request.stop),
-        "repeat_penalty": request.repetition_penalty,
-    }
-    if settings.openai_defaults:
-        for name in ("temperature", "top_p"):
-            if chosen[name] is None:
-                chosen[name] = 1.0
-    found = _given(chosen) | _given(_named_as_ollama_does(request))
-    found |= native_options(request.options)
+    chosen: dict[str, Any] = (
+        {"temperature": 1.0, "top_p": 1.0} if settings.openai_defaults else {}
+    )
+    for field, name, check in _FIELDS:
+        value = getattr(request, field, None)
+        if value is not None and (checked := check(value)) is not None:
+            chosen[name] = checked
+    for name in ("frequency_penalty", "presence_penalty"):
+        value = getattr(request, name)
+        if value is not None:
+            chosen[name] = penalty(value, name, settings.strict, adjusted)
+    if request.options:
+        chosen |= native_options(request.options)
     # A value outside ends Ollama's runner instead of the request.
-    within(found.get("repeat_penalty"), "repeat_penalty", 0.01, 100)
-    return found
+    within(chosen.get("repeat_penalty"), "repeat_penalty", 0.01, 100)
+    return chosen
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _named_as_ollama_does(request: openai.Sampling) -> dict[str, Any]:
-    """The fields that are options of Ollama's by name; -1 often means all of it."""
-    return {
-        "num_ctx": integer(request.num_ctx, "num_ctx", 1),
-        "num_keep": integer(request.num_keep, "num_keep", -1),
-        "num_predict": integer(request.num_predict, "num_predict", -2),
-        "repeat_last_n": integer(request.repeat_last_n, "repeat_last_n", -1),
-        "top_k": integer(request.top_k, "top_k"),
-        "min_p": within(request.min_p, "min_p", 0, 1),
-        "typical_p": within(request.typical_p, "typical_p", 0, 1),
-        "repeat_penalty": request.repeat_penalty,
-    }
-
-
-def penalty(
-    request: openai.Sampling, name: str, strict: bool, adjusted: list[str]
-) -> float | None:
+def penalty(value: float, name: str, strict: bool, adjusted: list[str]) -> float | None:
     """A penalty of -2 to 2; others are brought there, or refused where ``strict``."""
-    value: float | None = getattr(request, name)
-    if strict or value is None:
-        return within(value, name, -2, 2)
     nearest = max(-2.0, min(2.0, value))
-    if nearest != value:
-        adjusted.append(f"{name}={nearest:g}")
-        return nearest
-    return value
-
-
-def max_tokens(request: openai.Sampling) -> int | None:
-    """The most tokens to generate; ``max_completion_tokens`` wins."""
-    older = integer(request.max_tokens, "max_tokens", 1)
-    newer = getattr(request, "max_completion_tokens", None)
-    limit = integer(newer, "max_completion_tokens", 1)
-    return older if limit is None else limit
-
-
-def stop(value: str | list[str] | None) -> list[str] | None:
-    """Stop sequences as a list, ``None`` for none.
-
-    An empty text would end the answer at once, an empty list would take away the
-    model's own.
-    """
-    given = [value] if isinstance(value, str) else value or []
-    return [text for text in given if text] or None
+    if strict or nearest == value:
+        return within(value, name, -2, 2)
+    adjusted.append(f"{name}={nearest:g}")
+    return nearest
 
 
 def native_options(given: dict[str, Any] | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.wire import ollama, openai
 from . import sse
 from .base import encode
 from .generation import GenerationWriter
+from .reasoning import spoken
 
 
 class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
@@ -36,12 +37,15 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
             self._hold_all(text)
         if reply.thinking or self.reasoning.characters:
             self.reasoning.count(reply.thinking, text)
+        logprobs = reply.logprobs or []
+        if reply.thinking:
+            logprobs = spoken(logprobs, text)
         if self.echo:
             text = self._echoed() + text
-        if not (text or reply.logprobs or self.done):
+        if not (text or logprobs or self.done):
             return b""
         reason = self.finish_reason() if self.done else None
-        choice = self._choice(text, reply.logprobs or [], reason)
+        choice = self._choice(text, logprobs, reason)
         return sse.frame(encode(self.chunk([choice], self._no_usage())))
 
     def closing(self) -> bytes:
@@ -56,6 +60,8 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
         for reply in replies:
             self.reasoning.count(reply.thinking, reply.response)
         logprobs = [token for reply in replies for token in reply.logprobs or ()]
+        if self.reasoning.characters:
+            logprobs = spoken(logprobs, said)
         return self._choice(text, logprobs, self.finish_reason())
 
     def _hold_all(self, text: str) -> None:

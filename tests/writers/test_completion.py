@@ -170,3 +170,15 @@ def test_a_prompt_that_is_too_long() -> None:
     body = b'{"error":"the input length exceeds the context length"}'
     error = completed(ollama=Ollama(body, status="400 Bad Request")).error
     assert (error["code"], error["param"]) == ("context_length_exceeded", "prompt")
+
+
+def test_log_probabilities_of_reasoning() -> None:
+    """Reasoning has no place here, nor have its log probabilities."""
+    thought = said("", thinking="hm", logprobs=[{"token": "hm", "logprob": -1.0}])
+    spoken = said("a", logprobs=[{"token": "a", "logprob": -2.0}])
+    whole = completed(thought, spoken, said("") | DONE).json["choices"][0]
+    assert whole["logprobs"]["tokens"] == ["a"]
+    events = streamed(thought, spoken, said("") | DONE)
+    told = [choice["logprobs"] for choice in choices(events) if choice["logprobs"]]
+    assert [one["tokens"] for one in told] == [["a"]]
+    assert told[0]["text_offset"] == [0]

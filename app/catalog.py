@@ -120,12 +120,13 @@ class Catalog:
                     self._remember(wanted, digest, known)
         return known[0]
 
-    def loaded(self, name: str) -> int | None:
+    def loaded(self, name: str, age: float = LOADED_AGE) -> int | None:
         """The context length with which a model is in memory; ``None`` if it is not.
 
-        0 where Ollama does not tell the length (before 0.10).
+        0 where Ollama does not tell the length (before 0.10).  ``age`` is how old the
+        answer may be.
         """
-        return self._running.get(LOADED_AGE).get(key(name))
+        return self._running.get(age).get(key(name))
 
     def installed(self, name: str) -> bool:
         """Whether a model is in Ollama's list."""

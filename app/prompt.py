@@ -40,7 +40,8 @@ class Prompt:
 
     def context(self) -> int | None:
         """The context in force: asked for, of the loaded model, or the Modelfile's."""
-        if self.num_ctx is None and (loaded := self._catalog.loaded(self.model)):
+        loaded = self._loaded() if self.num_ctx is None else None
+        if loaded:
             return loaded
         facts = self._catalog.facts(self.model)
         if self.num_ctx is None:
@@ -62,10 +63,15 @@ class Prompt:
         found = [tokens.at_least(text) for text in self._texts]
         if sum(found) <= count:
             return None
-        known = (self.context(), self._catalog.loaded(self.model))
-        context = max(value or 0 for value in known)
+        context = self.context() or 0
+        if self.num_ctx is not None:  # in doubt the larger: others load it, too
+            context = max(context, self._loaded() or 0)
         least = max(found) if self._apart else sum(found)
         return context if 0 < context < _SURELY * least else None
+
+    def _loaded(self) -> int | None:
+        """The context with which Ollama has the model now: it may just have loaded."""
+        return self._catalog.loaded(self.model, 0)
 
 
 def _texts(call: Any) -> list[str]:

@@ -23,10 +23,12 @@ from .access_log import AccessLogMiddleware
 from .aliases import Aliases
 from .base import Policy
 from .chat import ChatMiddleware
-from .completions import CompletionsMiddleware
+from .completions import CompletionsMiddleware, PlainModels
+from .context import Context
 from .embeddings import EmbeddingsMiddleware
 from .errors import ErrorMiddleware
 from .images import Fetch
+from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
@@ -71,21 +73,29 @@ def openai_routes(
     fetch: Fetch | None = None,
 ) -> Iterable[Route]:
     """OpenAI's endpoints under ``base``; policies act in their order."""
+    context = Context(catalog, settings)
     policies: list[Policy] = [
         Aliases(catalog, settings),
         Reasoning(catalog.facts, settings),
+        context,
     ]
     for_chat: list[Policy] = [
         Aliases(catalog, settings, bare=not base),
         Abilities(catalog.facts),
         Reasoning(catalog.facts, settings),
+        context,
     ]
-    chat = ChatMiddleware(relay, for_chat, settings, fetch)
-    completions = CompletionsMiddleware(relay, policies, settings)
+    chat_type, completions_type = ChatMiddleware, CompletionsMiddleware
+    if settings.legacy:
+        chat_type, completions_type = LegacyChatMiddleware, LegacyCompletionsMiddleware
+    chat = chat_type(relay, for_chat, settings, fetch)
+    plain = [PlainModels(catalog)] if settings.completions_raw == "auto" else []
+    completions = completions_type(relay, [*policies, *plain], settings)
     embeddings = EmbeddingsMiddleware(relay, policies, settings)
     for_audio: list[Policy] = [
         Aliases(catalog, settings),
         Abilities(catalog.facts, "file"),
+        context,
     ]
     transcriptions = TranscriptionsMiddleware(relay, for_audio, settings)
     return [

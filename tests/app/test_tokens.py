@@ -127,7 +127,7 @@ class Models:
     def facts(self, name: str) -> None:
         """Nothing."""
 
-    def loaded(self, name: str) -> int | None:
+    def loaded(self, name: str, age: float = 1) -> int | None:
         """The one context; counted."""
         self.asked += 1
         return self.context

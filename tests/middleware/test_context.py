@@ -38,7 +38,7 @@ class Models:
             return None
         return Facts(name, "d", None, "f", self.own, self.modelfile, "", {})
 
-    def loaded(self, name: str) -> int | None:
+    def loaded(self, name: str, age: float = 1) -> int | None:
         """The context it has in memory."""
         self.asked += 1
         return self.in_memory

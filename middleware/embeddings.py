@@ -1,10 +1,14 @@
 """EmbeddingsMiddleware: Embeddings over Ollama's ``/api/embed``."""
 
+from collections.abc import Iterable
 from typing import Any
-from wsgiref.types import StartResponse
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import msgspec
 
 from app.errors import BadRequest
-from app.exchange import Exchange
+from app.exchange import KEY, Exchange
+from app.vocabulary import is_tokens, text_of
 from app.wire import ollama, openai
 from writers.embed import EmbedWriter
 
@@ -15,7 +19,7 @@ from .validation import integer, model_name
 
 
 class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
-    """``POST /v1/embeddings``."""
+    """``POST /v1/embeddings``; many inputs are split into several calls."""
 
     request_type = openai.EmbeddingRequest
     path = "/api/embed"
@@ -27,14 +31,43 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
         exchange.stream = False
         exchange.ignored += without_effect(request)
         _encoding(request.encoding_format)
+        num_ctx = integer(request.num_ctx, "num_ctx", 1)
+        options = {} if num_ctx is None else {"num_ctx": num_ctx}
         return ollama.EmbedRequest(
             model=model_name(request.model),
             input=self._input(request.input),
             dimensions=integer(request.dimensions, "dimensions", 1),
-            options=native_options(request.options) or None,
+            options=options | native_options(request.options) or None,
             keep_alive=keep_alive(request.keep_alive),
             truncate=request.truncate,
         )
+
+    def calls(
+        self, request: openai.EmbeddingRequest, call: ollama.EmbedRequest
+    ) -> list[ollama.EmbedRequest]:
+        """One call for every ``embedding_batch`` inputs."""
+        texts, size = call.input, self.settings.embedding_batch
+        if isinstance(texts, str) or len(texts) <= size:
+            return [call]
+        return [
+            msgspec.structs.replace(call, input=texts[start : start + size])
+            for start in range(0, len(texts), size)
+        ]
+
+    def answer(
+        self,
+        exchange: Exchange,
+        request: openai.EmbeddingRequest,
+        start_response: StartResponse,
+        environs: list[WSGIEnvironment],
+    ) -> Iterable[bytes]:
+        """Make the calls and write their one answer."""
+        writer = self.writer(exchange, request, start_response)
+        if len(environs) == 1:
+            return writer.answer(self.app, environs[0])
+        for environ in environs:  # what one call learns is not the others'
+            environ[KEY] = msgspec.structs.replace(exchange)
+        return writer.answer_all(self.app, environs, self.settings.embedding_batch)
 
     def writer(
         self,
@@ -47,6 +80,7 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
             exchange,
             start_response,
             model=exchange.model,
+            inputs=_count(request.input),
             as_base64=_encoding(request.encoding_format) == "base64",
         )
 
@@ -57,13 +91,22 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
             raise _invalid("invalid input", "invalid_value")
         if not isinstance(given, list):
             raise _invalid("invalid input type", "invalid_type")
+        if is_tokens(given):
+            return [text_of(given, "input")]
         if len(given) > (most := self.settings.max_embedding_inputs):
             raise _invalid(
                 f"Too many inputs: at most {most} are accepted.", "invalid_value"
             )
-        if not all(isinstance(text, str) for text in given):
-            raise _not_text(given)
-        return given
+        if all(isinstance(text, str) for text in given):
+            return given
+        if not all(is_tokens(entry) for entry in given):
+            raise _invalid("invalid input type", "invalid_type")
+        return [text_of(entry, "input") for entry in given]
+
+
+def _count(given: Any) -> int:
+    """How many inputs there are: a text or a token array is one."""
+    return 1 if isinstance(given, str) or is_tokens(given) else len(given)
 
 
 def _encoding(given: str | None) -> str:
@@ -76,16 +119,6 @@ def _encoding(given: str | None) -> str:
             param="encoding_format",
         )
     return encoding
-
-
-def _not_text(given: list[Any]) -> BadRequest:
-    lists = [entry if isinstance(entry, list) else [entry] for entry in given]
-    if all(isinstance(token, int) for entry in lists for token in entry):
-        return _invalid(
-            "token array input is not supported by this server; send text",
-            "unsupported_value",
-        )
-    return _invalid("invalid input type", "invalid_type")
 
 
 def _invalid(message: str, code: str) -> BadRequest:

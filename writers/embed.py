@@ -7,21 +7,36 @@ asks for when its caller names no format.
 
 import base64
 import struct
-from wsgiref.types import StartResponse
+from collections.abc import Iterable, Sized
+from functools import partial
+from itertools import chain
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
 from app.errors import UpstreamBroken
 from app.exchange import Exchange
+from app.fanout import gather
 from app.wire import ollama, openai
 
 from .base import ResponseWriter, encode
 
+Vector = str | msgspec.Raw
+
 _decode_vector = msgspec.json.Decoder(list[float]).decode
 
 
+#: Calls of one request at a time.  An embedding model works on one input after the
+#: other (``server/sched.go`` loads it with one slot), so a second call only fills the
+#: time in which the first one's answer is printed and travels.
+AT_ONCE = 2
+
+
 class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
-    """Writes the list of vectors in the order of the inputs."""
+    """Writes the vectors of so many ``inputs``, in their order.
+
+    ``answer`` makes one call for all of them, ``answer_all`` several.
+    """
 
     decoder = msgspec.json.Decoder(ollama.EmbedResponse)
     input_field = "input"
@@ -32,23 +47,69 @@ class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
         start_response: StartResponse,
         *,
         model: str,
+        inputs: int,
         as_base64: bool = False,
     ) -> None:
         super().__init__(exchange, start_response)
         self._model = model
+        self._inputs = inputs
         self._as_base64 = as_base64
+        self._tokens = 0
 
     def whole(self, replies: list[ollama.EmbedResponse]) -> bytes:
         """The embeddings of the one reply there is."""
+        return self._compose(self._vectors(replies))
+
+    def answer_all(
+        self, app: WSGIApplication, environs: list[WSGIEnvironment], batch: int
+    ) -> Iterable[bytes]:
+        """Make a call for each ``batch`` inputs and write one answer of all theirs."""
+        parts = [
+            EmbedWriter(
+                Exchange.of(environ),
+                self._client,
+                model=self._model,
+                inputs=min(batch, self._inputs - number * batch),
+                as_base64=self._as_base64,
+            )
+            for number, environ in enumerate(environs)
+        ]
+        jobs = [
+            partial(part._part, app, environ)
+            for part, environ in zip(parts, environs, strict=True)
+        ]
+        vectors = list(chain.from_iterable(gather(jobs, AT_ONCE)))
+        self._tokens = sum(part._tokens for part in parts)
+        return self._send_whole(self._compose(vectors))
+
+    def _part(self, app: WSGIApplication, environ: WSGIEnvironment) -> list[Vector]:
+        """The vectors of one call among several, none fewer than it was asked for."""
+        vectors = self._vectors(self.replies(app, environ))
+        if len(vectors) != self._inputs:
+            raise self._miscounted(vectors)
+        return vectors
+
+    def _vectors(self, replies: list[ollama.EmbedResponse]) -> list[Vector]:
         reply = replies[0]
         if reply.embeddings is None or len(replies) > 1:
             raise UpstreamBroken("Ollama answered without embeddings.")
-        tokens = ollama.count(reply.prompt_eval_count)
-        self.exchange.prompt_tokens = tokens
+        if reply.embeddings and len(reply.embeddings) != self._inputs:
+            raise self._miscounted(reply.embeddings)
+        self._tokens = ollama.count(reply.prompt_eval_count)
         convert = to_base64 if self._as_base64 else checked
+        return [convert(vector) for vector in reply.embeddings]
+
+    def _miscounted(self, vectors: Sized) -> UpstreamBroken:
+        return UpstreamBroken(
+            f"Ollama answered with {len(vectors)} embeddings for {self._inputs} inputs."
+        )
+
+    def _compose(self, vectors: list[Vector]) -> bytes:
+        self.exchange.prompt_tokens = tokens = self._tokens
+        self.exchange.note_cut(tokens, "input")
         data = [
-            openai.Embedding(embedding=convert(vector), index=index)
-            for index, vector in enumerate(reply.embeddings)
+            openai.Embedding(embedding=vector, index=index)
+            for index, vector in enumerate(vectors)
         ]
         usage = openai.EmbeddingUsage(tokens, tokens)
         return encode(openai.EmbeddingList(data=data, model=self._model, usage=usage))

@@ -12,10 +12,12 @@ from support.writing import written
 from writers.embed import EmbedWriter
 
 
-def embedded(body: bytes, **options: Any) -> Answer:
-    """The answer for what Ollama said."""
+def embedded(body: bytes, inputs: int = 1, **options: Any) -> Answer:
+    """The answer for what Ollama said to so many inputs."""
     return written(
-        lambda exchange, start: EmbedWriter(exchange, start, model="M", **options),
+        lambda exchange, start: EmbedWriter(
+            exchange, start, model="M", inputs=inputs, **options
+        ),
         Ollama(body),
     )
 
@@ -63,7 +65,7 @@ def test_any_float32_survives(vector: list[float]) -> None:
 def test_order_and_indices(as_base64: bool) -> None:
     """Vectors keep the order of the inputs, and the count of tokens is told."""
     answer = embedded(
-        b'{"embeddings":[[1],[2],[3]],"prompt_eval_count":9}', as_base64=as_base64
+        b'{"embeddings":[[1],[2],[3]],"prompt_eval_count":9}', 3, as_base64=as_base64
     ).json
     assert [entry["index"] for entry in answer["data"]] == [0, 1, 2]
     assert answer["usage"] == {"prompt_tokens": 9, "total_tokens": 9}
@@ -132,6 +134,19 @@ def test_no_vectors() -> None:
     assert embedded(b'{"embeddings":[]}').json["data"] == []
     for body in (b'{"embeddings":null}', b"{}", b'{"embedding":[1]}', b"[]", b"null"):
         assert embedded(body).status == 502
+
+
+@pytest.mark.parametrize("as_base64", [True, False])
+@pytest.mark.parametrize(("count", "inputs"), [(1, 2), (2, 1), (3, 2), (2, 3), (9, 8)])
+def test_as_many_vectors_as_inputs(count: int, inputs: int, as_base64: bool) -> None:
+    """Vectors that cannot be told apart are a 502, which says both numbers."""
+    vectors = b",".join([b"[1]"] * count)
+    answer = embedded(b'{"embeddings":[%s]}' % vectors, inputs, as_base64=as_base64)
+    assert answer.status == 502
+    assert answer.error["code"] == "bad_upstream_response"
+    assert answer.error["message"] == (
+        f"Ollama answered with {count} embeddings for {inputs} inputs."
+    )
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,24 @@ def joined(left: Schema, right: Schema) -> Schema:
     for one, other in ((left, right), (right, left)):
         if "$ref" in one:
             return {**other, **one}
+    left, right = _closed(left, right), _closed(right, left)
     both = {**left, **right}
     for name in left.keys() & right.keys():
         both[name] = _JOINS.get(name, _first)(left[name], right[name])
     return both
+
+
+def _closed(schema: Schema, beside: Schema) -> Schema:
+    """A schema whose properties also keep to what the other says of additional ones."""
+    others, known = beside.get("additionalProperties", True), beside.get("properties")
+    properties = schema.get("properties")
+    if others is True or not isinstance(properties, dict):
+        return schema
+    kept = {
+        name: one if name in (known or {}) else _join_schemas(one, others)
+        for name, one in properties.items()
+    }
+    return {**schema, "properties": kept}
 
 
 def _first(left: Any, right: Any) -> Any:
@@ -93,19 +107,35 @@ def _join_lists(left: Any, right: Any) -> Any:
 
 def _join_choices(left: Any, right: Any) -> Any:
     """What is in both; the first where nothing is."""
-    ours = left if isinstance(left, list) else [left]
-    theirs = right if isinstance(right, list) else [right]
-    return [one for one in ours if _among(one, theirs)] or left
+    if not isinstance(left, list) or not isinstance(right, list):
+        return left
+    return [one for one in left if _among(one, right)] or left
 
 
 def _among(one: Any, others: Iterable[Any]) -> bool:
-    """Equality of JSON: true is not 1; an integer is a number."""
-    if one == "integer" and "number" in others:
-        return True
+    """Equality of JSON: true is not 1."""
     return any(one == other and type(one) is type(other) for other in others)
 
 
+def _join_types(left: Any, right: Any) -> Any:
+    """Types that both allow: an integer is a number."""
+    ours, theirs = _listed(left), _listed(right)
+    both = [one for one in ours if one in theirs or _is_integer(one, theirs)]
+    both += [one for one in theirs if one not in ours and _is_integer(one, ours)]
+    return both[0] if len(both) == 1 else both or left
+
+
+def _listed(kinds: Any) -> list[Any]:
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _is_integer(kind: Any, others: list[Any]) -> bool:
+    return kind == "integer" and "number" in others
+
+
 def _join_schemas(left: Any, right: Any) -> Any:
+    if False in (left, right):
+        return False
     if left == right or right is True:
         return left
     return right if left is True else {"allOf": [left, right]}
@@ -115,11 +145,9 @@ _JOINS: dict[str, Callable[[Any, Any], Any]] = {
     "properties": _join_properties,
     "required": _join_lists,
     "enum": _join_choices,
-    "type": _join_choices,
+    "type": _join_types,
     "items": _join_schemas,
-    "additionalProperties": lambda left, right: (
-        False if False in (left, right) else _join_schemas(left, right)
-    ),
+    "additionalProperties": _join_schemas,
     "minimum": max,
     "minLength": max,
     "minItems": max,
@@ -140,15 +168,10 @@ def sound(schema: Schema) -> Schema:
     if not any(name in schema for name in _ENOUGH):
         told = [kind for name, kind in _TELLING.items() if name in schema]
         schema["type"] = told[0] if told else TYPES
-    if "integer" in _kinds(schema):
+    if "integer" in _listed(schema.get("type")):
         _integral(schema)
     _properties(schema)
     return schema
-
-
-def _kinds(schema: Schema) -> list[Any]:
-    kinds = schema.get("type")
-    return kinds if isinstance(kinds, list) else [kinds]
 
 
 def _choices(schema: Schema) -> None:
@@ -156,7 +179,7 @@ def _choices(schema: Schema) -> None:
     if not isinstance(schema.get("enum"), list):
         schema.pop("enum", None)
     elif "type" in schema:
-        kinds = _kinds(schema)
+        kinds = _listed(schema.get("type"))
         fitting = [one for one in schema["enum"] if _is_of(one, kinds)]
         schema["enum"] = fitting or schema["enum"]
     if schema.get("enum") == []:

@@ -13,7 +13,7 @@ from itertools import islice, product
 from typing import Any, NamedTuple
 
 from .grammar_nodes import TYPES, constrains, joined, sound
-from .patterns import anchored
+from .patterns import said
 from .schemas import target
 
 Schema = dict[str, Any]
@@ -58,7 +58,7 @@ class Grammar:
 
     def schema(self, root: Schema) -> Schema:
         """A schema prepared; its references are to what ``complete`` adds."""
-        prepared = self._value(root, _Place(root, guarded=False))
+        prepared = self._value(root, _Place(root, guarded=False, inside=("#",)))
         while self._waiting:
             name, owner, reference = self._waiting.pop()
             place = _Place(owner, guarded=False, inside=(reference,))
@@ -147,8 +147,8 @@ class Grammar:
             elif name in ("minItems", "maxItems", "minLength", "maxLength"):
                 plain |= self._repeated(name, value)
             elif name == "pattern":
-                said = anchored(value) if isinstance(value, str) else None
-                plain |= {name: said} if said else {}
+                text = said(value) if isinstance(value, str) else None
+                plain |= {name: text} if text else {}
             elif name in _AS_IT_IS or not isinstance(value, (dict, list)):
                 plain[name] = value
         return sound(plain)

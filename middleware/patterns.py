@@ -28,30 +28,29 @@ class _Unsaid(Exception):
     """The grammar has no words for this."""
 
 
-def anchored(pattern: str) -> str | None:
-    """The pattern, anchored and said in plain classes; ``None`` if it cannot be."""
-    if len(pattern) > MAX_PATTERN:
+def said(pattern: str) -> str | None:
+    """The pattern said in plain classes; ``None`` if that cannot be.
+
+    One without both anchors is not: a model that does not know it would have to write
+    on until it happens to match.
+    """
+    inner = pattern[1:-1]
+    if len(pattern) > MAX_PATTERN or pattern != f"^{inner}$":
         return None
-    begins, ends = pattern.startswith("^"), pattern.endswith("$")
-    inner = pattern[begins : len(pattern) - ends]
     try:
-        said = _said(inner)
+        return f"^{_said(inner)}$"
     except _Unsaid:
         return None
-    if "|" in said and not (begins and ends):
-        said = f"({said})"
-    before, after = "" if begins else f"{_ANY}*", "" if ends else f"{_ANY}*"
-    return f"^{before}{said}{after}$"
 
 
 def _said(inner: str) -> str:
-    said: list[str] = []
+    pieces: list[str] = []
     at = repeats = depth = 0
     while at < len(inner):
         match = _TOKEN.match(inner, at)
         if match is None:
             raise _Unsaid
-        said.append(_one(match))
+        pieces.append(_one(match))
         depth += (match.lastgroup == "open") - (match.lastgroup == "close")
         at = match.end()
         if match.lastgroup in ("open", "or"):
@@ -60,13 +59,13 @@ def _said(inner: str) -> str:
                 raise _Unsaid
         elif times := _TIMES.match(inner, at):
             repeats += max(int(times[1] or 1), int(times[3] or 1))
-            said.append(times[0])
+            pieces.append(times[0])
             at = times.end()
         if depth < 0 or repeats > MAX_REPEATS:
             raise _Unsaid
-    if depth or not said or inner.startswith("|"):
+    if depth or not pieces or inner.startswith("|"):
         raise _Unsaid
-    return "".join(said)
+    return "".join(pieces)
 
 
 def _one(match: re.Match[str]) -> str:

@@ -56,7 +56,7 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
             template=request.template or "",
             raw=self._raw(request),
             # Without asking for them, they tell which of the tries are the best.
-            logprobs=True if logprobs or tries > n else None,
+            logprobs=True if logprobs or self._made(request) > n else None,
             top_logprobs=logprobs or None,
         )
 

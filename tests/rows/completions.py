@@ -171,6 +171,7 @@ ROWS = [
         Case(
             {"best_of": 3, "n": 2, "stream": True},
             calls(prompt=["hi", "hi"]),
+            lacks("logprobs"),
             Ignores("best_of"),
         ),
         Case({"best_of": 1, "n": 2}, refuses("best_of")),

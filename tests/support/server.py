@@ -17,6 +17,9 @@ from app.launch import gunicorn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+#: So that tiktoken neither finds a developer's vocabulary nor fetches one.
+NO_VOCABULARY = {"TIKTOKEN_CACHE_DIR": "", "https_proxy": "http://127.0.0.1:9"}
+
 #: Seconds within which a server must answer, on a machine that is busy.
 PATIENCE = 30.0
 
@@ -61,7 +64,9 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         ours, extra = gunicorn(list(arguments))
         self._command = ours if command is None else [*command, *arguments]
-        self._env = clean_environ(**{"PANNIER_PORT": str(self.port), **(env or {})})
+        self._env = clean_environ(
+            **{"PANNIER_PORT": str(self.port), **NO_VOCABULARY, **(env or {})}
+        )
         if command is None:
             self._env |= extra
         self._socket_path = socket_path

@@ -50,6 +50,7 @@ class Grammar:
 
     def __init__(self) -> None:
         self._definitions: Schema = {}
+        self._roots: list[Schema] = []
         self._names: dict[tuple[int, str], str] = {}
         self._waiting: list[tuple[str, Schema, str]] = []
         self._left = MAX_NODES
@@ -58,6 +59,7 @@ class Grammar:
 
     def schema(self, root: Schema) -> Schema:
         """A schema prepared; its references are to what ``complete`` adds."""
+        self._roots.append(root)  # kept: names go by identity
         prepared = self._value(root, _Place(root, guarded=False, inside=("#",)))
         while self._waiting:
             name, owner, reference = self._waiting.pop()

@@ -82,7 +82,7 @@ def test_a_whole_answer() -> None:
         "choices": [
             {"text": "Hello", "index": 0, "finish_reason": "stop", "logprobs": None}
         ],
-        "usage": USAGE,
+        "usage": USAGE | {"completion_tokens_details": {"reasoning_tokens": 1}},
     }
 
 

@@ -121,8 +121,8 @@ def choose(
     anything else, or nothing, may load the model again.
     """
     loaded, modelfile = loaded or 0, modelfile or 0
-    if loaded >= max(need, modelfile, 1):
-        return loaded
+    if loaded and need <= max(loaded, modelfile):
+        return max(loaded, modelfile)
     if not loaded and need <= min(modelfile or USUAL, own or need):
         return None
     ceiling = min(own or most, most or own or 0)

@@ -28,7 +28,10 @@ if not MISSING:
         warnings.simplefilter("ignore")
         import instructor  # noqa: F401
         import langchain_openai  # noqa: F401
-        import litellm  # noqa: F401
+
+        # With the vocabulary cl100k_base that it brings, for which it sets
+        # TIKTOKEN_CACHE_DIR.
+        import litellm.litellm_core_utils.default_encoding  # noqa: F401
 
 
 @pytest.hookimpl(tryfirst=True)

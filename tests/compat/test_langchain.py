@@ -1,7 +1,6 @@
 import asyncio
 import json
 import os
-from pathlib import Path
 from typing import Any, TypedDict
 
 import openai
@@ -24,8 +23,6 @@ pytestmark = [pytest.mark.compat, pytest.mark.live]
 HELLO = "Say this is a test"
 SAID = "You said “Say this is a test”, and I agree."
 ASK_WEATHER = "What is the weather in Paris?"
-#: The name under which tiktoken keeps cl100k_base.
-VOCABULARY = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
     "awAAAABJRU5ErkJggg=="
@@ -289,42 +286,22 @@ def test_embeddings_dimensions(url: str) -> None:
     assert len(model.embed_query("a text")) == 8
 
 
-class Letters:
-    """In place of tiktoken, whose vocabularies would have to be fetched."""
-
-    def encode(self, text: str, **_: object) -> list[int]:
-        """A number for each letter."""
-        return [ord(letter) for letter in text]
-
-    encode_ordinary = encode
-
-
-def test_embeddings_of_tokens(
-    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_embeddings_of_tokens(url: str) -> None:
     """LangChain sends tokens unless told not to: without a vocabulary a clear 400."""
-    monkeypatch.setattr("tiktoken.encoding_for_model", lambda name: Letters())
-    monkeypatch.setattr("tiktoken.get_encoding", lambda name: Letters())
-    nothing = {"TIKTOKEN_CACHE_DIR": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
-    with (
-        Server({"OLLAMA_URL": simulator.url, **nothing}) as server,
-        pytest.raises(openai.BadRequestError, match="send text") as caught,
-    ):
-        embeddings(f"{server.url}/v1").embed_query("a text")
+    with pytest.raises(openai.BadRequestError, match="send text") as caught:
+        embeddings(url).embed_query("a text")
     assert caught.value.param == "input"
 
 
-@pytest.mark.skipif(
-    not (Path(os.environ.get("TIKTOKEN_CACHE_DIR", "/nowhere")) / VOCABULARY).is_file(),
-    reason="there is no cl100k_base in TIKTOKEN_CACHE_DIR",
-)
-def test_embeddings_as_they_come(url: str) -> None:
+def test_embeddings_as_they_come(simulator: Simulator) -> None:
     """With the vocabulary LangChain's tokens give the vectors of the texts."""
-    texts = ["a text", "one more"]
-    expected = embeddings(url, check_embedding_ctx_length=False).embed_documents(texts)
-    assert embeddings(url).embed_documents(texts) == [
-        pytest.approx(vector) for vector in expected
-    ]
+    texts = ["a text", "one more", "ünïcödé 🦙"]
+    directory = os.environ["TIKTOKEN_CACHE_DIR"]
+    with Server({"OLLAMA_URL": simulator.url, "TIKTOKEN_CACHE_DIR": directory}) as it:
+        url = f"{it.url}/v1"
+        plain = embeddings(url, check_embedding_ctx_length=False).embed_documents(texts)
+        tokens = embeddings(url).embed_documents(texts)
+    assert tokens == [pytest.approx(vector) for vector in plain]
 
 
 def test_errors(url: str) -> None:

@@ -58,7 +58,7 @@ class Prompt:
         """
         if sum(map(len, self._texts)) < _SHORT:
             return None
-        if 5 * sum(map(tokens.at_least_quickly, self._texts)) <= 4 * count:
+        if 10 * sum(map(tokens.at_least_quickly, self._texts)) <= 9 * count:
             return None
         found = [tokens.at_least(text) for text in self._texts]
         if sum(found) <= count:

@@ -43,14 +43,14 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
     def rewrite(
         self, request: openai.CompletionRequest, exchange: Exchange
     ) -> ollama.GenerateRequest:
-        """The call to ``/api/generate`` for the first of the prompts."""
+        """The call to ``/api/generate`` for the longest of the prompts."""
         logprobs = bounded(request.logprobs, "logprobs", 0, MAX_LOGPROBS)
         n, tries = self._choices_and_tries(request)
         if request.stream and tries > n:
             exchange.ignored.append("best_of")  # what is sent cannot be taken back
         return ollama.GenerateRequest(
             **self.common(request, exchange),
-            prompt=request.prompt[0],
+            prompt=max(request.prompt, key=len),  # the context is sized by it
             suffix=request.suffix or "",
             system=request.system or "",
             template=request.template or "",

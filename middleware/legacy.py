@@ -38,6 +38,7 @@ DIFFERENCES = [
         "`response_format`", "only `json_object` counts", "`json_schema` counts too"
     ),
     Difference("`tool_choice`, `functions`", "no effect", "honoured"),
+    Difference("`best_of`, `echo`, `_debug_render_only`", "no effect", "honoured"),
     Difference(
         "parts of a message's content", "a message for each", "one message for all"
     ),
@@ -76,6 +77,7 @@ class LegacyChatMiddleware(ChatMiddleware):
             tool_choice=None,
             functions=None,
             function_call=None,
+            debug_render_only=None,
             response_format=_only_json(request.response_format),
         )
         call = super().rewrite(older, exchange)
@@ -110,6 +112,7 @@ class LegacyCompletionsMiddleware(CompletionsMiddleware):
             presence_penalty=request.presence_penalty or 0.0,
             top_p=request.top_p or None,
             logprobs=None,
+            debug_render_only=None,
             response_format=None,
         )
         call = super().rewrite(older, exchange)
@@ -129,6 +132,10 @@ class LegacyCompletionsMiddleware(CompletionsMiddleware):
             model=exchange.model,
             stream=bool(exchange.stream),
         )
+
+    def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:
+        n, _ = super()._choices_and_tries(request)
+        return n, n
 
 
 def _parted(message: openai.Message) -> list[openai.Message]:

@@ -98,6 +98,26 @@ def test_tools() -> None:
     assert "tools" not in called(CHAT, HI | {"functions": [function]}, legacy=True)
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (CHAT, {"_debug_render_only": True}),
+        (TEXT, {"_debug_render_only": True}),
+        (TEXT, {"best_of": 3}),
+        (TEXT, {"echo": True}),
+    ],
+)
+def test_fields_that_came_later(path: str, fields: dict[str, Any]) -> None:
+    """What nobody knew then makes no difference."""
+    base = HI if path == CHAT else PROMPT
+    answers = []
+    for request in (base, base | fields):
+        ollama = Ollama()
+        answer = ask(linted(ollama, legacy=True), "POST", path, request)
+        answers.append((answer.json["choices"], [call.json for call in ollama.calls]))
+    assert answers[0] == answers[1]
+
+
 def test_parts() -> None:
     """Each part of a content was a message of its own."""
     content = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]

@@ -282,7 +282,8 @@ def test_the_locks_are_complete_and_anonymous(name: str) -> None:
     """Every pin has hashes; no address and no path of anybody's is in the file."""
     text = (ROOT / name).read_text()
     pins = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
-    assert len(pins) == len(locked(name))
+    # One name may have two pins, for different Pythons.
+    assert {pin.partition("==")[0] for pin in pins} == set(locked(name))
     assert all("--hash=sha256:" in pin for pin in pins)
     assert not re.search(r"https?:|--index|--find|/", text)
 

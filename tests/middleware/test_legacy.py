@@ -118,6 +118,17 @@ def test_fields_that_came_later(path: str, fields: dict[str, Any]) -> None:
     assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("path", [CHAT, TEXT])
+def test_several_choices(path: str) -> None:
+    """They came later, too, and are told as the one choice was."""
+    base = HI if path == CHAT else PROMPT
+    app = linted(Ollama(), legacy=True)
+    (one,) = ask(app, "POST", path, base).json["choices"]
+    answer = ask(app, "POST", path, base | {"n": 2}).json
+    assert answer["choices"] == [one, one | {"index": 1}]
+    assert answer["usage"]["total_tokens"] == 7 + 3 + 3
+
+
 def test_parts() -> None:
     """Each part of a content was a message of its own."""
     content = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]

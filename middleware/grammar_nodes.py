@@ -168,9 +168,11 @@ def sound(schema: Schema) -> Schema:
     if not any(name in schema for name in _ENOUGH):
         told = [kind for name, kind in _TELLING.items() if name in schema]
         schema["type"] = told[0] if told else TYPES
-    if "integer" in _listed(schema.get("type")):
+    if "integer" in _kinds(schema):
         _integral(schema)
     _properties(schema)
+    if "prefixItems" not in schema:
+        _items(schema)
     return schema
 
 
@@ -231,19 +233,39 @@ def _numbers(value: Any) -> list[int | float]:
 
 
 def _properties(schema: Schema) -> None:
-    properties = schema.get("properties")
+    """What is required, described: the grammar forgets it otherwise."""
     required = schema.get("required")
+    names = [one for one in _texts(required) if "object" in _kinds(schema)]
+    properties = schema.get("properties", {} if names else None)
     if not isinstance(properties, dict):
         return
     others = schema.get("additionalProperties", True)
-    if isinstance(required, list):
-        # The grammar forgets what is required but not described.
-        free = others if isinstance(others, dict) else {"type": TYPES}
-        absent = [n for n in required if isinstance(n, str) and n not in properties]
-        schema["properties"] = properties | dict.fromkeys(absent, free)
+    free = others if isinstance(others, dict) else {"type": TYPES}
+    absent = [name for name in names if name not in properties]
+    schema["properties"] = properties | dict.fromkeys(absent, free)
     if others is not False and not all(map(_is_simple, schema["properties"])):
         # It writes names into character classes, where others break it.
         schema.pop("additionalProperties", None)
+
+
+def _items(schema: Schema) -> None:
+    """Items to be counted: the grammar counts none that are not described."""
+    counted = "minItems" in schema or "maxItems" in schema
+    if counted and "items" not in schema and "array" in _kinds(schema):
+        schema["items"] = {"type": TYPES}
+
+
+def _texts(value: Any) -> list[str]:
+    return (
+        [one for one in value if isinstance(one, str)]
+        if isinstance(value, list)
+        else []
+    )
+
+
+def _kinds(schema: Schema) -> list[Any]:
+    """The types that a schema has, or by its keywords has to have."""
+    return _listed(schema.get("type") or ("object" if "properties" in schema else []))
 
 
 def _is_simple(name: str) -> bool:

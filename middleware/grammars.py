@@ -166,11 +166,9 @@ class Grammar:
             return {name: True if open_ended else given and self._value(given, place)}
         if isinstance(given, list):
             return {name: [self._value(one, place) for one in given]}
-        if name == "items":
-            return (
-                {"maxItems": 0} if given is False else {name: self._value(given, place)}
-            )
-        return {}
+        if name == "items" and given is False:
+            return {name: {"type": "null"}, "maxItems": 0}
+        return {name: self._value(given, place)} if name == "items" else {}
 
     def _repeated(self, name: str, value: Any) -> Schema:
         """A bound on a number of things, which the grammar spells out one by one."""

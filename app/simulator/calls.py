@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any
 
-from . import names, schema, text, voices
+from . import grammar, names, schema, text, voices
 from .golang import encode, string, truncated
 from .models import Catalogue, Model
 from .tiny import Token
@@ -216,7 +216,10 @@ class Call:
         """Read ``format``; the runner refuses what is neither JSON nor a schema."""
         asked = self.request.get("format", "")
         if isinstance(asked, dict):
-            if not schema.usable(asked):
+            found = grammar.verdict(asked) if schema.usable(asked) else "invalid"
+            if found == "crash":
+                raise Refusal(500, _CRASH, late=True)
+            if found:
                 raise Refusal(500, "invalid JSON schema in format", late=True)
         elif asked not in ("", "json"):
             wanted = 'expected "json" or a valid JSON Schema object'

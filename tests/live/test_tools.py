@@ -47,7 +47,7 @@ SCHEMAS: list[dict[str, Any]] = [
         "type": "object",
         "properties": {
             "when": {"type": "string", "pattern": "^\\d{4}-[01]\\d$"},
-            "code": {"type": "string", "pattern": "[A-Z]{2}"},
+            "code": {"type": "string", "pattern": "^([A-Z]{2}|x)$"},
             "who": {"anyOf": [{"type": "null"}, {"type": "string"}]},
             "flags": {"type": "array", "items": {"type": "boolean"}, "minItems": 2},
         },

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.simulator import schema as simulated
+from app.simulator.grammar import verdict
 from middleware.grammars import MAX_NODES, MAX_WAYS, Grammar
 from middleware.schema_checks import check
 
@@ -58,7 +59,9 @@ def test_what_ollama_can_hold_stays(schema: Any) -> None:
             {"minLength": 2}, {"minLength": 2, "type": "string"}, id="telling"
         ),
         pytest.param({"items": True}, {"items": {"type": ANY}}, id="true"),
-        pytest.param({"items": False}, {"maxItems": 0, "type": "array"}, id="false"),
+        pytest.param(
+            {"items": False}, {"items": {"type": "null"}, "maxItems": 0}, id="false"
+        ),
         pytest.param(
             {"properties": {"a": False, "b": {}}},
             {"properties": {"b": {"type": ANY}}},
@@ -164,6 +167,25 @@ def test_what_ollama_can_hold_stays(schema: Any) -> None:
                 "required": ["a", "b"],
             },
             id="required-only",
+        ),
+        pytest.param(
+            {"type": "object", "required": ["a"]},
+            {
+                "type": "object",
+                "required": ["a"],
+                "properties": {"a": {"type": ANY}},
+            },
+            id="required-undescribed",
+        ),
+        pytest.param(
+            {"minItems": 2},
+            {"minItems": 2, "type": "array", "items": {"type": ANY}},
+            id="counted",
+        ),
+        pytest.param(
+            {"type": "string", "required": ["a"], "minItems": 2},
+            {"type": "string", "required": ["a"], "minItems": 2},
+            id="of-other-types",
         ),
         pytest.param(
             {"additionalProperties": {}},
@@ -315,6 +337,9 @@ _leaves = st.one_of(
             {"type": "string", "format": "date"},
             {"type": "string", "pattern": "^[A-Z]{2}-\\d+$"},
             {"type": "object"},
+            {"type": "object", "required": ["a"]},
+            {"type": "array", "minItems": 1, "maxItems": 2},
+            {"type": "array", "items": False},
             True,
             {},
         ]
@@ -369,6 +394,6 @@ def test_what_is_held_fits(schema: Any, other: Any, seed: int) -> None:
         schema = {}
     schema = {**schema, "$defs": {"d": {"anyOf": [{"type": "null"}, other]}}}
     sent = prepared(schema)
-    assert simulated.usable(sent)
+    assert verdict(sent) == ""
     made = simulated.instance(sent, ["word"], seed)
     assert check(schema, "p")(json.dumps(made)) is None

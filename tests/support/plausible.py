@@ -1,7 +1,8 @@
 """An Ollama inside the process that answers each call as a model might.
 
-Unlike ``support.ollama.Ollama`` it reads the call: a ``format`` is kept to, tools are
-called, every input gets its vector.  The same call always gets the same answer.
+Unlike ``support.ollama.Ollama`` it reads the call: its types must be Ollama's, or it
+raises; a ``format`` is kept to, tools are called, every input gets its vector.  The
+same call always gets the same answer.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from app.simulator import calls, fields
 from app.simulator.schema import instance
 
 from .ollama import GOOD, JSON, NDJSON, Call
@@ -35,8 +37,10 @@ class Plausible:
         if path not in _ANSWERS:
             start_response("200 OK", [*JSON])
             return [GOOD.get(path, b"")]
-        call = json.loads(body)
-        lines = list(_ANSWERS[path](call))
+        answer, types = _ANSWERS[path]
+        call = fields.read(types, json.loads(body))
+        calls.options(call.get("options", {}))
+        lines = list(answer(call))
         streamed = path != "/api/embed" and call.get("stream", True)
         start_response("200 OK", [*(NDJSON if streamed else JSON)])
         lines = lines if streamed else [_joined(lines)]
@@ -84,7 +88,11 @@ def _embed(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
     }
 
 
-_ANSWERS = {"/api/chat": _chat, "/api/generate": _generate, "/api/embed": _embed}
+_ANSWERS = {
+    "/api/chat": (_chat, fields.CHAT),
+    "/api/generate": (_generate, fields.GENERATE),
+    "/api/embed": (_embed, fields.EMBED),
+}
 _DONE = {
     "done": True,
     "done_reason": "stop",

@@ -38,6 +38,8 @@ class Recording(NamedTuple):
     status: int
     stream: bool
     body: bytes
+    #: How many vectors were asked for, where vectors are the answer.
+    inputs: int
 
 
 def _recordings() -> Iterator[Recording]:
@@ -52,6 +54,9 @@ def _recordings() -> Iterator[Recording]:
                 response["status"],
                 body.suffix == ".ndjson",
                 body.read_bytes(),
+                len(json.loads(body.read_bytes()).get("embeddings") or ())
+                if "embed" in folder.name and response["status"] == 200
+                else 1,
             )
 
 
@@ -66,15 +71,16 @@ def _text(exchange: Exchange, start: StartResponse, *, stream: bool) -> Complete
 WRITERS: dict[str, Callable[..., ResponseWriter[Any]]] = {
     "/api/chat": _chat,
     "/api/generate": _text,
-    "/api/embed": lambda exchange, start, stream: EmbedWriter(
-        exchange, start, model="m"
-    ),
     "/api/tags": lambda exchange, start, stream: ListWriter(exchange, start),
     "/api/show": lambda exchange, start, stream: RetrieveWriter(
-        exchange, start, model="m"
+        exchange, start, id="m", name="m"
     ),
 }
-ALL = [recording for recording in _recordings() if recording.path in WRITERS]
+ALL = [
+    recording
+    for recording in _recordings()
+    if recording.path in {*WRITERS, "/api/embed"}
+]
 REFUSED = [recording for recording in ALL if recording.status >= 400]
 GOOD = [recording for recording in ALL if recording.status == 200]
 GENERATED = [r for r in GOOD if r.path in ("/api/chat", "/api/generate")]
@@ -256,7 +262,12 @@ def written(recording: Recording, pieces: Iterable[bytes]) -> Answer:
 def _writing(recording: Recording, ollama: WSGIApplication) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         exchange = Exchange.of(environ)
-        writer = WRITERS[recording.path](exchange, start, stream=recording.stream)
+        writer: ResponseWriter[Any]
+        if recording.path == "/api/embed":
+            writer = EmbedWriter(exchange, start, model="m", inputs=recording.inputs)
+        else:
+            make = WRITERS[recording.path]
+            writer = make(exchange, start, stream=recording.stream)
         return writer.answer(ollama, environ)
 
     return app

@@ -4,6 +4,7 @@ from typing import Any
 
 import openai
 import pytest
+from support import pictures
 from support.server import Server
 from support.simulator import Simulator
 
@@ -73,9 +74,11 @@ def test_bad_requests(
 
 def test_capability_missing(client: openai.OpenAI) -> None:
     """What a model cannot do is a 400 that names the field."""
-    error = refused(client, model="tiny", reasoning_effort="high")
+    picture = {"type": "image_url", "image_url": {"url": pictures.text(pictures.PNG)}}
+    messages = [{"role": "user", "content": [picture]}]
+    error = refused(client, model="tiny", messages=messages)
     assert type(error) is openai.BadRequestError
-    assert (error.code, error.param) == ("unsupported_value", "reasoning_effort")
+    assert (error.code, error.param) == ("unsupported_value", "messages")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,7 @@ def test_error_is_the_last_frame(server: Server, path: str, fault: str) -> None:
     [
         ("GET", "/v1/nothing", 404, "unknown_url"),
         ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
-        ("DELETE", "/v1/models/llama3.2", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models/llama3.2", 403, "endpoint_not_allowed"),
         ("POST", "/v1/chat/completions", 400, "invalid_json"),
     ],
 )

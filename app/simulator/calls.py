@@ -217,10 +217,9 @@ class Call:
         asked = self.request.get("format", "")
         if isinstance(asked, dict):
             found = grammar.verdict(asked) if schema.usable(asked) else "invalid"
-            if found == "crash":
-                raise Refusal(500, _CRASH, late=True)
             if found:
-                raise Refusal(500, "invalid JSON schema in format", late=True)
+                why = _CRASH if found == "crash" else "invalid JSON schema in format"
+                raise Refusal(500, why, late=True)
         elif asked not in ("", "json"):
             wanted = 'expected "json" or a valid JSON Schema object'
             shown = string(encode(asked))

@@ -6,6 +6,7 @@ Of each property Ollama keeps ``anyOf``, ``type``, ``items``, ``description``, `
 limits that have none are said in the description, where the model can read them.
 """
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -70,7 +71,8 @@ class _Preparation:
 
     def parameters(self) -> dict[str, Any]:
         top = self._schema(self._root, self._param)
-        top.setdefault("type", "object")
+        if not isinstance(top.get("type"), str):  # arguments are an object, or none
+            top["type"] = "object"
         top.setdefault("properties", {})
         return {k: v for k, v in top.items() if k not in ("$defs", "definitions")}
 
@@ -115,6 +117,7 @@ class _Preparation:
             result.setdefault("anyOf", schema["oneOf"])
         if "const" in schema:
             result.setdefault("enum", [schema["const"]])
+        _check_types(result, param)
         self._children(result, param)
         return _with_limits_in_words(result)
 
@@ -136,6 +139,14 @@ class _Preparation:
             ]
 
 
+def _check_types(schema: dict[str, Any], param: str) -> None:
+    """Refuse what Ollama could not decode; ``null`` it takes for nothing."""
+    for name, (expected, fits) in _TYPES.items():
+        value = schema.get(name)
+        if value is not None and not fits(value):
+            raise _mistyped(f"{param}.{name}", expected)
+
+
 def _with_limits_in_words(schema: dict[str, Any]) -> dict[str, Any]:
     said = [
         f"{name}: {_encode(schema[name]).decode()}"
@@ -150,8 +161,37 @@ def _with_limits_in_words(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _not_an_object(param: str) -> BadRequest:
+    return _mistyped(param, "an object")
+
+
+def _mistyped(param: str, expected: str) -> BadRequest:
     return BadRequest(
-        f"Invalid type for '{param}': expected an object.",
+        f"Invalid type for '{param}': expected {expected}.",
         code="invalid_type",
         param=param,
     )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+#: The keywords that Ollama decodes into types of its own (``api/types.go``).
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "anyOf": ("an array", _is_array),
+    "description": ("a string", _is_text),
+    "enum": ("an array", _is_array),
+    "required": ("an array of strings", _are_texts),
+    "type": (
+        "a string or an array of strings",
+        lambda value: _is_text(value) or _are_texts(value),
+    ),
+}

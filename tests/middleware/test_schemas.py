@@ -207,3 +207,36 @@ def test_the_clients_schema_is_not_changed() -> None:
     before = json.dumps(schema)
     prepared(schema, "p")
     assert json.dumps(schema) == before
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        ({"required": False}, "required"),
+        ({"required": ["a", 5]}, "required"),
+        ({"type": 5}, "type"),
+        ({"properties": {"a": {"type": ["string", None]}}}, "properties.a.type"),
+        ({"properties": {"a": {"required": True}}}, "properties.a.required"),
+        ({"properties": {"a": {"description": 5}}}, "properties.a.description"),
+        ({"properties": {"a": {"enum": "x"}}}, "properties.a.enum"),
+        ({"properties": {"a": {"oneOf": {}}}}, "properties.a.anyOf"),
+        ({"properties": {"a": {"items": {"enum": {}}}}}, "properties.a.items.enum"),
+    ],
+)
+def test_what_ollama_could_not_decode(schema: dict[str, Any], place: str) -> None:
+    """It is refused here, by its place."""
+    with pytest.raises(BadRequest) as caught:
+        prepared(schema, "p")
+    assert (caught.value.code, caught.value.param) == ("invalid_type", f"p.{place}")
+
+
+@pytest.mark.parametrize("type_", [None, [], ["object", "null"]])
+def test_parameters_are_an_object(type_: Any) -> None:
+    """Ollama takes one type for the whole, whatever else is said."""
+    assert prepared({"type": type_, "properties": {}}, "p")["type"] == "object"
+
+
+def test_null_is_nothing() -> None:
+    """As for Ollama, a keyword that is null is not there."""
+    schema = {"required": None, "properties": {"a": {"enum": None, "type": None}}}
+    assert prepared(schema, "p")["properties"] == {"a": {"enum": None, "type": None}}

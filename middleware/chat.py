@@ -1,6 +1,7 @@
 """ChatMiddleware: Chat Completions over Ollama's ``/api/chat``."""
 
 from collections.abc import Iterable
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
 from msgspec import UNSET
@@ -12,7 +13,7 @@ from writers.chat import ChatWriter
 from writers.forced import ForcedCallWriter
 
 from .base import DEFAULTS, Policy
-from .choice import call_form, choice
+from .choice import Choice, call_form, choice
 from .content import image_urls, messages
 from .forced_calls import force, forced, refused, remind
 from .formats import answer_check
@@ -53,7 +54,7 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
                 exchange.ignored,
                 fetched(image_urls(request.messages), self.fetch),
             ),
-            tools=[tool.native() for tool in chosen.tools] or None,
+            tools=None if must == "emulate" else _native(chosen),
             logprobs=request.logprobs,
             top_logprobs=bounded(
                 request.top_logprobs, "top_logprobs", 0, MAX_TOP_LOGPROBS
@@ -89,3 +90,7 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
         else:
             writer.check = answer_check(request)
         return writer
+
+
+def _native(chosen: Choice) -> list[dict[str, Any]] | None:
+    return [tool.native() for tool in chosen.tools] or None

@@ -29,7 +29,7 @@ def force(
     Raises ``BadRequest`` for parameters that are no schema.
     """
     forced(chosen, request)
-    call.tools, call.format = None, call_format(chosen.tools)
+    call.format = call_format(chosen.tools)
     call.logprobs = call.top_logprobs = None
     call.messages = told(call.messages, _instruction(chosen.tools))
     asked = request.response_format

@@ -592,7 +592,8 @@ DIFFERENCES = {
         "Ollama refuses tokens too, in other words (other 3)",
         status=400,
         answer=error(
-            "token array input is not supported by this server; send text",
+            "token array input cannot be read by this server, which lacks the"
+            " vocabulary cl100k_base; send text",
             "unsupported_value",
             "input",
         ),

@@ -13,7 +13,6 @@ from support.server import Server
 
 from app.openapi import document
 
-
 pytestmark = pytest.mark.live
 
 schema = schemathesis.openapi.from_dict(document())

@@ -119,7 +119,9 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
     def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:
         """How many choices to answer for each prompt, and to choose them from."""
         n = self.choices(request.n, "n")
-        tries = self.choices(request.best_of, "best_of") if request.best_of else n
+        tries = n
+        if request.best_of is not None:
+            tries = self.choices(request.best_of, "best_of")
         if tries < n:
             raise BadRequest(
                 f"Invalid 'best_of': it must not be below 'n' ({n}), but is {tries}.",

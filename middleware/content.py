@@ -110,7 +110,7 @@ def _message(
         content=content,
         thinking=_reasoning(message),
         images=pictures or None,
-        tool_calls=_tool_calls(_calls(message), param) or None,
+        tool_calls=_tool_calls(message, param) or None,
     )
     if role == "tool":
         native.tool_call_id = message.tool_call_id or ""
@@ -248,12 +248,13 @@ def _as_function(call: openai.ToolCall) -> openai.ToolCall:
     return openai.ToolCall(function, id=call.id)
 
 
-def _tool_calls(calls: list[openai.ToolCall], param: str) -> list[ollama.ToolCall]:
+def _tool_calls(message: openai.Message, param: str) -> list[ollama.ToolCall]:
+    calls = _calls(message)
+    newer = len(message.tool_calls or ())
+    places = [f"{param}.tool_calls[{index}].function" for index in range(newer)]
+    places += [f"{param}.function_call"] * (len(calls) - newer)
     return [
-        ollama.ToolCall(
-            _called(call.function, f"{param}.tool_calls[{index}].function", index),
-            call.id or "",
-        )
+        ollama.ToolCall(_called(call.function, places[index], index), call.id or "")
         for index, call in enumerate(calls)
     ]
 

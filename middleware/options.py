@@ -41,6 +41,9 @@ _BOOLEANS = {"use_mmap"}
 #: Ollama computes in float32, where larger ones can become infinite.
 MAX_NUMBER = 1e6
 
+#: A ``repeat_penalty`` outside of this ends Ollama's runner instead of the request.
+_REPEAT = (0.01, 100)
+
 #: What Go's ``time.ParseDuration`` reads.
 _DURATION = re.compile(
     r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+)"
@@ -74,7 +77,7 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("top_p", "top_p", _between("top_p", 0, 1)),
     ("seed", "seed", _whole("seed")),
     ("stop", "stop", stop),
-    ("repetition_penalty", "repeat_penalty", float),
+    ("repetition_penalty", "repeat_penalty", _between("repetition_penalty", *_REPEAT)),
     ("num_ctx", "num_ctx", _whole("num_ctx", 1)),
     ("num_keep", "num_keep", _whole("num_keep", -1)),
     ("num_predict", "num_predict", _whole("num_predict", -2)),
@@ -82,7 +85,7 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("top_k", "top_k", _whole("top_k")),
     ("min_p", "min_p", _between("min_p", 0, 1)),
     ("typical_p", "typical_p", _between("typical_p", 0, 1)),
-    ("repeat_penalty", "repeat_penalty", float),
+    ("repeat_penalty", "repeat_penalty", _between("repeat_penalty", *_REPEAT)),
 )
 
 
@@ -106,9 +109,9 @@ def options(
         if value is not None:
             chosen[name] = penalty(value, name, settings.strict, adjusted)
     if request.options:
-        chosen |= native_options(request.options)
-    # A value outside ends Ollama's runner instead of the request.
-    within(chosen.get("repeat_penalty"), "repeat_penalty", 0.01, 100)
+        native = native_options(request.options)
+        within(native.get("repeat_penalty"), "options.repeat_penalty", *_REPEAT)
+        chosen |= native
     return chosen
 
 

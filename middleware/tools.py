@@ -99,7 +99,8 @@ def _custom(custom: openai.CustomTool | None, param: str) -> Tool:
         raise missing(f"{param}.name")
     if (custom.format or {}).get("type", "text") != "text":
         raise BadRequest(
-            "Custom tools can only take free text: Ollama has no grammars for them.",
+            f"Unsupported value for '{param}.format': custom tools can only take free"
+            " text, Ollama has no grammars for them.",
             code="unsupported_value",
             param=f"{param}.format",
         )

@@ -4,12 +4,16 @@ Every one gets a 4xx in OpenAI's envelope that names the field, and nothing is s
 Ollama.
 """
 
+import base64
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from support.ollama import Answer, Ollama, ask
+from support.pictures import PNG
+from support.recordings import FORM, form, wav
 from support.stack import linted
 
 from app.wire import openai
@@ -17,6 +21,7 @@ from app.wire import openai
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
 EMBED = "/v1/embeddings"
+AUDIO = "/v1/audio/transcriptions"
 BOTH = (CHAT, TEXT)
 GOOD: dict[str, dict[str, Any]] = {
     CHAT: {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
@@ -126,6 +131,36 @@ INNER: list[tuple[str, type[msgspec.Struct], str, dict[str, Any], Any]] = [
         lambda it: {"response_format": {"type": "json_schema", "json_schema": it}},
     ),
     (
+        CHAT,
+        openai.CustomCall,
+        "messages[0].tool_calls[0].custom",
+        {"name": "c"},
+        lambda it: {
+            "messages": [{"role": "assistant", "tool_calls": [{"custom": it}]}]
+        },
+    ),
+    (
+        CHAT,
+        openai.FunctionCall,
+        "messages[0].function_call",
+        {"name": "f"},
+        lambda it: {"messages": [{"role": "assistant", "function_call": it}]},
+    ),
+    (
+        CHAT,
+        openai.CustomTool,
+        "tools[0].custom",
+        {"name": "c"},
+        lambda it: {"tools": [{"type": "custom", "custom": it}]},
+    ),
+    (
+        CHAT,
+        openai.Function,
+        "functions[0]",
+        {"name": "f"},
+        lambda it: {"functions": [it]},
+    ),
+    (
         TEXT,
         openai.StreamOptions,
         "stream_options",
@@ -198,6 +233,83 @@ def declared(function: Any) -> dict[str, Any]:
     return {"tools": [{"type": "function", "function": function}]}
 
 
+def chosen(choice: Any, *tools: Any) -> dict[str, Any]:
+    """A choice among tools."""
+    return {"tools": list(tools), "tool_choice": choice}
+
+
+def allowed(**what: Any) -> dict[str, Any]:
+    """A choice of some tools."""
+    return chosen({"type": "allowed_tools", "allowed_tools": what}, F)
+
+
+def older(**fields: Any) -> dict[str, Any]:
+    """A function of the older kind."""
+    return {"functions": [F["function"]], **fields}
+
+
+def schema(schema: Any, **more: Any) -> dict[str, Any]:
+    """A wish for a format that is a schema."""
+    described = {"name": "s", "schema": schema} | more
+    return {"response_format": {"type": "json_schema", "json_schema": described}}
+
+
+def strict(given: Any) -> dict[str, Any]:
+    """A schema that must be kept."""
+    return schema(given, strict=True)
+
+
+def extra(**fields: Any) -> dict[str, Any]:
+    """Fields that came in the place where OpenAI's library is given them."""
+    return {"extra_body": fields}
+
+
+def media(*parts: Any) -> dict[str, Any]:
+    """A second message with these parts after a text."""
+    content = [{"type": "text", "text": "?"}, *parts]
+    return {"messages": [*HI, {"role": "user", "content": content}]}
+
+
+def encoded(data: bytes) -> str:
+    """As base64."""
+    return base64.b64encode(data).decode()
+
+
+HI = [{"role": "user", "content": "hi"}]
+F = {"type": "function", "function": {"name": "f"}}
+PART = "messages[1].content[1]"
+SCHEMA = "response_format.json_schema.schema"
+PARAMETERS = "tools[0].function.parameters"
+#: Images that are none, or that nobody reads, by what is wrong with them.
+BAD_IMAGES = {
+    "empty": "",
+    "blank": " ",
+    "no base64": "?????",
+    "one letter": "A",
+    "bytes of nothing": "AAAAAAAA",
+    "a word": "picture",
+    "no data": "data:image/png;base64,",
+    "not encoded": "data:image/png,AAAA",
+    "no comma": "data:image/png;base64",
+    "a text": "data:text/html;base64,AAAA",
+    "padding": "data:image/png;base64,A===",
+    "svg": f"data:image/svg+xml;base64,{encoded(b'<svg/>')}",
+    "bmp": f"data:image/bmp;base64,{encoded(b'BM' + bytes(40))}",
+    "heic": encoded(b"\0\0\0\x18ftypheic" + bytes(20)),
+    "pdf": f"data:image/png;base64,{encoded(b'%PDF-1.7' + bytes(20))}",
+    "path": "/etc/passwd",
+    "file": "file:///etc/passwd",
+    "ftp": "ftp://a/b.png",
+    "gopher": "gopher://a/b",
+    "script": "javascript:alert(1)",
+    "blob": "blob:https://a/b",
+    "no scheme": "//a/b.png",
+    "http": "http://127.0.0.1/x.png",
+    "https": "HTTPS://a/b.png",
+    "metadata": "http://169.254.169.254/latest",
+}
+#: Integers that are options, with the smallest that they may be.
+INTEGERS = {"num_ctx": 1, "num_keep": -1, "num_predict": -2, "repeat_last_n": -1}
 MISSING = "missing_required_parameter"
 TOO_SMALL = "integer_below_min_value"
 TOO_LARGE = "integer_above_max_value"
@@ -226,14 +338,6 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     *[(path, {"think": "hard"}, "think", "invalid_value") for path in BOTH],
     *[(path, {"num_ctx": 0}, "num_ctx", TOO_SMALL) for path in BOTH],
     *[(path, {"min_p": -1}, "min_p", "invalid_value") for path in BOTH],
-    *[
-        (path, {"frequency_penalty": 3}, "frequency_penalty", "invalid_value")
-        for path in BOTH
-    ],
-    *[
-        (path, {"presence_penalty": -3}, "presence_penalty", "invalid_value")
-        for path in BOTH
-    ],
     *[
         (path, formatted(type="xml"), "response_format.type", "invalid_value")
         for path in BOTH
@@ -334,6 +438,320 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     (TEXT, {"prompt": 5}, "prompt", "invalid_type"),
     (TEXT, {"prompt": True}, "prompt", "invalid_type"),
     (TEXT, {"prompt": {}}, "prompt", "invalid_type"),
+    # Choices and prompts.
+    *[(path, {"n": n}, "n", TOO_SMALL) for path in BOTH for n in (0, -1)],
+    *[(path, {"n": n}, "n", TOO_LARGE) for path in BOTH for n in (9, 10**6)],
+    *[(path, {"n": n}, "n", "invalid_type") for path in BOTH for n in (1.5, 1e30)],
+    (TEXT, {"best_of": -1}, "best_of", TOO_SMALL),
+    (TEXT, {"best_of": 0}, "best_of", TOO_SMALL),
+    (TEXT, {"best_of": 9}, "best_of", TOO_LARGE),
+    (TEXT, {"best_of": 1.5}, "best_of", "invalid_type"),
+    (TEXT, {"best_of": 1, "n": 2}, "best_of", "invalid_value"),
+    (TEXT, {"prompt": ["a"] * 65, "n": 2}, "prompt", "invalid_value"),
+    (TEXT, {"prompt": ["a"] * 43, "n": 3}, "prompt", "invalid_value"),
+    *[
+        (TEXT, {"prompt": prompt}, "prompt", "invalid_type")
+        for prompt in ([None], [{}], [1.5], [True], [["a"]], [[True]], [[]])
+    ],
+    # Tools and the choice among them.
+    *[
+        (CHAT, chosen(choice, F), "tool_choice", "invalid_value")
+        for choice in (
+            "any",
+            "f",
+            {},
+            {"type": "auto"},
+            {"type": "tool", "name": "f"},
+            {"type": "function"},
+            {"type": "function", "function": {}},
+            {"type": "function", "function": "f"},
+            {"type": "function", "function": {"name": 5}},
+            {"type": "function", "function": {"name": "g"}},
+            {"type": "function", "name": "g"},
+            {"type": "custom", "custom": {"name": "g"}},
+        )
+    ],
+    *[
+        (CHAT, {"tool_choice": choice}, "tool_choice", "invalid_value")
+        for choice in (
+            "required",
+            "any",
+            {"type": "function", "function": {"name": "f"}},
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [F]}},
+        )
+    ],
+    *[
+        (CHAT, allowed(**what), f"tool_choice.allowed_tools.{name}", "invalid_value")
+        for name, what in (
+            ("mode", {"mode": "none", "tools": [F]}),
+            ("mode", {"mode": 5, "tools": [F]}),
+            ("mode", {"mode": None, "tools": [F]}),
+            ("tools", {"mode": "auto"}),
+            ("tools", {"mode": "auto", "tools": []}),
+            ("tools", {"mode": "auto", "tools": "f"}),
+        )
+    ],
+    *[
+        (CHAT, allowed(mode="auto", tools=[one]), "tool_choice", "invalid_value")
+        for one in (None, {}, "f", {"type": "function", "function": {"name": "g"}})
+    ],
+    (CHAT, {"tools": [{"type": "custom"}]}, "tools[0].custom", MISSING),
+    (
+        CHAT,
+        {"tools": [F, {"type": "custom", "custom": {"name": ""}}]},
+        "tools[1].custom.name",
+        MISSING,
+    ),
+    *[
+        (
+            CHAT,
+            {"tools": [{"type": "custom", "custom": {"name": "c", "format": given}}]},
+            "tools[0].custom.format",
+            "unsupported_value",
+        )
+        for given in ({"type": "grammar", "grammar": {}}, {"type": "x"}, {"type": None})
+    ],
+    *[
+        (CHAT, declared({"name": "f", "parameters": given}), place, "invalid_type")
+        for place, given in (
+            (f"{PARAMETERS}.required", {"required": True}),
+            (f"{PARAMETERS}.type", {"type": 5}),
+            (f"{PARAMETERS}.properties.a", {"properties": {"a": 5}}),
+            (f"{PARAMETERS}.properties.a.type", {"properties": {"a": {"type": {}}}}),
+            (f"{PARAMETERS}.anyOf[0]", {"anyOf": [5]}),
+        )
+    ],
+    (
+        CHAT,
+        declared({"name": "f", "parameters": {"type": "array"}})
+        | {"tool_choice": "required"},
+        PARAMETERS,
+        "invalid_value",
+    ),
+    # Functions as they were.
+    (CHAT, {"functions": [{"name": ""}]}, "functions[0].name", MISSING),
+    (CHAT, older(tools=[F]), "functions", "invalid_value"),
+    (CHAT, {"functions": [{"name": "f"}] * 1025}, "functions", "invalid_value"),
+    *[
+        (CHAT, older(function_call=choice), "function_call", "invalid_value")
+        for choice in ("required", "any", "f", {}, {"name": "g"}, {"name": None})
+    ],
+    *[
+        (CHAT, {"function_call": choice}, "function_call", "invalid_value")
+        for choice in ("any", {"name": "f"})
+    ],
+    (
+        CHAT,
+        older(functions=[{"name": "f", "parameters": {"properties": 5}}]),
+        "functions[0].parameters.properties",
+        "invalid_type",
+    ),
+    (
+        CHAT,
+        said(role="assistant", function_call={"name": "f", "arguments": "x"}),
+        "messages[0].function_call.arguments",
+        "invalid_value",
+    ),
+    # Schemas.
+    *[
+        (path, schema(given), SCHEMA, "invalid_value")
+        for path in BOTH
+        for given in (
+            False,
+            {"type": "nothing"},
+            {"type": 5},
+            {"properties": []},
+            {"required": "a"},
+            {"enum": {}},
+            {"minLength": -1},
+            {"description": "x" * 300_000},
+        )
+    ],
+    *[
+        (path, strict(given), SCHEMA, "invalid_value")
+        for path in BOTH
+        for given in (
+            {"$ref": "http://127.0.0.1/schema"},
+            {"$ref": "file:///etc/passwd"},
+            {"$ref": "other.json"},
+            {"$ref": "#x"},
+            {"$dynamicRef": "#x"},
+            {"properties": {"a": {"$id": "x"}}},
+            {"pattern": "("},
+        )
+    ],
+    # Thinking.
+    *[
+        (path, {"think": level}, "think", "invalid_value")
+        for path in BOTH
+        for level in ("", "none", "HIGH")
+    ],
+    *[
+        (CHAT, {"reasoning_effort": effort}, "reasoning_effort", "invalid_value")
+        for effort in ("HIGH", "true", " low")
+    ],
+    (CHAT, {"reasoning": {"max_tokens": -1}}, "reasoning.max_tokens", TOO_SMALL),
+    (CHAT, {"reasoning": {"max_tokens": 1.5}}, "reasoning.max_tokens", "invalid_type"),
+    *[
+        (CHAT, fields, "reasoning.enabled", "invalid_value")
+        for fields in (
+            {"reasoning": {"enabled": False, "effort": "high"}},
+            {"reasoning": {"enabled": False}, "reasoning_effort": "low"},
+        )
+    ],
+    (CHAT, {"thinking": "hard"}, "thinking", "invalid_value"),
+    (CHAT, {"thinking": {"type": "on"}}, "thinking.type", "invalid_value"),
+    (CHAT, {"thinking": {"type": 5}}, "thinking.type", "invalid_type"),
+    *[
+        (CHAT, {"thinking": {"budget_tokens": number}}, "thinking.budget_tokens", code)
+        for number, code in (
+            (-1, TOO_SMALL),
+            (1.5, "invalid_type"),
+            ("x", "invalid_type"),
+            (True, "invalid_type"),
+        )
+    ],
+    (CHAT, {"output_config": {"effort": 5}}, "output_config.effort", "invalid_type"),
+    (CHAT, {"output_config": {"effort": "x"}}, "output_config.effort", "invalid_value"),
+    *[
+        (
+            CHAT,
+            {"chat_template_kwargs": {"enable_thinking": value}},
+            "chat_template_kwargs.enable_thinking",
+            "invalid_type",
+        )
+        for value in ("true", 1, [])
+    ],
+    *[
+        (CHAT, {"metadata": {name: value}}, f"metadata.{name}", "invalid_type")
+        for name in ("exclude_reasoning", "hide_reasoning")
+        for value in (5, [], "perhaps")
+    ],
+    # Images and recordings, where they are.
+    *[
+        (
+            CHAT,
+            media({"type": "image_url", "image_url": spelled(url)}),
+            "messages[1].content[1].image_url",
+            "invalid_image",
+        )
+        for url in BAD_IMAGES.values()
+        for spelled in (str, lambda url: {"url": url, "detail": "low"})
+    ],
+    (CHAT, media({"type": "image_url"}), "messages[1].content[1]", "invalid_type"),
+    (CHAT, media({"type": "image"}), "messages[1].content[1].type", "invalid_value"),
+    (
+        CHAT,
+        media({"type": "input_audio"}),
+        "messages[1].content[1].input_audio",
+        "invalid_type",
+    ),
+    (
+        CHAT,
+        media({"type": "input_audio", "input_audio": {"data": "?"}}),
+        "messages[1].content[1].input_audio.data",
+        "invalid_image",
+    ),
+    *[
+        (
+            CHAT,
+            media({"type": "file", "file": file}),
+            f"{PART}.file",
+            "unsupported_value",
+        )
+        for file in (
+            None,
+            "x",
+            {},
+            {"file_data": 5},
+            {"file_data": "aGk="},
+            {"file_data": "data:application/pdf;base64,aGk="},
+            {"file_data": "data:text/plain;base64,gA=="},
+            {"filename": "a.txt"},
+        )
+    ],
+    # Ollama's options, beside the fields and among the options.
+    *[
+        (path, {name: value}, name, code)
+        for path in BOTH
+        for name, least in INTEGERS.items()
+        for value, code in (
+            (least - 1, TOO_SMALL),
+            (0.5, "invalid_type"),
+            (1e30, "invalid_type"),
+        )
+    ],
+    *[
+        (path, {name: value}, name, "invalid_value")
+        for path in BOTH
+        for name, value in (
+            ("min_p", 1.5),
+            ("typical_p", -1),
+            ("typical_p", 2),
+            ("top_p", -0.1),
+            ("repeat_penalty", 0),
+            ("repeat_penalty", 1000),
+            ("repetition_penalty", 0),
+            ("repetition_penalty", 1000),
+        )
+    ],
+    *[(path, {"top_k": 0.5}, "top_k", "invalid_type") for path in BOTH],
+    *[
+        (path, {"options": {name: value}}, f"options.{name}", "invalid_type")
+        for path in GOOD
+        for name, values in {
+            "num_ctx": (1.5, "5", True, [], 1e30),
+            "num_predict": ("x",),
+            "num_gpu": ("all",),
+            "num_thread": (0.5,),
+            "seed": ("x", 2**64),
+            "top_k": ({},),
+            "temperature": ("hot", True, 1e30),
+            "repeat_penalty": ("x",),
+            "use_mmap": ("yes", 1),
+            "stop": (5, [5], {}, [None]),
+        }.items()
+        for value in values
+    ],
+    *[
+        (
+            path,
+            {"options": {"repeat_penalty": 0}},
+            "options.repeat_penalty",
+            "invalid_value",
+        )
+        for path in BOTH
+    ],
+    *[
+        (path, {"keep_alive": value}, "keep_alive", "invalid_value")
+        for path in GOOD
+        for value in ("", "5 minutes", "5x", "m", "1h 5m", "5m\n")
+    ],
+    (EMBED, {"num_ctx": 0}, "num_ctx", TOO_SMALL),
+    (EMBED, {"num_ctx": 0.5}, "num_ctx", "invalid_type"),
+    # The same in a body of its own.
+    *[
+        (path, extra(**fields), param, code)
+        for path in BOTH
+        for fields, param, code in (
+            ({"num_ctx": 0}, "num_ctx", TOO_SMALL),
+            ({"num_ctx": "x"}, "num_ctx", "invalid_type"),
+            ({"options": {"num_ctx": "x"}}, "options.num_ctx", "invalid_type"),
+            ({"options": 5}, "options", "invalid_type"),
+            ({"think": "hard"}, "think", "invalid_value"),
+            ({"keep_alive": "soon"}, "keep_alive", "invalid_value"),
+            ({"n": 0}, "n", TOO_SMALL),
+            ({"temperature": 5}, "temperature", "invalid_value"),
+        )
+    ],
+    (EMBED, extra(dimensions=0), "dimensions", TOO_SMALL),
+    (EMBED, extra(truncate="x"), "truncate", "invalid_type"),
+    (EMBED, {"dimensions": -5}, "dimensions", TOO_SMALL),
+    (EMBED, {"dimensions": 1e30}, "dimensions", "invalid_type"),
+    *[
+        (EMBED, {"input": given}, "input", "invalid_type")
+        for given in ([True], [1.5], [1, "a"], [[1], "a"], [["a"]], [[1.5]], [{}], True)
+    ],
     (TEXT, {"logprobs": 6}, "logprobs", TOO_LARGE),
     (TEXT, {"logprobs": -1}, "logprobs", TOO_SMALL),
     (TEXT, {"logprobs": 0.5}, "logprobs", "invalid_type"),
@@ -373,10 +791,16 @@ VERBATIM = (
 )
 
 
-def asked(path: str, body: Any) -> Answer:
+@pytest.fixture(autouse=True)
+def _without_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Token arrays are refused, whether tiktoken is there or not."""
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+
+
+def asked(path: str, body: Any, headers: Any = None, **settings: Any) -> Answer:
     """The answer to a request that must not reach Ollama."""
     ollama = Ollama()
-    answer = ask(linted(ollama), "POST", path, body)
+    answer = ask(linted(ollama, **settings), "POST", path, body, **headers or {})
     assert ollama.calls == []
     assert 400 <= answer.status < 500
     assert answer.headers["x-request-id"]
@@ -386,8 +810,27 @@ def asked(path: str, body: Any) -> Answer:
 
 def test_there_are_enough() -> None:
     """The tables are long."""
-    assert len(WRONG) >= 120
-    assert len(MISTYPED) >= 400
+    assert len(WRONG) >= 400
+    assert len(MISTYPED) >= 1000
+
+
+def test_every_struct_is_fed() -> None:
+    """What a request may hold has a place in the tables, however deep."""
+    seen = set(STRUCTS.values())
+    waiting = list(seen)
+    while waiting:
+        for field in msgspec.structs.fields(waiting.pop()):
+            for found in _structs(msgspec.inspect.type_info(field.type)) - seen:
+                seen.add(found)
+                waiting.append(found)
+    assert seen == {*STRUCTS.values(), *(inner[1] for inner in INNER)}
+
+
+def _structs(kind: Any) -> set[type[msgspec.Struct]]:
+    if isinstance(kind, msgspec.inspect.StructType):
+        return {kind.cls}
+    inner = getattr(kind, "types", None) or [getattr(kind, "item_type", None)]
+    return {found for one in inner if one for found in _structs(one)}
 
 
 @pytest.mark.parametrize(("path", "body", "param"), MISTYPED)
@@ -414,6 +857,114 @@ def test_a_wrong_value(path: str, fields: Any, param: str, code: str) -> None:
     assert error["type"] == "invalid_request_error"
     if not error["message"].startswith(VERBATIM):
         assert param in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "param", "code"), WRONG, ids=lambda value: str(value)[:60]
+)
+def test_in_any_mode(path: str, fields: Any, param: str, code: str) -> None:
+    """Streamed, explained or without /v1: what is wrong is wrong all the same."""
+    body = GOOD[path] | fields
+    plain = asked(path, body).error
+    assert asked(path, body, {"X_Pannier_Explain": "1"}).error == plain
+    assert asked(f"{path}?explain=1", body).error == plain
+    assert asked(path.removeprefix("/v1"), body).error == plain
+    if path != EMBED:
+        assert asked(path, body | {"stream": True}).error == plain
+
+
+@pytest.mark.parametrize("path", BOTH)
+@pytest.mark.parametrize("name", ["frequency_penalty", "presence_penalty"])
+@pytest.mark.parametrize("value", [-2.5, 3])
+def test_penalties(path: str, name: str, value: float) -> None:
+    """Outside -2 to 2 they are brought there, and refused in strict mode."""
+    body = GOOD[path] | {name: value}
+    error = asked(path, body, strict=True).error
+    assert (error["param"], error["code"]) == (name, "invalid_value")
+    assert name in error["message"]
+    answer = ask(linted(Ollama()), "POST", path, body)
+    assert answer.headers["X-Pannier-Adjusted"] == f"{name}={max(-2, min(2, value))}"
+
+
+WAV = wav()
+#: What is in a form, param, code.
+FORMS: dict[str, tuple[list[tuple[str, Any]], str, str]] = {
+    "nothing": ([], "model", MISSING),
+    "no model": ([("file", WAV)], "model", MISSING),
+    "blank model": ([("model", " "), ("file", WAV)], "model", MISSING),
+    "odd model": ([("model", "a\tb"), ("file", WAV)], "model", "invalid_value"),
+    "no file": ([("model", "m")], "file", MISSING),
+    "a text as file": ([("model", "m"), ("file", "x")], "file", MISSING),
+    "empty file": ([("model", "m"), ("file", b"")], "file", "invalid_value"),
+    "a picture": ([("model", "m"), ("file", PNG)], "file", "invalid_value"),
+    "noise": ([("model", "m"), ("file", b"\0" * 99)], "file", "invalid_value"),
+    **{
+        f"{name}={value}": ([("model", "m"), ("file", WAV), (name, value)], name, code)
+        for name, value, code in (
+            ("temperature", "hot", "invalid_type"),
+            ("temperature", "2", "invalid_value"),
+            ("temperature", "-1", "invalid_value"),
+            ("temperature", "nan", "invalid_value"),
+            ("temperature", "inf", "invalid_value"),
+            ("response_format", "srt", "unsupported_value"),
+            ("response_format", "vtt", "unsupported_value"),
+            ("response_format", "diarized_json", "unsupported_value"),
+            ("response_format", "xml", "invalid_value"),
+            ("response_format", "JSON", "invalid_value"),
+            ("stream", "perhaps", "invalid_type"),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize(("parts", "param", "code"), FORMS.values(), ids=FORMS)
+def test_a_wrong_form(parts: Any, param: str, code: str) -> None:
+    """A form that is wrong is a 400 that names its part."""
+    error = asked(AUDIO, form(*parts), {"Content_Type": FORM}).error
+    assert (error["param"], error["code"]) == (param, code)
+    assert error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("body", "type_", "status", "code"),
+    [
+        (b"{}", "application/json", 400, "invalid_body"),
+        (b"", "", 400, "invalid_body"),
+        (b"", FORM, 400, MISSING),
+        (b"x", "multipart/form-data", 400, "invalid_body"),
+        (b"no boundary at all", FORM, 400, "invalid_body"),
+        (form(("model", "m"))[:-8], FORM, 400, "invalid_body"),
+    ],
+)
+def test_what_is_no_form(body: bytes, type_: str, status: int, code: str) -> None:
+    """It is refused before anything is read out of it."""
+    answer = asked(AUDIO, body, {"Content_Type": type_})
+    assert (answer.status, answer.error["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "%20",
+        "..",
+        "a%2F..%2Fb",
+        "a%2F%2Fb",
+        "a%5Cb",
+        "a%00b",
+        "a%0D%0Ab",
+        "x" * 600,
+    ],
+    ids=lambda name: name[:10],
+)
+def test_a_wrong_name_of_a_model(method: str, name: str) -> None:
+    """Such a model does not exist, and Ollama is not asked for it."""
+    ollama = Ollama()
+    app = linted(ollama, model_delete=True)
+    answer = ask(app, method, f"/v1/models/{name}")
+    assert (answer.status, answer.error["code"]) == (404, "model_not_found")
+    assert answer.error["param"] == "model"
+    assert ollama.calls == []
 
 
 @pytest.mark.parametrize("path", GOOD)

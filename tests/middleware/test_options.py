@@ -281,9 +281,9 @@ def test_bad_formats(given: Any, param: str, code: str) -> None:
     ("fields", "param"),
     [
         ({"repeat_penalty": 0}, "repeat_penalty"),
-        ({"repetition_penalty": -1}, "repeat_penalty"),
+        ({"repetition_penalty": -1}, "repetition_penalty"),
         ({"repeat_penalty": 1e308}, "repeat_penalty"),
-        ({"options": {"repeat_penalty": 0}}, "repeat_penalty"),
+        ({"options": {"repeat_penalty": 0}}, "options.repeat_penalty"),
         ({"options": {"temperature": 1e308}}, "options.temperature"),
     ],
 )

@@ -54,6 +54,7 @@ _UNKNOWN = Effect("W", "Pannier does not know this field")
 _THOUGHTLESS = Effect("W", "the model does not think")
 _NO_CONTROL = Effect("W", "Ollama has no such control")
 _PARTS = {
+    "best_of": Effect("W", "what a stream has sent cannot be taken back"),
     "chat_template_kwargs": _NO_CONTROL,
     "chat_template_kwargs.enable_thinking": _THOUGHTLESS,
     "enable_thinking": _THOUGHTLESS,

@@ -174,6 +174,11 @@ ROWS = [
             lacks("logprobs"),
             Ignores("best_of"),
         ),
+        Case(
+            {"best_of": 3, "n": 2, "stream": True},
+            refuses("best_of", "unsupported_parameter"),
+            strict=True,
+        ),
         Case({"best_of": 1, "n": 2}, refuses("best_of")),
     ),
     row(

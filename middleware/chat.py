@@ -83,6 +83,7 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
             include_usage=includes_usage(request),
             reasoning_field=self.settings.reasoning_field,
             service_tier="default" if request.service_tier else UNSET,
+            metadata=(request.metadata if request.store else None) or UNSET,
             form=call_form(request, chosen.tools),
         )
         if isinstance(writer, ForcedCallWriter):

@@ -25,7 +25,8 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
     """Writes chunks, or one chat completion.
 
     ``reasoning_field`` chooses the key for a model's reasoning; ``service_tier`` is
-    answered when the request named one.  ``form`` is how calls are told.
+    answered when the request named one, ``metadata`` when it asked to keep them.
+    ``form`` is how calls are told.
     """
 
     decoder = msgspec.json.Decoder(ollama.ChatResponse)
@@ -41,6 +42,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         include_usage: bool = False,
         reasoning_field: Field = "both",
         service_tier: str | UnsetType = UNSET,
+        metadata: dict[str, Any] | UnsetType = UNSET,
         form: CallForm = PLAIN,
     ) -> None:
         super().__init__(
@@ -53,6 +55,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         self.reasoning = Reasoning("none" if exchange.hidden else reasoning_field)
         self.form = form
         self._service_tier = service_tier
+        self._metadata = metadata
         self._begun = False
         self._call_ids: set[str] = set()
         self._said: list[str] = []
@@ -185,6 +188,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             choices=choices,
             usage=usage,
             service_tier=self._service_tier,
+            metadata=self._metadata,
         )
 
     def _calls(self, calls: list[ollama.ReplyToolCall]) -> list[tuple[str, str, str]]:

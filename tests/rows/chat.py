@@ -356,7 +356,6 @@ ROWS = [
         for name, value in {
             "user": "ann",
             "safety_identifier": "ann",
-            "metadata": {"a": "b"},
             "prompt_cache_key": "k",
             "prompt_cache_options": {"ttl": "30m"},
             "prompt_cache_retention": "24h",
@@ -365,6 +364,18 @@ ROWS = [
             "verbosity": "low",
         }.items()
     ],
+    row(
+        "I",
+        "metadata",
+        Case({"metadata": {"a": "b"}}, Ignores("metadata"), lacks("metadata")),
+        Case({"metadata": {"a": "b"}}, omits("", "metadata")),
+        Case({"metadata": {}, "store": True}, omits("", "metadata"), Ignores("store")),
+        Case(
+            {"metadata": {"a": "b"}, "store": True},
+            Ignores("metadata", "store"),
+            answers("metadata", {"a": "b"}),
+        ),
+    ),
     row(
         "I",
         "store",

@@ -120,6 +120,7 @@ class ChatCompletion(Struct, kw_only=True):
     choices: list[Choice]
     usage: Usage
     service_tier: str | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
     debug_info: Any = field(default=UNSET, name="_debug_info")
 
 

@@ -5,6 +5,7 @@ import datetime
 import os
 import platform
 import sys
+from pathlib import Path
 
 from . import process
 from .run import run
@@ -14,6 +15,9 @@ def main() -> int:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
+    parser.add_argument(
+        "--against", type=Path, help="another checkout of Pannier to compare with"
+    )
     arguments = parser.parse_args()
     if not process.available():
         print("The benchmark reads /proc and needs Linux.", file=sys.stderr)
@@ -23,7 +27,7 @@ def main() -> int:
         f"{today}, {os.cpu_count()} cores, Python {platform.python_version()},"
         f" medians of {arguments.rounds} rounds\n"
     )
-    print(run(arguments.rounds))
+    print(run(arguments.rounds, arguments.against))
     return 0
 
 

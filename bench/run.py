@@ -5,9 +5,11 @@ them; medians over the rounds are reported.  README.md says what the figures mea
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import gevent
@@ -98,10 +100,13 @@ TRIALS = [
 ]  # fmt: skip
 
 
-def run(rounds: int) -> str:
-    """Measure everything; the report as Markdown."""
+def run(rounds: int, against: Path | None = None) -> str:
+    """Measure everything; the report as Markdown.
+
+    ``against`` is another checkout of Pannier that takes part.
+    """
     found: dict[tuple[str, str], list[Figures]] = {}
-    with contestants() as field:
+    with contestants(against) as field:
         for contestant in field:  # imports and caches are warm afterwards
             for trial in TRIALS:
                 measure(trial._replace(seconds=0.1), contestant)
@@ -116,14 +121,24 @@ def run(rounds: int) -> str:
 
 
 @contextmanager
-def contestants() -> Iterator[list[Contestant]]:
-    """The simulator, and Pannier in front of it with and without its access log."""
+def contestants(against: Path | None) -> Iterator[list[Contestant]]:
+    """The simulator, and Pannier in front of it with and without its access log.
+
+    With another checkout: that, and this one, neither with a log.
+    """
     with ExitStack() as stack:
         simulator = stack.enter_context(Simulator())
         field = [Contestant("simulator, direct", simulator.url, simulator.pid, True)]
-        for name, log in (("Pannier", "off"), ("Pannier, access log", "on")):
-            env = {"OLLAMA_URL": simulator.url, "PANNIER_ACCESS_LOG": log}
-            server = stack.enter_context(Server(env))
+        quiet = {"OLLAMA_URL": simulator.url, "PANNIER_ACCESS_LOG": "off"}
+        servers = {"Pannier": Server(quiet)}
+        if against is None:
+            loud = quiet | {"PANNIER_ACCESS_LOG": "on"}
+            servers["Pannier, access log"] = Server(loud)
+        else:
+            command = [sys.executable, "-m", "app.cli", "serve"]
+            servers["Pannier, the other"] = Server(quiet, command=command, cwd=against)
+        for name, server in servers.items():
+            stack.enter_context(server)
             field.append(Contestant(name, server.url, server.pid, False))
         yield field
 

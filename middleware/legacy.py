@@ -69,6 +69,9 @@ class LegacyChatMiddleware(ChatMiddleware):
         self, request: openai.ChatCompletionRequest, exchange: Exchange
     ) -> ollama.ChatRequest:
         """The call as it was made then."""
+        exchange.ignored += _dropped(request, *_DROPPED)
+        if _only_json(request.response_format) is not request.response_format:
+            exchange.ignored.append("response_format")
         parted = [one for given in request.messages or () for one in _parted(given)]
         older = replace(
             request,
@@ -100,6 +103,19 @@ class LegacyChatMiddleware(ChatMiddleware):
         )
 
 
+#: Fields that were unknown then, or lost.
+_DROPPED = (
+    "presence_penalty",
+    "max_completion_tokens",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "debug_render_only",
+    "logprobs",
+)
+_DROPPED_TEXT = ("logprobs", "response_format", "debug_render_only", "echo", "best_of")
+
+
 class LegacyCompletionsMiddleware(CompletionsMiddleware):
     """``POST /v1/completions`` as it was."""
 
@@ -107,6 +123,7 @@ class LegacyCompletionsMiddleware(CompletionsMiddleware):
         self, request: openai.CompletionRequest, exchange: Exchange
     ) -> ollama.GenerateRequest:
         """The call as it was made then."""
+        exchange.ignored += _dropped(request, *_DROPPED_TEXT)
         older = replace(
             request,
             frequency_penalty=request.frequency_penalty or 0.0,
@@ -153,6 +170,11 @@ class LegacyCompletionsMiddleware(CompletionsMiddleware):
     def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:
         n, _ = super()._choices_and_tries(request)
         return n, n
+
+
+def _dropped(request: openai.Sampling, *names: str) -> list[str]:
+    """Which of these fields ask for something that is not done."""
+    return [name for name in names if getattr(request, name) not in (None, False, [])]
 
 
 def _parted(message: openai.Message) -> list[openai.Message]:

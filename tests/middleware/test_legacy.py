@@ -236,3 +236,12 @@ def test_the_table() -> None:
     page = (ROOT / "docs" / "legacy.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     assert rows[1:] == [f"| {d.where} | {d.old} | {d.new} |" for d in DIFFERENCES]
+
+
+def test_what_is_lost_is_named() -> None:
+    """What the older layer lost without a word has no effect, but is named."""
+    request = HI | {"presence_penalty": 1, "tool_choice": "auto", "max_tokens": 5}
+    answer = ask(linted(Ollama(), legacy=True), "POST", CHAT, request)
+    assert answer.headers["X-Pannier-Ignored"] == "presence_penalty, tool_choice"
+    answer = ask(linted(Ollama(), legacy=True), "POST", TEXT, PROMPT | {"echo": True})
+    assert answer.headers["X-Pannier-Ignored"] == "echo"

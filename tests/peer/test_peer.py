@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
+import openai
 import pytest
 import requests
 from support.server import Server
@@ -205,3 +207,65 @@ def context_of(pannier: str, name: str) -> int | None:
             if model["name"] == f"{name}:latest":
                 return int(model["context_length"])
     return None
+
+
+#: How many times a call is forced, each with another seed, and its parameters in turns.
+#: A string is bounded, since a model that only babbles would not end it.
+FORCED = 100
+SHAPES: list[dict[str, Any]] = [
+    {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 12}},
+        "required": ["city"],
+    },
+    {
+        "type": "object",
+        "properties": {
+            "unit": {"enum": ["C", "F"]},
+            "day": {"type": "integer"},
+            "exact": {"type": "boolean"},
+        },
+        "required": ["unit", "day", "exact"],
+        "additionalProperties": False,
+    },
+    {
+        "type": "object",
+        "properties": {
+            "where": {"$ref": "#/$defs/Place"},
+            "tags": {"type": "array", "items": {"const": "x"}, "maxItems": 3},
+        },
+        "required": ["where"],
+        "$defs": {
+            "Place": {
+                "type": "object",
+                "properties": {"id": {"anyOf": [{"type": "null"}, {"enum": [1, 2]}]}},
+                "required": ["id"],
+            }
+        },
+    },
+]
+
+
+def test_forced_calls_fit(pannier: str, models: dict[str, str]) -> None:
+    """A call that must come does, 100 times of 100, with arguments that fit."""
+    client = openai.OpenAI(base_url=f"{pannier}/v1", api_key="x", timeout=120)
+    fitting = 0
+    for seed in range(FORCED):
+        shape = SHAPES[seed % len(SHAPES)]
+        function = {"name": "act", "parameters": shape}
+        asked = client.chat.completions.create(
+            model=models["completion"],
+            messages=HELLO,
+            tools=[{"type": "function", "function": function}],
+            tool_choice=("required", {"type": "function", "function": {"name": "act"}})[
+                seed % 2
+            ],
+            seed=seed,
+            temperature=1,
+            max_tokens=400,
+        )
+        (call,) = asked.choices[0].message.tool_calls or ()
+        assert call.function.name == "act"
+        jsonschema.validate(json.loads(call.function.arguments), shape)
+        fitting += 1
+    assert fitting == FORCED

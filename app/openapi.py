@@ -9,143 +9,11 @@ from typing import Any
 
 import msgspec
 
+from .operations import FAILURES, KINDS, OPERATIONS, SCHEMAS, VALUES, Operation
 from .version import own_version
 from .wire import openai
 
-SCHEMAS = "#/components/schemas/"
 JSON = "application/json"
-
-#: What may go wrong, by status; every endpoint that calls Ollama can answer each.
-FAILURES = {
-    "400": "the request is wrong; `param` names the field",
-    "401": "Ollama wants its user to sign in",
-    "403": "Ollama, or a setting, does not allow it",
-    "404": "no such model",
-    "408": "the body of the request did not arrive in time",
-    "413": "the body of the request is too large",
-    "415": "the body of the request is compressed, or a form where none is expected",
-    "429": "too many requests",
-    "500": "the model, or Ollama, failed",
-    "502": "Ollama cannot be reached, or its answer cannot be understood",
-    "503": "Ollama is overloaded",
-    "504": "Ollama took too long",
-}
-
-
-_TEXT = {"type": "string", "minLength": 1}
-_TOKENS = {"type": "array", "items": {"type": "integer", "minimum": 0}}
-_TEXTS_OR_TOKENS = [
-    _TEXT,
-    {"type": "array", "items": _TEXT, "minItems": 1},
-    _TOKENS | {"minItems": 1},
-    {"type": "array", "items": _TOKENS, "minItems": 1},
-]
-#: Types of fields that are checked by hand.
-KINDS = {
-    "ChatCompletionRequest.messages": [
-        {"type": "array", "items": {"$ref": SCHEMAS + "Message"}, "minItems": 1}
-    ],
-    "CompletionRequest.prompt": _TEXTS_OR_TOKENS,
-    "EmbeddingRequest.input": _TEXTS_OR_TOKENS,
-}
-
-
-def _range(minimum: float, maximum: float | None = None) -> dict[str, float]:
-    return {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
-
-
-#: What fields take beyond their type, by name or by struct and name.
-VALUES: dict[str, dict[str, Any]] = {
-    "model": {"minLength": 1, "maxLength": 512},
-    "best_of": _range(1),
-    "dimensions": _range(1),
-    "frequency_penalty": _range(-2, 2),
-    "max_completion_tokens": _range(1),
-    "max_tokens": _range(1),
-    "min_p": _range(0, 1),
-    "n": _range(1),
-    "num_ctx": _range(1),
-    "presence_penalty": _range(-2, 2),
-    "repeat_penalty": _range(0.01, 100),
-    "repetition_penalty": _range(0.01, 100),
-    "temperature": _range(0, 2),
-    "top_logprobs": _range(0, 20),
-    "top_p": _range(0, 1),
-    "CompletionRequest.logprobs": _range(0, 5),
-    "EmbeddingRequest.encoding_format": {"enum": ["float", "base64"]},
-    "ContentPart.type": {
-        "enum": ["text", "image_url", "input_audio", "file", "refusal"],
-    },
-    "Message.role": {
-        "enum": ["system", "developer", "user", "assistant", "tool", "function"],
-    },
-    "ResponseFormat.type": {"enum": ["text", "json_object", "json_schema"]},
-}
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint: where it is, what it takes and what it gives.
-
-    ``needs`` names the fields that must be there, ``chunk`` is what the events of its
-    stream hold; ``form`` says that the request is a form and not JSON.
-    """
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    takes: Any = None
-    needs: tuple[str, ...] = ()
-    gives: Any
-    chunk: Any = None
-    form: bool = False
-
-
-OPERATIONS = [
-    Operation(
-        method="POST",
-        path="/v1/chat/completions",
-        name="createChatCompletion",
-        summary="The next message of a conversation",
-        takes=openai.ChatCompletionRequest,
-        needs=("model", "messages"),
-        gives=openai.ChatCompletion,
-        chunk=openai.ChatCompletionChunk,
-    ),
-    Operation(
-        method="POST",
-        path="/v1/completions",
-        name="createCompletion",
-        summary="The continuation of a text",
-        takes=openai.CompletionRequest,
-        needs=("model", "prompt"),
-        gives=openai.Completion,
-        chunk=openai.Completion,
-    ),
-    Operation(
-        method="POST",
-        path="/v1/embeddings",
-        name="createEmbedding",
-        summary="Vectors of texts",
-        takes=openai.EmbeddingRequest,
-        needs=("model", "input"),
-        gives=openai.EmbeddingList,
-    ),
-    Operation(
-        method="GET",
-        path="/v1/models",
-        name="listModels",
-        summary="The models that are installed, and their other names",
-        gives=openai.ListCompletion,
-    ),
-    Operation(
-        method="GET",
-        path="/v1/models/{model}",
-        name="retrieveModel",
-        summary="One model; its name may hold slashes",
-        gives=openai.Model,
-    ),
-]
 
 
 @cache
@@ -153,13 +21,17 @@ def document() -> dict[str, Any]:
     """The whole description, OpenAPI 3.1."""
     types = {openai.ErrorResponse}
     for operation in OPERATIONS:
-        types |= {operation.takes, operation.gives, operation.chunk} - {None}
+        types |= {operation.takes, *operation.gives, operation.chunk} - {None}
     _, components = msgspec.json.schema_components(
         sorted(types, key=lambda type_: type_.__name__), ref_template=SCHEMAS + "{name}"
     )
     for owner, schema in components.items():
         _refine(schema, owner)
     _insist(components["Message"], ("role",))
+    components["TranscriptionRequest"]["properties"]["file"] = {
+        "type": "string",
+        "format": "binary",
+    }
     for operation in OPERATIONS:
         if operation.needs:
             _insist(components[operation.takes.__name__], operation.needs)
@@ -229,9 +101,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
             "required": True,
             "content": {media: _schema(operation.takes)},
         }
-    content = {JSON: _schema(operation.gives)}
+    content = {JSON: _schema(*operation.gives)}
     if operation.chunk is not None:
         content["text/event-stream"] = {"schema": _event(operation.chunk)}
+    if operation.form:
+        content["text/plain"] = {"schema": {"type": "string"}}
     failures = {
         status: {"description": what, "content": {JSON: _schema(openai.ErrorResponse)}}
         for status, what in FAILURES.items()
@@ -253,8 +127,9 @@ def _event(chunk: Any) -> dict[str, Any]:
     return {"type": "object", "properties": {"data": said}, "required": ["data"]}
 
 
-def _schema(type_: Any) -> dict[str, Any]:
-    return {"schema": {"$ref": SCHEMAS + type_.__name__}}
+def _schema(*types: Any) -> dict[str, Any]:
+    found = [{"$ref": SCHEMAS + type_.__name__} for type_ in types]
+    return {"schema": found[0] if len(found) == 1 else {"anyOf": found}}
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 ``stack`` puts everything together and is the place to start reading.  *Layers*
 (``request_id``, ``access_log``, ``errors``) act on headers and outcome and never
-read a body; *endpoints* (``chat``, ``completions``, ``embeddings``, ``models``)
-rewrite one route each, on the base in ``base``.
+read a body; *endpoints* (``chat``, ``completions``, ``embeddings``, ``models``,
+``transcriptions``) rewrite one route each, on the base in ``base``; *policies*
+(``aliases``, ``abilities``, ``reasoning``, ``context``) look at the call that was made
+of a request and amend it.
 """

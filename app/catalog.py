@@ -81,9 +81,10 @@ class _Kept(Generic[T]):
 
     def get(self, age: float) -> T:
         """The answer, at most so many seconds old if Ollama can say."""
-        if self._clock() - self._asked >= age:
+        now = self._clock()
+        if now - self._asked >= age:
             with self._lock:
-                if self._clock() - self._asked >= age:  # nobody did meanwhile
+                if now - self._asked >= age:  # nobody did meanwhile
                     answer = self._ask()
                     self._value = self._value if answer is None else answer
                     self._asked = self._clock()

@@ -12,12 +12,12 @@ from gevent import monkey
 _poll = monkey.get_original("select", "poll")
 
 
-def writer(enabled: bool) -> Callable[[str], None]:
-    """What writes one line of the access log; nothing when it is off.
+def writer() -> Callable[[str], None]:
+    """What writes one line of the access log.
 
     Lines that stdout cannot take at once are dropped; a line says how many.
     """
-    return _Stdout() if enabled else _nowhere
+    return _Stdout()
 
 
 class _Stdout:
@@ -50,7 +50,3 @@ def _written(line: str) -> bool:
             os.write(descriptor, line.encode())
             return True
     return False
-
-
-def _nowhere(line: str) -> None:
-    pass

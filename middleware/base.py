@@ -12,6 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import msgspec
 
 from app.body import OwnBody, read_body
+from app.errors import BadRequest
 from app.exchange import Exchange
 from app.settings import Settings
 from writers.base import ResponseWriter
@@ -65,8 +66,34 @@ class RewriteMiddleware(Generic[Request]):
         calls = self.calls(request, call)
         if wants_explanation(environ):
             return explained(exchange, self.path, calls, start_response)
-        environs = [calling(environ, self.path, _encode(one)) for one in calls]
+        bodies = self._bodies(calls)
+        environs = [calling(environ, self.path, body) for body in bodies]
         return self.answer(exchange, request, start_response, environs)
+
+    def _bodies(self, calls: list[Any]) -> list[bytes]:
+        """The calls as they are sent; one that is made several times is encoded once.
+
+        Raises ``BadRequest``, 413: what many calls have in common must not make much
+        of little, so they may be as large as a body, or as the choices of one call.
+        """
+        if len(calls) == 1:
+            return [_encode(calls[0])]
+        known: dict[int, bytes] = {}
+        size = 0
+        for call in calls:
+            if id(call) in known:
+                continue
+            known[id(call)] = body = _encode(call)
+            size += len(body)
+            many = self.settings.max_choices * len(body)
+            if size > max(self.settings.max_body_bytes, many):
+                raise BadRequest(
+                    "The request is too large: so many calls of that size are not"
+                    " made at once.",
+                    status=413,
+                    code="request_too_large",
+                )
+        return [known[id(call)] for call in calls]
 
     def read(self, environ: WSGIEnvironment) -> tuple[Request, list[str]]:
         """The request, and the names of its fields that nobody knows."""

@@ -48,9 +48,11 @@ class Context:
             return
         exchange.prompt_estimate = prompt.estimate = estimated(call)
         exchange.num_ctx = prompt.num_ctx
-        if self._mode == "strict":
-            _refuse_cut(call)
-        elif prompt.num_ctx is None:
+        if self._mode == "auto" and prompt.num_ctx is not None:
+            return  # the client's own choice: a cut is said, as in ``ollama``
+        if call.truncate is None:
+            call.truncate = False  # in ``auto`` too: an estimate may be wrong
+        if self._mode == "auto":
             self._choose(exchange, call, needed(call, prompt.estimate))
             prompt.num_ctx = exchange.num_ctx
 
@@ -73,8 +75,6 @@ class Context:
         call.options = {**(call.options or {}), "num_ctx": chosen}
         exchange.num_ctx = chosen
         exchange.adjusted.append(f"num_ctx={chosen}")
-        if need > chosen:
-            _refuse_cut(call)
 
     def _loaded(self, name: str) -> int | None:
         """The context of a loaded model, or of one that is about to be loaded.
@@ -89,11 +89,6 @@ class Context:
         now = self._clock()
         fresh = {model: known for model, known in self._asked.items() if now < known[1]}
         self._asked = {**fresh, name: (num_ctx, now + LOADED_AGE)}
-
-
-def _refuse_cut(call: Any) -> None:
-    if call.truncate is None:
-        call.truncate = False
 
 
 def needed(call: Any, estimate: int) -> int:

@@ -13,6 +13,9 @@ from app.exchange import Exchange
 
 from .effects import effect
 
+#: Calls that are shown of many; the others differ in their prompt, or their seed.
+MAX_SHOWN = 8
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,13 +30,15 @@ def wants_explanation(environ: WSGIEnvironment) -> bool:
 def explained(
     exchange: Exchange, path: str, calls: list[Any], start_response: StartResponse
 ) -> list[bytes]:
-    """The answer that explains: every call, and what became of the request."""
+    """The answer that explains: the first calls, and what became of the request."""
+    shown = calls[:MAX_SHOWN]
     payload = _encode(
         {
             "object": "pannier.explanation",
             "endpoint": path,
             "model": {"requested": exchange.model, "resolved": calls[0].model},
-            "requests": calls,
+            "calls": len(calls),
+            "requests": shown,
             "ignored": [
                 {"field": name, "reason": effect(name).why} for name in exchange.ignored
             ],

@@ -89,6 +89,7 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
             start_response,
             parts,
             per_prompt=len(parts),
+            interchangeable=True,
             at_once=self.settings.max_choices,
         )
 
@@ -99,9 +100,16 @@ def repeated(call: Any, times: int) -> list[Any]:
     if times == 1 or seed is None:
         return [call] * times
     return [
-        msgspec.structs.replace(call, options={**call.options, "seed": seed + number})
+        msgspec.structs.replace(
+            call, options={**call.options, "seed": _after(seed, number)}
+        )
         for number in range(times)
     ]
+
+
+def _after(seed: int, number: int) -> int:
+    """The seed ``number`` places on; after the largest comes the smallest."""
+    return (seed + number + 2**63) % 2**64 - 2**63
 
 
 def includes_usage(request: openai.Sampling) -> bool:

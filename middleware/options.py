@@ -44,9 +44,9 @@ MAX_NUMBER = 1e6
 #: A ``repeat_penalty`` outside of this ends Ollama's runner instead of the request.
 _REPEAT = (0.01, 100)
 
-#: What Go's ``time.ParseDuration`` reads.
+#: What Go's ``time.ParseDuration`` reads; possessive: nothing is looked at twice.
 _DURATION = re.compile(
-    r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+)"
+    r"[-+]?(?:0|(?:(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:ns|us|µs|ms|s|m|h))++)"
 )
 
 

@@ -51,61 +51,42 @@ def build_stack(settings: Settings) -> WSGIApplication:
         [
             ("*", "/api/", relay),
             *front_door(pages, relay),
-            *openai_routes("/v1", relay, catalog, settings, fetch),
-            *openai_routes("", relay, catalog, settings, fetch),
+            *openai_routes(relay, catalog, settings, fetch),
         ],
     )
-    return wrap(
-        routes,
-        [  # outermost first
-            RequestIdMiddleware,
-            partial(AccessLogMiddleware, write=logs.writer(settings.access_log)),
-            ErrorMiddleware,  # everything below may raise
-        ],
-    )
+    layers: list[Layer] = [  # outermost first
+        RequestIdMiddleware,
+        ErrorMiddleware,  # everything below may raise
+    ]
+    if settings.access_log:
+        layers.insert(1, partial(AccessLogMiddleware, write=logs.writer()))
+    return wrap(routes, layers)
 
 
 def openai_routes(
-    base: str,
-    relay: Relay,
-    catalog: Catalog,
-    settings: Settings,
-    fetch: Fetch | None = None,
+    relay: Relay, catalog: Catalog, settings: Settings, fetch: Fetch | None = None
 ) -> Iterable[Route]:
-    """OpenAI's endpoints under ``base``; policies act in their order."""
-    context = Context(catalog, settings)
-    policies: list[Policy] = [
-        Aliases(catalog, settings),
-        Reasoning(catalog.facts, settings),
-        context,
-    ]
-    for_chat: list[Policy] = [
-        Aliases(catalog, settings, bare=not base),
-        Abilities(catalog.facts),
-        Reasoning(catalog.facts, settings),
-        context,
-    ]
+    """OpenAI's endpoints, with and without ``/v1``; policies act in their order."""
+    context = Context(catalog, settings)  # one, since it remembers what it asked for
     chat_type, completions_type = ChatMiddleware, CompletionsMiddleware
     if settings.legacy:
         chat_type, completions_type = LegacyChatMiddleware, LegacyCompletionsMiddleware
-    chat = chat_type(relay, for_chat, settings, fetch)
-    plain = [PlainModels(catalog)] if settings.completions_raw == "auto" else []
-    completions = completions_type(relay, [*policies, *plain], settings)
-    embeddings = EmbeddingsMiddleware(relay, policies, settings)
-    for_audio: list[Policy] = [
-        Aliases(catalog, settings),
-        Abilities(catalog.facts, "file"),
-        context,
-    ]
-    transcriptions = TranscriptionsMiddleware(relay, for_audio, settings)
-    return [
-        *absent_routes(base),
-        ("POST", f"{base}/chat/completions", chat),
-        ("POST", f"{base}/completions", completions),
-        ("POST", f"{base}/embeddings", embeddings),
-        ("POST", f"{base}/audio/transcriptions", transcriptions),
-        *model_routes(base, relay, catalog, settings),
-    ]
+    aliases, reasoning = Aliases(catalog, settings), Reasoning(catalog.facts, settings)
+    sees, hears = Abilities(catalog.facts), Abilities(catalog.facts, "file")
+    texts: list[Policy] = [aliases, reasoning, context]
+    if settings.completions_raw == "auto":
+        texts.append(PlainModels(catalog))
+    for base in ("/v1", ""):
+        names = Aliases(catalog, settings, bare=not base)
+        chat = chat_type(relay, [names, sees, reasoning, context], settings, fetch)
+        audio = TranscriptionsMiddleware(relay, [aliases, hears, context], settings)
+        vectors = EmbeddingsMiddleware(relay, [aliases, context], settings)
+        yield from absent_routes(base)
+        yield ("POST", f"{base}/chat/completions", chat)
+        yield ("POST", f"{base}/completions", completions_type(relay, texts, settings))
+        yield ("POST", f"{base}/embeddings", vectors)
+        yield ("POST", f"{base}/audio/transcriptions", audio)
+        yield from model_routes(base, relay, catalog, settings)
 
 
 def model_routes(

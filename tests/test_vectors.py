@@ -742,7 +742,7 @@ def _ask(request: dict[str, Any], ollama: Ollama) -> Answer:
     upstream: Any = FakeUpstream()
     catalog = Catalog(upstream.control)
     relay: Any = ollama
-    routes = list(openai_routes("/v1", relay, catalog, Settings()))
+    routes = list(openai_routes(relay, catalog, Settings()))
     app = ErrorMiddleware(Routes(create_app(upstream), routes))
     method = request["method"]
     body = (request.get("body") or "").encode() if method == "POST" else None

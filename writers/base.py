@@ -9,7 +9,7 @@ ends, closing.  Failures are raised; ``middleware.errors`` renders them, with
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
@@ -103,7 +103,7 @@ class ResponseWriter(Generic[Reply]):
     def answer(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call ``app`` and translate its answer for the client."""
         if self.stream:
-            self._frames = self._translate(app, environ, self._begin_stream)
+            self._frames = self._translate(app, environ)
             return self
         return self._send_whole(self.whole(self.replies(app, environ)))
 
@@ -137,10 +137,13 @@ class ResponseWriter(Generic[Reply]):
         self._client("200 OK", self._own_headers(sse.HEADERS))
 
     def _translate(
-        self, app: WSGIApplication, environ: WSGIEnvironment, begin: Callable[[], None]
+        self, app: WSGIApplication, environ: WSGIEnvironment
     ) -> Iterator[bytes]:
         body = self._open(app, environ)
-        begin()
+        self._begin_stream()
+        yield from self._translated(body)
+
+    def _translated(self, body: Iterable[bytes]) -> Iterator[bytes]:
         lines = LineBuffer()
         for data in body:
             yield from self._feed(lines.feed(data))

@@ -82,6 +82,10 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             frames += self._call_chunks(call)
         return b"".join(frames)
 
+    def opening(self) -> bytes:
+        """A chunk with the role and no text yet."""
+        return self._chunk({"content": ""})
+
     def closing(self) -> bytes:
         """The finish chunk; one with the role before it if there was none yet."""
         if not self._call_ids:

@@ -6,6 +6,7 @@ log probabilities in OpenAI's form.  ``ChatWriter`` and ``CompleteWriter`` build
 
 import secrets
 from collections.abc import Callable, Generator, Iterable
+from itertools import chain
 from typing import Any, ClassVar, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -105,13 +106,29 @@ class GenerationWriter(ResponseWriter[Reply]):
     # ------------------------------------------- one choice of an answer's
 
     def choice_frames(
-        self, app: WSGIApplication, environ: WSGIEnvironment
+        self,
+        app: WSGIApplication,
+        environ: WSGIEnvironment,
+        number: Callable[[], int] | None = None,
     ) -> Generator[bytes, None, None]:
-        """The frames of this choice alone: the head and the end are another's."""
+        """The frames of this choice alone: the head and the end are another's.
+
+        ``number`` gives the choice its number when it begins.
+        """
         try:
-            yield from self._translate(app, environ, lambda: None)
+            body = iter(self._open(app, environ))
+            # What fails before the first piece keeps its status.
+            first = next(body, b"")
+            if number is not None:
+                self.index = number()
+                yield self.opening()
+            yield from self._translated(chain([first], body))
         finally:
             self.close()
+
+    def opening(self) -> bytes:
+        """The frame that says that a choice begins."""
+        return b""
 
     def complete_choice(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
         """This choice in one piece; raises when it is not complete."""

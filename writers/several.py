@@ -6,9 +6,9 @@ they used (decisions, 14).  The first failure ends all of them.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import count
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -24,8 +24,6 @@ from .generation import GenerationWriter
 Part = GenerationWriter[Any]
 #: Picks the choices that are answered, and numbers them.
 Choose = Callable[[list[Any]], list[Any]]
-#: Frames, and which choice they are of.
-Numbered = tuple[int, bytes]
 
 
 class SeveralWriter(ResponseWriter[Any]):
@@ -34,6 +32,10 @@ class SeveralWriter(ResponseWriter[Any]):
     ``parts`` write one choice each; of each ``per_prompt`` neighbours with one prompt
     only the first counts the tokens of that.  ``choose`` may drop choices of a whole
     answer.  ``at_once`` bounds how many calls run at a time.
+
+    ``interchangeable`` choices of a stream get their numbers as they begin: none waits
+    for another, and yet they begin in order, without which openai-python's
+    ``stream()`` takes one for another.
     """
 
     def __init__(
@@ -44,14 +46,17 @@ class SeveralWriter(ResponseWriter[Any]):
         *,
         per_prompt: int,
         at_once: int,
+        interchangeable: bool = False,
         choose: Choose = list,
     ) -> None:
         super().__init__(exchange, start_response, parts[0].stream)
         self._parts = parts
         self._per_prompt = per_prompt
         self._at_once = at_once
+        self._interchangeable = interchangeable
         self._choose = choose
-        self._calls: fanout.Interleaved[Numbered] | None = None
+        self._calls: fanout.Interleaved[bytes] | None = None
+        self._closed = False
         now = int(time.time())
         for index, part in enumerate(parts):
             part.alone, part.index = False, index
@@ -63,8 +68,13 @@ class SeveralWriter(ResponseWriter[Any]):
         """Make all the calls and translate their answers into one."""
         pairs = list(zip(self._parts, environs, strict=True))
         if self.stream:
+            # Not all of them begin at once where Ollama serves one at a time.
+            number = count().__next__ if self._interchangeable else None
             self._calls = fanout.Interleaved(
-                [partial(_numbered, part, app, environ) for part, environ in pairs],
+                [
+                    partial(part.choice_frames, app, environ, number)
+                    for part, environ in pairs
+                ],
                 self._at_once,
             )
             self._frames = self._interleaved(self._calls)
@@ -76,15 +86,18 @@ class SeveralWriter(ResponseWriter[Any]):
         )
 
     def close(self) -> None:
-        """Let go of every call."""
+        """Let go of every call; nothing is said any more."""
+        self._closed = True
         if self._calls is not None:
             self._calls.close()
 
-    def _interleaved(self, calls: Iterable[Numbered]) -> Iterator[bytes]:
-        for number, frames in enumerate(_introduced(calls)):
+    def _interleaved(self, calls: Iterable[bytes]) -> Iterator[bytes]:
+        for number, frames in enumerate(calls):
             if number == 0:
                 self._begin_stream()
             yield frames
+        if self._closed:  # the calls were ended, they did not end
+            return
         self.exchange.complete = True
         yield self._parts[0].end(self._usage())
 
@@ -100,30 +113,3 @@ class SeveralWriter(ResponseWriter[Any]):
             reasoning = sum(one.reasoning_tokens for one in known)
             usage.completion_tokens_details = openai.CompletionTokensDetails(reasoning)
         return usage
-
-
-def _numbered(
-    part: Part, app: WSGIApplication, environ: WSGIEnvironment
-) -> Generator[Numbered, None, None]:
-    """The frames of a part, each with the part's index."""
-    with closing(part.choice_frames(app, environ)) as all_frames:
-        for frames in all_frames:
-            yield part.index, frames
-
-
-def _introduced(calls: Iterable[Numbered]) -> Iterator[bytes]:
-    """Frames as they come, but each choice begins after the one before it.
-
-    openai-python's ``stream()`` keeps choices in a list in the order of their first
-    chunks, and looks them up there by ``index``: any other order breaks it.
-    """
-    begun = 0
-    held: dict[int, list[bytes]] = {}
-    for index, frames in calls:
-        if index < begun or not frames:
-            yield frames
-            continue
-        held.setdefault(index, []).append(frames)
-        while begun in held:
-            yield b"".join(held.pop(begun))
-            begun += 1

@@ -30,13 +30,12 @@ def test_a_log_that_cannot_be_written_costs_no_request(
 ) -> None:
     """Whatever is wrong with stdout, the writer returns."""
     monkeypatch.setattr(sys, "stdout", Broken(error))
-    logs.writer(True)("a line\n")
+    logs.writer()("a line\n")
 
 
-def test_lines_go_to_stdout_when_it_is_on(capsys: pytest.CaptureFixture[str]) -> None:
-    """On, a line is there at once; off, nothing is."""
-    logs.writer(True)("on\n")
-    logs.writer(False)("off\n")
+def test_lines_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line is there at once."""
+    logs.writer()("on\n")
     assert capsys.readouterr().out == "on\n"
 
 
@@ -56,7 +55,7 @@ LINE = "x" * 199 + "\n"
 
 def test_a_full_pipe_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines nobody reads are dropped, whole; the next reader is told how many."""
-    write = logs.writer(True)
+    write = logs.writer()
     with piped(monkeypatch) as reading:
         for _ in range(2000):
             write(LINE)
@@ -74,7 +73,7 @@ def test_a_full_pipe_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pipe_whose_reader_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs nothing but the lines."""
-    write = logs.writer(True)
+    write = logs.writer()
     with piped(monkeypatch) as reading:
         os.close(reading)
         write("a\n")
@@ -84,13 +83,13 @@ def test_a_pipe_whose_reader_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_stdout_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that was started with stdout closed serves requests."""
     monkeypatch.setattr(sys, "stdout", None)
-    logs.writer(True)("a line\n")
+    logs.writer()("a line\n")
 
 
 def test_lines_go_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file takes every line."""
     path = tmp_path / "log"
-    write = logs.writer(True)
+    write = logs.writer()
     with path.open("w") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         for _ in range(2000):

@@ -141,7 +141,7 @@ def test_auto_makes_room(auto: openai.OpenAI, simulator: Simulator, model: str) 
         assert loaded(simulator, model) == 16384
     sent = json.loads(simulator.wait(path="/api/chat", body=model)["body"])
     assert sent["options"]["num_ctx"] == 16384
-    assert "truncate" not in sent
+    assert sent["truncate"] is False
 
 
 def test_auto_has_a_limit(auto: openai.OpenAI, simulator: Simulator) -> None:

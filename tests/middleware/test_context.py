@@ -189,24 +189,24 @@ def test_needed(call: Any, more: int) -> None:
 @pytest.mark.parametrize(
     ("call", "models", "most", "num_ctx", "truncate"),
     [
-        (chat(5000), Models(), 0, 8192, None),
-        (chat(5000), Models(loaded=4096), 0, 8192, None),
-        (chat(5000), Models(loaded=16384), 0, 16384, None),
-        (chat(5), Models(loaded=8192), 0, 8192, None),
-        (chat(5), Models(), 0, None, None),
-        (chat(5, options={"num_predict": 6000}), Models(), 0, 8192, None),
+        (chat(5000), Models(), 0, 8192, False),
+        (chat(5000), Models(loaded=4096), 0, 8192, False),
+        (chat(5000), Models(loaded=16384), 0, 16384, False),
+        (chat(5), Models(loaded=8192), 0, 8192, False),
+        (chat(5), Models(), 0, None, False),
+        (chat(5, options={"num_predict": 6000}), Models(), 0, 8192, False),
         (chat(9000), Models(own=8192), 0, 8192, False),
         (chat(9000), Models(), 4096, 4096, False),
         (chat(9000, truncate=True), Models(), 4096, 4096, True),
-        (chat(9000), Models(known=False), 0, None, None),
-        (embed(*["a b"] * 500, WORDS * 5), Models(), 0, 8192, None),
-        (embed(*[WORDS] * 9), Models(), 0, None, None),
+        (chat(9000), Models(known=False), 0, None, False),
+        (embed(*["a b"] * 500, WORDS * 5), Models(), 0, 8192, False),
+        (embed(*[WORDS] * 9), Models(), 0, None, False),
         (embed(WORDS), Models(own=512), 0, 512, False),
         (embed(WORDS), Models(own=512, loaded=512), 0, 512, False),
     ],
 )
 def test_auto(
-    call: Any, models: Models, most: int, num_ctx: int | None, truncate: bool | None
+    call: Any, models: Models, most: int, num_ctx: int | None, truncate: bool
 ) -> None:
     """The context is made large enough and named; what cannot fit is refused."""
     before = dict(call.options or {})

@@ -47,10 +47,7 @@ def linted(
     pages = LintMiddleware(create_app(FakeUpstream()))  # type: ignore[arg-type]
     routes = [
         (method, path, LintMiddleware(app))
-        for base in ("/v1", "")
-        for method, path, app in openai_routes(
-            base, inner, catalog, Settings(**settings)
-        )
+        for method, path, app in openai_routes(inner, catalog, Settings(**settings))
     ]
     write = partial(list.append, [] if log is None else log)
     return wrap(

@@ -67,4 +67,4 @@ def test_choices_begin_in_order() -> None:
         state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
     choices = state.get_final_completion().choices
     said = [choice.message.content for choice in choices]
-    assert said == ["<0>", "<1>", "<2>", "<3>"]
+    assert said == ["<1>", "<2>", "<3>", "<0>"]  # as they began

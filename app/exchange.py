@@ -7,6 +7,7 @@ the access log reads it when the answer is over.  Times are of the monotonic clo
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 from msgspec import Struct, field
@@ -42,7 +43,8 @@ class Exchange(Struct):
     one.  ``complete`` says that Ollama's answer has all it should have, whatever may
     still come.  ``ignored`` names request fields that had no effect, ``adjusted`` says
     what was changed (``num_ctx=8192``).  ``wish`` is for thinking, where there is one;
-    ``hidden`` keeps the reasoning from the client.
+    ``hidden`` keeps the reasoning from the client.  ``tools`` is what an endpoint found
+    out of the tools it offers and its writers need; it alone knows the type.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
     prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
     ``render_failure`` is how a stream that has begun says an error; without it the
@@ -58,6 +60,7 @@ class Exchange(Struct):
     adjusted: list[str] = field(default_factory=list)
     wish: Wish | None = None
     hidden: bool = False
+    tools: Any = None
     num_ctx: int | None = None
     prompt_estimate: int | None = None
     prompt: Prompt | None = None

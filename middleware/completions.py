@@ -48,13 +48,16 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
         n, tries = self._choices_and_tries(request)
         if request.stream and tries > n:
             exchange.ignored.append("best_of")  # what is sent cannot be taken back
+        raw = self._raw(request)
+        if raw and request.suffix:
+            exchange.ignored.append("suffix")
         return ollama.GenerateRequest(
             **self.common(request, exchange),
             prompt=max(request.prompt, key=len),  # the context is sized by it
             suffix=request.suffix or "",
             system=request.system or "",
             template=request.template or "",
-            raw=self._raw(request),
+            raw=raw,
             # Without asking for them, they tell which of the tries are the best.
             logprobs=True if logprobs or self._made(request) > n else None,
             top_logprobs=logprobs or None,

@@ -53,6 +53,7 @@ EFFECTLESS: dict[str, Effect] = {
 _UNKNOWN = Effect("W", "Pannier does not know this field")
 _THOUGHTLESS = Effect("W", "the model does not think")
 _NO_CONTROL = Effect("W", "Ollama has no such control")
+_ADVISORY = Effect("I", "only a call that is forced is held to its schema")
 _PARTS = {
     "best_of": Effect("W", "what a stream has sent cannot be taken back"),
     "chat_template_kwargs": _NO_CONTROL,
@@ -67,8 +68,10 @@ _PARTS = {
     "reasoning.enabled": _THOUGHTLESS,
     "reasoning.max_tokens": _THOUGHTLESS,
     "reasoning_effort": _THOUGHTLESS,
+    "options": Effect("W", "Ollama has no such option that we know of"),
+    "suffix": Effect("W", "raw text has no place for it"),
+    "top_logprobs": Effect("W", "it needs `logprobs`"),
     "response_format": Effect("W", "a forced call has a format of its own"),
-    "stream": Effect("W", "this answer comes in one piece"),
     "tools": Effect("W", "only functions can be offered to a model"),
     "think": _THOUGHTLESS,
     "thinking": _THOUGHTLESS,
@@ -109,14 +112,30 @@ def _members_without_effect(request: Any) -> list[str]:
             for name in ("summary", "generate_summary")
             if getattr(reasoning, name) is not None
         ]
+    if getattr(request, "top_logprobs", None) and not getattr(request, "logprobs", 0):
+        named.append("top_logprobs")
+    named += _advisory(request)
     for field in ("output_config", "chat_template_kwargs"):
         given = getattr(request, field, None) or {}
         named += [f"{field}.{name}" for name in given if name not in _HEARD[field]]
     return named
 
 
+def _advisory(request: Any) -> list[str]:
+    """Tools that want to be held to their schema, which only a forced call is."""
+    if not getattr(request, "tools", None) or request.tool_choice not in (None, "auto"):
+        return []
+    return [
+        f"tools[{index}].function.strict"
+        for index, tool in enumerate(request.tools)
+        if tool.function is not None and tool.function.strict
+    ]
+
+
 def effect(name: str) -> Effect:
     """What becomes of a field that is ignored, by its name or its path."""
+    if name.endswith(".function.strict"):
+        return _ADVISORY
     whole = name.partition(".")[0].partition("[")[0]
     found = EFFECTLESS.get(name) or _PARTS.get(name) or _PARTS.get(whole)
     return found or _UNKNOWN

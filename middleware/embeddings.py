@@ -14,7 +14,7 @@ from writers.embed import EmbedWriter
 
 from .base import RewriteMiddleware
 from .effects import without_effect
-from .options import keep_alive, native_options
+from .options import keep_alive, native_options, unknown_options
 from .validation import integer, model_name
 
 
@@ -30,6 +30,7 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
         """The call to ``/api/embed``."""
         exchange.stream = False
         exchange.ignored += without_effect(request)
+        exchange.ignored += unknown_options(request.options)
         _encoding(request.encoding_format)
         num_ctx = integer(request.num_ctx, "num_ctx", 1)
         options = {} if num_ctx is None else {"num_ctx": num_ctx}
@@ -81,6 +82,7 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
             start_response,
             model=exchange.model,
             inputs=_count(request.input),
+            dimensions=integer(request.dimensions, "dimensions"),
             as_base64=_encoding(request.encoding_format) == "base64",
         )
 

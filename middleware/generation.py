@@ -14,7 +14,7 @@ from writers.several import SeveralWriter
 from .base import RewriteMiddleware
 from .effects import without_effect
 from .formats import response_format
-from .options import keep_alive, options
+from .options import keep_alive, options, unknown_options
 from .reasoning import think
 from .think_fallback import ThinkFallback
 from .thinking import excluded, wish
@@ -34,6 +34,7 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         # What ``_debug_render_only`` shows has no stream.
         exchange.stream = bool(request.stream) and not request.debug_render_only
         exchange.ignored += without_effect(request)
+        exchange.ignored += unknown_options(request.options)
         exchange.wish = wish(request, self.settings.think)
         hidden = excluded(request)
         exchange.hidden = self.settings.exclude_reasoning if hidden is None else hidden

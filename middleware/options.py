@@ -38,6 +38,7 @@ _NUMBERS = {
     "typical_p",
 }
 _BOOLEANS = {"use_mmap"}
+_KNOWN = _INTEGERS | _NUMBERS | _BOOLEANS | {"stop"}
 #: Ollama computes in float32, where larger ones can become infinite.
 MAX_NUMBER = 1e6
 
@@ -87,6 +88,13 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("typical_p", "typical_p", _between("typical_p", 0, 1)),
     ("repeat_penalty", "repeat_penalty", _between("repeat_penalty", *_REPEAT)),
 )
+
+
+def unknown_options(given: dict[str, Any] | None) -> list[str]:
+    """Names that are no option of an Ollama that we know; they are sent anyway."""
+    if not given:
+        return []
+    return [f"options.{name}" for name in given if name not in _KNOWN]
 
 
 def options(

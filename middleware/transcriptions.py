@@ -52,11 +52,9 @@ class TranscriptionsMiddleware(RewriteMiddleware[openai.TranscriptionRequest]):
         self, request: openai.TranscriptionRequest, exchange: Exchange
     ) -> ollama.ChatRequest:
         """The call to ``/api/chat``."""
-        # Ollama streams, as its own layer has it do; the client gets one piece.
-        exchange.stream = False
+        # Ollama streams in any case, as its own layer has it do.
+        exchange.stream = bool(request.stream)
         exchange.ignored += without_effect(request)
-        if request.stream:
-            exchange.ignored.append("stream")
         answer_format(request.response_format)
         heat = within(request.temperature, "temperature", 0, 1)
         model = model_name(request.model)
@@ -82,6 +80,7 @@ class TranscriptionsMiddleware(RewriteMiddleware[openai.TranscriptionRequest]):
         return TranscriptionWriter(
             exchange,
             start_response,
+            stream=bool(request.stream),
             format=answer_format(request.response_format),
             language=request.language or "",
             duration=audio.seconds(request.file or b""),

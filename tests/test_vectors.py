@@ -685,6 +685,17 @@ DIFFERENCES = {
         ),
     ),
 }
+DIFFERENCES["audio"] = Difference(
+    "bytes that are no audio end Ollama's runner (observed)",
+    status=400,
+    answer=error(
+        "invalid input_audio data: no audio of a known kind (wav, mp3, flac, ogg, m4a,"
+        " webm)",
+        "invalid_value",
+        "messages[0].content[0].input_audio.data",
+    ),
+    native=NOTHING_SENT,
+)
 #: Their images are no images: three bytes or fewer.
 DIFFERENCES |= {
     f"img {url}": Difference(

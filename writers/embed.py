@@ -49,8 +49,10 @@ class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
         model: str,
         inputs: int,
         as_base64: bool = False,
+        dimensions: int | None = None,
     ) -> None:
         super().__init__(exchange, start_response)
+        self._dimensions = dimensions
         self._model = model
         self._inputs = inputs
         self._as_base64 = as_base64
@@ -71,6 +73,7 @@ class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
                 model=self._model,
                 inputs=min(batch, self._inputs - number * batch),
                 as_base64=self._as_base64,
+                dimensions=self._dimensions,
             )
             for number, environ in enumerate(environs)
         ]
@@ -96,8 +99,16 @@ class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
         if reply.embeddings and len(reply.embeddings) != self._inputs:
             raise self._miscounted(reply.embeddings)
         self._tokens = ollama.count(reply.prompt_eval_count)
+        if self._dimensions and reply.embeddings:
+            self._compare(reply.embeddings[0], self._dimensions)
         convert = to_base64 if self._as_base64 else checked
         return [convert(vector) for vector in reply.embeddings]
+
+    def _compare(self, vector: msgspec.Raw, wanted: int) -> None:
+        """Say so when a vector is not as long as was asked: Ollama only shortens."""
+        note = f"dimensions={bytes(vector).count(b',') + 1}"
+        if note != f"dimensions={wanted}" and note not in self.exchange.adjusted:
+            self.exchange.adjusted.append(note)
 
     def _miscounted(self, vectors: Sized) -> UpstreamBroken:
         return UpstreamBroken(

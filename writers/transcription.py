@@ -8,6 +8,7 @@ import msgspec
 from app.exchange import Exchange
 from app.wire import ollama, openai
 
+from . import sse
 from .base import encode
 from .generation import GenerationWriter
 
@@ -15,7 +16,7 @@ Format = Literal["json", "text", "verbose_json"]
 
 
 class TranscriptionWriter(GenerationWriter[ollama.ChatResponse]):
-    """Writes one transcription, whole.
+    """Writes one transcription, whole or as OpenAI's events of one.
 
     ``language`` is what the client said it is, ``duration`` that of the recording in
     seconds, 0 if unknown.
@@ -30,16 +31,44 @@ class TranscriptionWriter(GenerationWriter[ollama.ChatResponse]):
         exchange: Exchange,
         start_response: StartResponse,
         *,
+        stream: bool = False,
         format: Format = "json",
         language: str = "",
         duration: float = 0.0,
     ) -> None:
-        super().__init__(exchange, start_response, model=exchange.model)
+        super().__init__(exchange, start_response, model=exchange.model, stream=stream)
+        self._told = ""
+        self._spaces = ""
         self.format = format
         self.language = language
         self.duration = duration
         if format == "text":
             self.content_type = "text/plain; charset=utf-8"
+
+    def chunks(self, reply: ollama.ChatResponse) -> bytes:
+        """What is new of the text, without the blanks around all of it."""
+        content = (reply.message.content if reply.message else None) or ""
+        said = self._spaces + content
+        more = said.rstrip()
+        self._spaces = said[len(more) :]
+        if not self._told:
+            more = more.lstrip()
+        if not more:
+            return b""
+        self._told += more
+        return sse.frame(encode(openai.TranscriptionDelta(delta=more)))
+
+    def finish(self) -> bytes:
+        """The whole text; nothing follows it."""
+        done = openai.TranscriptionDone(text=self._told, usage=self._tokens())
+        return sse.frame(encode(done))
+
+    def _tokens(self) -> openai.TranscriptionUsage:
+        return openai.TranscriptionUsage(
+            input_tokens=self.usage.prompt_tokens,
+            output_tokens=self.usage.completion_tokens,
+            total_tokens=self.usage.total_tokens,
+        )
 
     def compose(self, replies: list[ollama.ChatResponse]) -> bytes:
         """The payload: JSON, or the text and a line end."""
@@ -53,9 +82,4 @@ class TranscriptionWriter(GenerationWriter[ollama.ChatResponse]):
                     language=self.language, duration=self.duration, text=text
                 )
             )
-        usage = openai.TranscriptionUsage(
-            input_tokens=self.usage.prompt_tokens,
-            output_tokens=self.usage.completion_tokens,
-            total_tokens=self.usage.total_tokens,
-        )
-        return encode(openai.Transcription(text, usage))
+        return encode(openai.Transcription(text, self._tokens()))

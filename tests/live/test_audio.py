@@ -19,6 +19,16 @@ def test_json(client: openai.OpenAI) -> None:
     assert answer.usage.total_tokens > answer.usage.output_tokens > 0
 
 
+def test_stream(client: openai.OpenAI) -> None:
+    """The client's own events: pieces, then all of the text."""
+    stream = client.audio.transcriptions.create(
+        model=MODEL, file=("a.wav", wav()), stream=True
+    )
+    *pieces, done = list(stream)
+    assert "".join(event.delta for event in pieces) == HEARD
+    assert (done.type, done.text) == ("transcript.text.done", HEARD)
+
+
 def test_from_a_file(client: openai.OpenAI, tmp_path: Path) -> None:
     """A file is sent as it is opened, here with everything the client can say."""
     path = tmp_path / "speech.wav"

@@ -94,12 +94,15 @@ def test_images_are_collected() -> None:
             {"type": "image_url", "image_url": "data:image/png;base64,/9j/"},
             {"type": "text", "text": "a"},
             {"type": "image_url", "image_url": {"url": "/9j/BBBB", "detail": "low"}},
-            {"type": "input_audio", "input_audio": {"data": "CCCC", "format": "wav"}},
+            {
+                "type": "input_audio",
+                "input_audio": {"data": "T2dnUw==", "format": "ogg"},
+            },
             {"type": "text", "text": "b"},
         ]
     )
     assert found["content"] == "a\n\nb"
-    assert found["images"] == ["/9j/", "/9j/BBBB", "CCCC"]
+    assert found["images"] == ["/9j/", "/9j/BBBB", "T2dnUw=="]
 
 
 @pytest.mark.parametrize("role", ["assistant", "ASSISTANT"])
@@ -311,3 +314,12 @@ def test_earlier_audio_is_named() -> None:
     ignored: list[str] = []
     messages(msgspec.convert([said], list[openai.Message]), ignored)
     assert ignored == ["messages[0].audio"]
+
+
+@pytest.mark.parametrize("data", ["AAAA", "Z2FyYmFnZSBieXRlcyBoZXJl", "iVBORw0KGgo="])
+def test_audio_that_is_none(data: str) -> None:
+    """Bytes that are no audio would end Ollama's runner: a 400 that says where."""
+    audio = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+    error = refused({"role": "user", "content": [audio]})
+    assert error.param == "messages[0].content[0].input_audio.data"
+    assert error.code == "invalid_value"

@@ -123,3 +123,34 @@ def test_strict_lets_labels_pass(fields: dict[str, Any]) -> None:
     """What changes no answer is no offence in strict mode either."""
     ollama = Ollama()
     assert ask(linted(ollama, strict=True), "POST", CHAT, HI | fields).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "named"),
+    [
+        (CHAT, {"options": {"num_ctxx": 8192, "top_k": 5}}, "options.num_ctxx"),
+        (CHAT, {"top_logprobs": 3}, "top_logprobs"),
+        (CHAT, {"top_logprobs": 0}, None),
+        (CHAT, {"top_logprobs": 3, "logprobs": True}, None),
+        ("/v1/completions", {"raw": True, "suffix": "x"}, "suffix"),
+        ("/v1/completions", {"suffix": "x"}, None),
+        ("/v1/embeddings", {"options": {"numctx": 1}}, "options.numctx"),
+    ],
+)
+def test_what_is_lost_for_a_reason(
+    path: str, fields: dict[str, Any], named: Any
+) -> None:
+    """A field that is lost because of another, or of a typo, is named too."""
+    good = {"model": "m", "prompt": "hi", "input": "hi", "messages": HI["messages"]}
+    taken = {"model"} | {
+        CHAT: {"messages"},
+        "/v1/completions": {"prompt"},
+        "/v1/embeddings": {"input"},
+    }[path]
+    request = {k: v for k, v in good.items() if k in taken} | fields
+    answer = ask(linted(Ollama()), "POST", path, request)
+    assert answer.status == 200
+    assert answer.headers.get("X-Pannier-Ignored") == named
+    assert ask(linted(Ollama(), strict=True), "POST", path, request).status == (
+        400 if named else 200
+    )

@@ -131,8 +131,8 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "encoding_format absent": ({"encoding_format": None}, {}),
     "user": ({"user": "me"}, {}),
     "options": (
-        {"options": {"num_ctx": 512, "num_thread": 2, "new": "x"}},
-        {"options": {"num_ctx": 512, "num_thread": 2, "new": "x"}},
+        {"options": {"num_ctx": 512, "num_thread": 2}},
+        {"options": {"num_ctx": 512, "num_thread": 2}},
     ),
     "num_ctx": ({"num_ctx": 1024}, {"options": {"num_ctx": 1024}}),
     "num_ctx, beside options, which win": (

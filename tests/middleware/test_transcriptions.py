@@ -110,7 +110,6 @@ def test_duration() -> None:
 
 
 EFFECTLESS = [
-    ("stream", "true", "stream"),
     ("include[]", "logprobs", "include"),
     ("chunking_strategy", "auto", "chunking_strategy"),
     ("chunking_strategy[type]", "server_vad", "chunking_strategy"),
@@ -138,10 +137,17 @@ def test_what_has_no_effect(name: str, value: Any, named: str) -> None:
         assert strict.error["param"] == named
 
 
-def test_what_is_the_default_anyway() -> None:
-    """Not to stream is what happens."""
-    answer = asked(("file", WAV), ("model", "m"), ("stream", "false"))
+@pytest.mark.parametrize(
+    ("stream", "kind"), [("false", "application/json"), ("true", "text/event-stream")]
+)
+def test_stream(stream: str, kind: str) -> None:
+    """A stream is what its field says; Ollama streams in any case."""
+    upstream = FakeUpstream()
+    parts = (("file", WAV), ("model", "m"), ("stream", stream))
+    answer = asked(*parts, upstream=upstream)
     assert "X-Pannier-Ignored" not in answer.headers
+    assert answer.headers["Content-Type"] == kind
+    assert upstream.requests[0].timeouts.idle == (120 if stream == "true" else None)
 
 
 FILE, MODEL = ("file", WAV), ("model", "m")
@@ -219,14 +225,14 @@ def test_explained() -> None:
     """Explain shows the call with the recording, and calls nobody."""
     upstream = FakeUpstream()
     app = stacked(upstream)
-    body = form(FILE, MODEL, ("stream", "true"))
+    body = form(FILE, MODEL, ("include[]", "logprobs"))
     answer = ask(app, "POST", PATH, body, Content_Type=FORM, X_Pannier_Explain="1").json
     assert answer["endpoint"] == "/api/chat"
     assert answer["requests"][0]["messages"][1]["images"] == [
         base64.b64encode(WAV).decode()
     ]
-    assert [entry["field"] for entry in answer["ignored"]] == ["stream"]
-    assert "upstream" not in answer["ignored"][0]["reason"]
+    assert [entry["field"] for entry in answer["ignored"]] == ["include"]
+    assert answer["ignored"][0]["reason"]
     assert upstream.requests == []
 
 

@@ -339,7 +339,11 @@ ROWS = [
     row(
         "I",
         "tool.strict",
-        Case({"tools": [tool("f", strict=True)]}, offered("f"), Ignores()),
+        Case(
+            {"tools": [tool("f", strict=True)]},
+            offered("f"),
+            Ignores("tools[0].function.strict"),
+        ),
     ),
     row(
         "H",

@@ -177,3 +177,20 @@ def test_an_error_inside_the_answer() -> None:
         "context_length_exceeded",
         "input",
     )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "note"), [(3, None), (2, "dimensions=3"), (None, None)]
+)
+@pytest.mark.parametrize("as_base64", [False, True])
+def test_dimensions_that_are_not_there(
+    wanted: int | None, note: str | None, as_base64: bool
+) -> None:
+    """A vector of another length than was asked for says so: Ollama only shortens."""
+    answer = written(
+        lambda exchange, start: EmbedWriter(
+            exchange, start, model="m", inputs=1, as_base64=as_base64, dimensions=wanted
+        ),
+        Ollama(b'{"embeddings":[[0.5,0.25,-1.0]],"prompt_eval_count":1}'),
+    )
+    assert answer.headers.get("X-Pannier-Adjusted") == note

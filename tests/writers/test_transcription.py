@@ -34,6 +34,30 @@ def test_json() -> None:
     }
 
 
+def test_stream() -> None:
+    """Events of what is new, then all of it; no blanks around, and no other mark."""
+    lines = [said(" "), said(" Hello"), said(", wörld. "), said("\n"), END]
+    answer = asked(answered(*lines, headers=NDJSON), stream=True)
+    usage = {"type": "tokens", "input_tokens": 7, "output_tokens": 3}
+    assert answer.frames == [
+        {"type": "transcript.text.delta", "delta": "Hello"},
+        {"type": "transcript.text.delta", "delta": ", wörld."},
+        {
+            "type": "transcript.text.done",
+            "text": "Hello, wörld.",
+            "usage": {**usage, "total_tokens": 10},
+        },
+    ]
+
+
+def test_a_stream_that_breaks_off() -> None:
+    """It ends with an error, and not as if it were whole."""
+    events = asked(answered(said("Hello"), headers=NDJSON), stream=True).frames
+    assert events[0]["delta"] == "Hello"
+    assert events[1]["error"]["code"] == "upstream_incomplete"
+    assert len(events) == 2
+
+
 def test_text() -> None:
     """Plain text, with the end of its line."""
     answer = asked(answered(*LINES, headers=NDJSON), format="text")

@@ -268,6 +268,21 @@ class Transcription(Struct):
     usage: TranscriptionUsage
 
 
+class TranscriptionDelta(Struct, kw_only=True):
+    """One event of a streamed transcription: what is new of the text."""
+
+    type: str = "transcript.text.delta"
+    delta: str
+
+
+class TranscriptionDone(Struct, kw_only=True):
+    """The last event of a streamed transcription: all of the text."""
+
+    type: str = "transcript.text.done"
+    text: str
+    usage: TranscriptionUsage
+
+
 class TranscriptionVerbose(Struct, kw_only=True):
     """The longer answer; models here do not tell times, so ``segments`` is empty."""
 

@@ -256,9 +256,9 @@ class TranscriptionRequest(Struct, kw_only=True):
     language: str | None = None
     prompt: str | None = None
     temperature: float | None = None
+    stream: bool | None = None
 
     # No effect: named to the client.
-    stream: bool | None = None
     chunking_strategy: Any = None
     include: Any = None
     keywords: Any = None

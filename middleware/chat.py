@@ -9,6 +9,7 @@ from msgspec import UNSET
 from app.exchange import Exchange
 from app.settings import Settings
 from app.wire import ollama, openai
+from writers.call import PLAIN
 from writers.chat import ChatWriter
 from writers.forced import ForcedCallWriter
 
@@ -19,6 +20,7 @@ from .forced_calls import force, forced, refused, remind
 from .formats import answer_check
 from .generation import GenerationMiddleware, bounded, includes_usage
 from .images import Fetch, fetched
+from .schemas import Allowance
 
 MAX_TOP_LOGPROBS = 20
 
@@ -60,6 +62,9 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
                 request.top_logprobs, "top_logprobs", 0, MAX_TOP_LOGPROBS
             ),
         )
+        if chosen.tools:  # once for all writers: schemas are dear to compile
+            form = call_form(request, chosen.tools)
+            exchange.tools = form, forced(chosen, form) if must == "emulate" else None
         if must == "emulate":
             exchange.ignored += force(call, chosen, request)
         elif must == "hint":
@@ -72,9 +77,8 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
         request: openai.ChatCompletionRequest,
         start_response: StartResponse,
     ) -> ChatWriter:
-        """A ``ChatWriter`` for what was asked."""
-        chosen = choice(request, [])
-        forcing = chosen.must and self.settings.tool_choice == "emulate"
+        """A ``ChatWriter`` for what was asked, after ``rewrite``."""
+        form, forcing = exchange.tools or (PLAIN, None)
         writer = (ForcedCallWriter if forcing else ChatWriter)(
             exchange,
             start_response,
@@ -84,14 +88,17 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
             reasoning_field=self.settings.reasoning_field,
             service_tier="default" if request.service_tier else UNSET,
             metadata=(request.metadata if request.store else None) or UNSET,
-            form=call_form(request, chosen.tools),
+            form=form,
         )
-        if isinstance(writer, ForcedCallWriter):
-            writer.forced = forced(chosen, request)
+        if forcing and isinstance(writer, ForcedCallWriter):
+            writer.forced = forcing
         else:
             writer.check = answer_check(request)
         return writer
 
 
 def _native(chosen: Choice) -> list[dict[str, Any]] | None:
-    return [tool.native() for tool in chosen.tools] or None
+    if not chosen.tools:
+        return None
+    allowance = Allowance()
+    return [tool.native(allowance) for tool in chosen.tools]

@@ -10,7 +10,7 @@ from app.errors import BadRequest
 from app.wire import openai
 from writers.call import PLAIN, CallForm
 
-from .tools import Tool, tools
+from .tools import MAX_TOOLS, Tool, tools
 
 
 class Choice(NamedTuple):
@@ -78,7 +78,8 @@ def _chosen(
     if isinstance(wanted, dict):
         kind = wanted.get("type")
         if kind in ("function", "custom"):
-            tool = _find(wanted, _some(given, param), param)
+            name = _name(wanted, _names(_some(given, param)), param)
+            tool = next(tool for tool in given if tool.name == name)
             return Choice([tool], must=True, named=True)
         if kind == "allowed_tools" and param == "tool_choice":
             return _allowed(wanted, _some(given, param))
@@ -101,12 +102,19 @@ def _allowed(wanted: dict[str, Any], given: list[Tool]) -> Choice:
         raise _invalid("mode", "'auto' or 'required'")
     if not isinstance(listed, list) or not listed:
         raise _invalid("tools", "a list of tools")
-    names = {_find(one, given, "tool_choice").name for one in listed}
+    if len(listed) > MAX_TOOLS:
+        raise _invalid("tools", f"at most {MAX_TOOLS} tools")
+    known = _names(given)
+    names = {_name(one, known, "tool_choice") for one in listed}
     return Choice([t for t in given if t.name in names], must=mode == "required")
 
 
-def _find(wanted: Any, given: list[Tool], param: str) -> Tool:
-    """The tool of ``{"type": kind, kind: {"name": name}}``, or of the flat form."""
+def _names(given: list[Tool]) -> set[str]:
+    return {tool.name for tool in given}
+
+
+def _name(wanted: Any, known: set[str], param: str) -> str:
+    """What ``{"type": kind, kind: {"name": name}}`` names, or the flat form."""
     name = None
     if isinstance(wanted, dict):
         inner = wanted.get(str(wanted.get("type")), wanted)
@@ -117,9 +125,8 @@ def _find(wanted: Any, given: list[Tool], param: str) -> Tool:
             code="invalid_value",
             param=param,
         )
-    for tool in given:
-        if tool.name == name:
-            return tool
+    if name in known:
+        return name
     raise BadRequest(
         f"Invalid value for '{param}': '{name[:64]}' is not among the tools.",
         code="invalid_value",

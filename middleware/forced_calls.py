@@ -11,12 +11,16 @@ import msgspec
 
 from app.errors import BadRequest
 from app.wire import ollama, openai
+from writers.call import CallForm
 from writers.forced import Forced
 
-from .choice import Choice, call_form
+from .choice import Choice
 from .grammars import Grammar
 from .schema_checks import check
 from .tools import Tool
+
+#: Patterns in the parameters of all tools together: each takes its time to compile.
+MAX_PATTERNS = 500
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,11 +28,7 @@ _encode = msgspec.json.Encoder().encode
 def force(
     call: ollama.ChatRequest, chosen: Choice, request: openai.ChatCompletionRequest
 ) -> list[str]:
-    """Hold a call's answer to a call of a tool; the fields that mean nothing then.
-
-    Raises ``BadRequest`` for parameters that are no schema.
-    """
-    forced(chosen, request)
+    """Hold a call's answer to a call of a tool; the fields that mean nothing then."""
     call.format = call_format(chosen.tools)
     call.logprobs = call.top_logprobs = None
     call.messages = told(call.messages, _instruction(chosen.tools))
@@ -53,16 +53,37 @@ def refused(request: openai.ChatCompletionRequest) -> BadRequest:
     )
 
 
-def forced(chosen: Choice, request: openai.ChatCompletionRequest) -> Forced:
+def forced(chosen: Choice, form: CallForm) -> Forced:
     """What the answer is checked against; raises ``BadRequest`` for a bad schema."""
-    reason = call_form(request, chosen.tools).finish_reason
+    if sum(_patterns(tool.parameters) for tool in chosen.tools) > MAX_PATTERNS:
+        raise BadRequest(
+            "The parameters of tools of which one must be called have too many"
+            f" patterns: at most {MAX_PATTERNS} together are accepted.",
+            code="invalid_value",
+            param="functions" if form.legacy else "tools",
+        )
     return Forced(
         {
             tool.name: check(_of_object(tool), f"{tool.param}.parameters")
             for tool in chosen.tools
         },
-        "stop" if chosen.named and not request.functions else reason,
+        "stop" if chosen.named and not form.legacy else form.finish_reason,
     )
+
+
+def _patterns(parameters: dict[str, Any]) -> int:
+    """How many expressions a schema may have compiled, wherever they stand."""
+    found, waiting = 0, [parameters]
+    while waiting:
+        one: Any = waiting.pop()
+        if isinstance(one, dict):
+            found += isinstance(one.get("pattern"), str)
+            keyed = one.get("patternProperties")
+            found += len(keyed) if isinstance(keyed, dict) else 0
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return found
 
 
 def call_format(offered: list[Tool]) -> dict[str, Any]:

@@ -7,13 +7,19 @@ which takes text, is offered as a function with one argument.
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from app.errors import BadRequest
 from app.wire import openai
 
-from .schemas import prepared
+from .schemas import Allowance, prepared
 from .validation import missing
 
 MAX_TOOLS = 1024
+#: Characters of a name; OpenAI takes 64.
+MAX_NAME = 256
+#: Bytes of all parameters together: more than most models could read.
+MAX_PARAMETERS = 512 * 1024
 
 #: What a custom tool takes, as a function's parameters.
 _TEXT = {
@@ -22,6 +28,8 @@ _TEXT = {
     "required": ["input"],
     "additionalProperties": False,
 }
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Tool(NamedTuple):
@@ -33,12 +41,14 @@ class Tool(NamedTuple):
     custom: bool
     param: str
 
-    def native(self) -> dict[str, Any]:
-        """The tool as Ollama takes it."""
+    def native(self, allowance: Allowance | None = None) -> dict[str, Any]:
+        """The tool as Ollama takes it; one ``allowance`` is for all of a request."""
         declared: dict[str, Any] = {"name": self.name}
         if self.description:
             declared["description"] = self.description
-        declared["parameters"] = prepared(self.parameters, f"{self.param}.parameters")
+        declared["parameters"] = prepared(
+            self.parameters, f"{self.param}.parameters", allowance
+        )
         return {"type": "function", "function": declared}
 
 
@@ -67,7 +77,16 @@ def tools(request: openai.ChatCompletionRequest, ignored: list[str]) -> list[Too
     ]
     found = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(given)]
     found += [_function(f, f"functions[{i}]") for i, f in enumerate(functions)]
-    return [tool for tool in found if tool is not None]
+    offered = [tool for tool in found if tool is not None]
+    size = sum(len(_encode(tool.parameters)) for tool in offered)
+    if size > MAX_PARAMETERS:
+        raise BadRequest(
+            f"The parameters of all tools are too large: at most {MAX_PARAMETERS}"
+            f" bytes together are accepted, these have {size}.",
+            code="invalid_value",
+            param="functions" if functions else "tools",
+        )
+    return offered
 
 
 def _tool(tool: openai.Tool, param: str) -> Tool | None:
@@ -81,8 +100,7 @@ def _tool(tool: openai.Tool, param: str) -> Tool | None:
 def _function(function: openai.Function | None, param: str) -> Tool:
     if function is None:
         raise missing(param)
-    if not function.name:
-        raise missing(f"{param}.name")
+    _check_name(function.name, f"{param}.name")
     return Tool(
         function.name,
         function.description or "",
@@ -92,11 +110,21 @@ def _function(function: openai.Function | None, param: str) -> Tool:
     )
 
 
+def _check_name(name: str, param: str) -> None:
+    if not name:
+        raise missing(param)
+    if len(name) > MAX_NAME:
+        raise BadRequest(
+            f"Invalid value for '{param}': a name has at most {MAX_NAME} characters.",
+            code="invalid_value",
+            param=param,
+        )
+
+
 def _custom(custom: openai.CustomTool | None, param: str) -> Tool:
     if custom is None:
         raise missing(param)
-    if not custom.name:
-        raise missing(f"{param}.name")
+    _check_name(custom.name, f"{param}.name")
     if (custom.format or {}).get("type", "text") != "text":
         raise BadRequest(
             f"Unsupported value for '{param}.format': custom tools can only take free"

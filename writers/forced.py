@@ -18,8 +18,12 @@ from .chat import ChatWriter
 
 #: The beginning of a call of one among several functions, as the grammar has it.
 _HEAD = re.compile(
-    r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*', re.DOTALL
+    r'\{\s*"name"\s*:\s*("(?:[^"\\]++|\\.)*+")\s*,\s*"arguments"\s*:', re.DOTALL
 )
+#: What such a beginning has beside the name, with room for much white space; and
+#: what one character of the name may come to (``\ud83d\ude00``).
+_AROUND_NAME = 1024
+_ESCAPED = 12
 _SPACE = " \t\r\n"
 
 _decode = msgspec.json.Decoder(str).decode
@@ -39,14 +43,16 @@ class Forced(NamedTuple):
 class CallText:
     """The text of an answer that is a call, as it comes.
 
-    ``only`` is the name of the only function; without it the text begins with the name.
-    ``name`` is empty until a call has begun.
+    ``only`` is the name of the only function; without it the text begins with a name,
+    of ``longest`` characters or less.  ``name`` is empty until a call has begun.
     """
 
-    def __init__(self, only: str) -> None:
+    def __init__(self, only: str, longest: int = 256) -> None:
         self.name = ""
         self._only = only
-        self._held = ""
+        self._head = ""
+        self._longest_head = _AROUND_NAME + _ESCAPED * longest
+        self._held: list[str] = []
         self._given: list[str] = []
         # What may turn out to be no part of the arguments once the answer is over.
         self._unsure = _SPACE if only else _SPACE + "}"
@@ -58,31 +64,41 @@ class CallText:
 
     def feed(self, text: str) -> str:
         """Take more text; the arguments that are sure by now."""
-        self._held += text
-        if not self._given:
-            self._held = self._held.lstrip(_SPACE)
-        if not self.name and not self._begin():
+        if not self.name:
+            text = self._begin(text)
+        sure = len(text.rstrip(self._unsure))
+        if not sure:
+            self._held.append(text)
             return ""
-        return self._give(len(self._held.rstrip(self._unsure)))
+        given = "".join(self._held) + text[:sure]
+        self._held = [text[sure:]]
+        return self._give(given)
 
     def rest(self, complete: bool) -> str:
         """What was held back, without what closes a ``complete`` answer around it."""
-        if not self.name:
-            return ""
-        held = self._held.rstrip(_SPACE)
+        held = "".join(self._held).rstrip(_SPACE)
         if complete and not self._only:
             held = held.removesuffix("}").rstrip(_SPACE)
-        return self._give(len(held))
+        self._held = []
+        return self._give(held)
 
-    def _begin(self) -> bool:
+    def _begin(self, text: str) -> str:
+        """What there is of the arguments, once it is known who is called."""
+        if len(self._head) >= self._longest_head:
+            return ""  # it is no call: what else comes is not looked at
+        self._head = (self._head + text).lstrip(_SPACE)
         if self._only:
-            self.name = self._only if self._held else ""
-        elif head := _HEAD.match(self._held):
-            self.name, self._held = _decode(head[1]), self._held[head.end() :]
-        return bool(self.name)
+            self.name = self._only if self._head else ""
+            return self._head
+        head = _HEAD.match(self._head, 0, self._longest_head)
+        if head is None:
+            self._head = self._head[: self._longest_head]
+            return ""
+        self.name = _decode(head[1])
+        return self._head[head.end() :]
 
-    def _give(self, count: int) -> str:
-        given, self._held = self._held[:count], self._held[count:]
+    def _give(self, text: str) -> str:
+        given = text if self._given else text.lstrip(_SPACE)
         if given:
             self._given.append(given)
         return given
@@ -148,7 +164,8 @@ class ForcedCallWriter(ChatWriter):
     def _call_text(self) -> CallText:
         if self._text is None:
             only, *others = self.forced.checks
-            self._text = CallText("" if others else only)
+            longest = max(map(len, others), default=0)
+            self._text = CallText("" if others else only, max(len(only), longest))
         return self._text
 
     def _progress(self, arguments: str) -> bytes:

@@ -1,10 +1,19 @@
 import json
+import time
+from collections import Counter
 from typing import Any
 
 import msgspec
 import pytest
 from support.ollama import Ollama, ask
 from support.stack import linted
+
+from app.exchange import Exchange
+from middleware import chat, forced_calls
+from middleware.chat import ChatMiddleware
+from middleware.forced_calls import MAX_PATTERNS
+from middleware.tools import MAX_TOOLS
+from middleware.validation import parse
 
 CITY = {
     "type": "object",
@@ -248,6 +257,10 @@ ALLOWED = "tool_choice.allowed_tools"
         ({CHOICE: allowed("auto", "f")}, CHOICE),
         ({CHOICE: allowed("auto", None)}, CHOICE),
         ({CHOICE: allowed("auto")}, f"{ALLOWED}.tools"),
+        (
+            {CHOICE: allowed("auto", *[named("f")] * (MAX_TOOLS + 1))},
+            f"{ALLOWED}.tools",
+        ),
         ({CHOICE: allowed("never", named("f"))}, f"{ALLOWED}.mode"),
         ({CHOICE: {"type": "allowed_tools", "allowed_tools": 5}}, f"{ALLOWED}.mode"),
         (
@@ -343,3 +356,92 @@ def test_requests_are_left_alone() -> None:
         "stream",
         "options",
     }
+
+
+def test_many_tools_are_chosen_soon() -> None:
+    """To choose as many tools as there may be takes no time to speak of."""
+    tools = [{"type": "function", "function": {"name": f"f{i}"}} for i in range(1024)]
+    listed = [named(f"f{i}") for i in reversed(range(1024))]
+    began = time.process_time()
+    call = sent(tools=tools, tool_choice=allowed("auto", *listed))
+    assert time.process_time() - began < 1
+    assert len(names(call)) == 1024
+
+
+@pytest.mark.parametrize("n", [1, 8])
+def test_schemas_are_read_once(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many choices there are, each tool is looked at once."""
+    seen: Counter[str] = Counter()
+
+    def check(schema: Any, param: str) -> Any:
+        seen[param] += 1
+        return lambda text: None
+
+    def choice(*arguments: Any) -> Any:
+        seen["choice"] += 1
+        return chosen(*arguments)
+
+    chosen = chat.choice  # type: ignore[attr-defined]
+    monkeypatch.setattr(forced_calls, "check", check)
+    monkeypatch.setattr(chat, "choice", choice)
+    answer = (
+        b'{"message":{"content":"{\\"name\\":\\"g\\",\\"arguments\\":{}}"},"done":true}'
+    )
+    found = ask(linted(Ollama(answer)), body=body(n=n, **REQUIRED))
+    assert [one["finish_reason"] for one in found.json["choices"]] == ["tool_calls"] * n
+    assert seen.pop("choice") == 1
+    assert list(seen.values()) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"properties": {"a": {"type": "integer", "exclusiveMinimum": 0}}},
+        {"properties": {"a": {"minimum": 0, "exclusiveMinimum": True}}},
+        {"x": [{}] * 80, "properties": {"a": {"$ref": "#/x/79"}}},
+    ],
+    ids=["plain", "older-draft", "references"],
+)
+def test_many_forced_tools_take_no_long(parameters: Any) -> None:
+    """A thousand schemas, each another, and eight writers cost a moment."""
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": f"f{i}",
+                "parameters": {**parameters, "title": f"{i}"},
+            },
+        }
+        for i in range(1000)
+    ]
+    asked, _ = parse(
+        chat.ChatMiddleware.request_type,
+        json.dumps(body(tools=tools, **REQUIRED)).encode(),
+    )
+    middleware, exchange = ChatMiddleware(lambda environ, start: []), Exchange()
+    began = time.process_time()
+    middleware.rewrite(asked, exchange)
+    for _ in range(8):
+        middleware.writer(exchange, asked, lambda *arguments: lambda data: None)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_patterns_are_bounded(keyed: bool) -> None:
+    """So many patterns in all tools of which one must be called, and not one more."""
+
+    def tools(count: int) -> list[Any]:
+        if keyed:
+            schema: Any = {"patternProperties": {f"^a{i}$": {} for i in range(count)}}
+        else:
+            schema = {"anyOf": [{"pattern": f"^a{i}$"} for i in range(count)]}
+        function = {"name": "h", "parameters": {"properties": {"a": schema}}}
+        return [G, {"type": "function", "function": function}]
+
+    assert sent(tools=tools(MAX_PATTERNS), **REQUIRED)["format"]
+    ollama = Ollama()
+    many = body(tools=tools(MAX_PATTERNS + 1), **REQUIRED)
+    answer = ask(linted(ollama), body=many)
+    assert (answer.status, answer.error["code"]) == (400, "invalid_value")
+    assert (answer.error["param"], ollama.calls) == ("tools", [])
+    assert names(sent(tools=tools(MAX_PATTERNS + 1))) == ["g", "h"]

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from app.errors import BadRequest
-from middleware.schemas import prepared
+from middleware.schemas import (
+    MAX_PLACE,
+    MAX_UNFOLDED,
+    MAX_UNFOLDED_ALL,
+    Allowance,
+    prepared,
+    target,
+)
 
 
 def nested(key: str, depth: int, inner: Any = None) -> dict[str, Any]:
@@ -240,3 +247,92 @@ def test_null_is_nothing() -> None:
     """As for Ollama, a keyword that is null is not there."""
     schema = {"required": None, "properties": {"a": {"enum": None, "type": None}}}
     assert prepared(schema, "p")["properties"] == {"a": {"enum": None, "type": None}}
+
+
+@pytest.mark.parametrize(
+    ("step", "want"),
+    [
+        ("0", {"type": "null"}),
+        ("1", {"const": 1}),
+        ("2", {}),
+        ("01", {}),
+        ("-1", {}),
+        ("+1", {}),
+        ("\u0661", {}),
+        ("\u00b2", {}),
+        ("9" * 5000, {}),
+    ],
+)
+def test_a_step_into_a_list(step: str, want: dict[str, Any]) -> None:
+    """A reference names a member of a list by its number, as it is written."""
+    root = {"anyOf": [{"type": "null"}, {"const": 1}]}
+    assert target(root, f"#/anyOf/{step}") == want
+
+
+LARGE = {
+    "list": {
+        "x": [0] * 100_000,
+        "properties": {f"p{i}": {"$ref": "#/x/99999"} for i in range(2000)},
+    },
+    "long-name": {"properties": {"a" * 400_000: {"anyOf": [{"x": 0}] * 20_000}}},
+    "many": {"anyOf": [{"": 0}] * 70_000},
+}
+
+
+@pytest.mark.parametrize("schema", LARGE.values(), ids=LARGE.keys())
+def test_a_large_schema_takes_no_long(schema: dict[str, Any]) -> None:
+    """What a schema costs goes with its size, whatever it is made of."""
+    began = time.process_time()
+    assert prepared(schema, "p")
+    assert time.process_time() - began < 1
+
+
+def flat(**fields: Any) -> dict[str, Any]:
+    """A schema with very many keywords that mean nothing, and others."""
+    return {f"k{number}": 0 for number in range(45_000)} | fields
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        flat(
+            **{"$ref": "#/$defs/a0"},
+            **{"$defs": {f"a{i}": {"$ref": f"#/$defs/a{i + 1}"} for i in range(40)}},
+        ),
+        flat(**nested("allOf", 55)),
+    ],
+    ids=["references", "parts"],
+)
+def test_copies_are_charged(schema: dict[str, Any]) -> None:
+    """A large schema is not copied for each of its references, or parts of parts."""
+    allowance = Allowance()
+    assert prepared(schema, "p", allowance)["k1"] == 0
+    spent = MAX_UNFOLDED_ALL - allowance.left
+    assert len(schema) <= spent < MAX_UNFOLDED + 60 * 60 + 2 * len(schema)
+
+
+def test_all_references_have_one_allowance() -> None:
+    """Many functions together unfold to little more than a few do."""
+    allowance, size, began = Allowance(), 0, time.process_time()
+    for number in range(500):
+        size += len(json.dumps(prepared(doubling(10, 4), f"p{number}", allowance)))
+    assert time.process_time() - began < 1
+    assert allowance.left <= 0
+    assert size < 500 * len(json.dumps(doubling(10, 4))) + 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a" * 100_000: {"type": 5}}},
+        {"properties": {"a" * 1000: {"properties": {"b" * 1000: 5}}}},
+    ],
+)
+def test_a_long_place_is_shortened(schema: dict[str, Any]) -> None:
+    """An error tells where it is, and does not repeat all that was sent."""
+    with pytest.raises(BadRequest) as caught:
+        prepared(schema, "p")
+    assert caught.value.param is not None
+    assert caught.value.param.startswith("p.properties.aaa")
+    assert caught.value.param.endswith(("a.type", "bbb"))
+    assert len(caught.value.param) <= MAX_PLACE + 3

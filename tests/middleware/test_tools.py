@@ -8,7 +8,7 @@ from support.stack import linted
 from app.errors import BadRequest
 from app.wire import openai
 from middleware.choice import choice
-from middleware.tools import MAX_TOOLS
+from middleware.tools import MAX_NAME, MAX_PARAMETERS, MAX_TOOLS
 
 F = {"type": "function", "function": {"name": "f"}}
 F_OF_NOTHING = {"name": "f", "parameters": {"anyOf": [1]}}
@@ -113,6 +113,39 @@ def test_functions_and_tools() -> None:
     with pytest.raises(BadRequest) as caught:
         offered(tools=[F], functions=[{"name": "f"}])
     assert caught.value.param == "functions"
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_long_names(kind: str) -> None:
+    """A name may be so long, and not one character more."""
+    found, _ = offered(tools=[{"type": kind, kind: {"name": "f" * MAX_NAME}}])
+    assert found[0]["function"]["name"] == "f" * MAX_NAME
+    with pytest.raises(BadRequest) as caught:
+        offered(tools=[F, {"type": kind, kind: {"name": "f" * (MAX_NAME + 1)}}])
+    assert caught.value.param == f"tools[1].{kind}.name"
+    assert caught.value.code == "invalid_value"
+
+
+@pytest.mark.parametrize("field", ["tools", "functions"])
+def test_large_parameters(field: str) -> None:
+    """The parameters of all tools are so large at most, however many they are for."""
+
+    def functions(size: int) -> list[Any]:
+        halves = (size // 2, size - size // 2)
+        made = [
+            {"name": f"f{i}", "parameters": {"a": "x" * (half - len('{"a":""}'))}}
+            for i, half in enumerate(halves)
+        ]
+        if field == "functions":
+            return made
+        return [{"type": "function", "function": one} for one in made]
+
+    found, _ = offered(**{field: functions(MAX_PARAMETERS)})
+    assert len(found) == 2
+    with pytest.raises(BadRequest) as caught:
+        offered(**{field: functions(MAX_PARAMETERS + 1)})
+    assert (caught.value.param, caught.value.code) == (field, "invalid_value")
+    assert str(MAX_PARAMETERS) in caught.value.message
 
 
 @pytest.mark.parametrize(("field", "one"), [("tools", F), ("functions", {"name": "f"})])

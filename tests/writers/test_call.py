@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,6 +152,38 @@ def test_any_arguments(value: Any, data: st.DataObject) -> None:
     assert parsed.name == "f"
 
 
+@pytest.mark.parametrize("name", ["n" * 256, "\U0001f600" * 256, '"' * 256])
+def test_the_longest_name(name: str) -> None:
+    """A name may be as long as they come, and spelled as long as can be."""
+    text = json.dumps({"name": name}, indent=200)[:-1] + ', "arguments": {"a":1}}'
+    for pieces in cut(text, 1, 100, 10_000):
+        parsed = CallText("", 256)
+        given = [*map(parsed.feed, pieces), parsed.rest(True)]
+        assert (parsed.name, "".join(given)) == (name, '{"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece", "name"),
+    [
+        ('{"name":"', "x", ""),
+        ('{"name":"f"', " ", ""),
+        ('{"name":"f","arguments":', " ", "f"),
+        ('{"name":"f","arguments":{"a":', "}", "f"),
+        ('{"name":"f","arguments":{"a":', " ", "f"),
+    ],
+)
+def test_each_piece_is_looked_at_once(begin: str, piece: str, name: str) -> None:
+    """Very many pieces that nothing comes of take no long."""
+    parsed = CallText("", 16)
+    began = time.process_time()
+    for one in [begin, *[piece] * 100_000]:
+        parsed.feed(one)
+    rest = parsed.rest(True)
+    assert time.process_time() - began < 1
+    assert parsed.name == name
+    assert rest == ("}" * 99_999 if piece == "}" else "")
+
+
 @pytest.mark.parametrize(
     ("text", "forced", "problem"),
     [
@@ -164,6 +197,7 @@ def test_any_arguments(value: Any, data: st.DataObject) -> None:
         ('{"name":"h","arguments":{}}', SEVERAL, "it names no function"),
         ("Paris is fine.", SEVERAL, "it names no function"),
         ('{"name":"f"', SEVERAL, "it names no function"),
+        (f'{{"name":"{"f" * 3000}","arguments":{{}}}}', SEVERAL, "names no function"),
         ("", SEVERAL, "it names no function"),
     ],
 )

@@ -121,7 +121,8 @@ class GenerationWriter(ResponseWriter[Reply]):
             first = next(body, b"")
             if number is not None:
                 self.index = number()
-                yield self.opening()
+                if opening := self.opening():
+                    yield opening
             yield from self._translated(chain([first], body))
         finally:
             self.close()

@@ -322,8 +322,9 @@ def test_empty() -> None:
 
 
 def test_audio_is_no_image() -> None:
-    """Audio travels beside images and may be anything."""
-    audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    """Audio travels beside images, told apart by its bytes."""
+    data = base64.b64encode(b"OggS").decode()
+    audio = {"type": "input_audio", "input_audio": {"data": data, "format": "ogg"}}
     answer, ollama = asked([part(text(PNG)), audio])
     assert answer.status == 200
-    assert ollama.calls[0].json["messages"][0]["images"] == [text(PNG), "AAAA"]
+    assert ollama.calls[0].json["messages"][0]["images"] == [text(PNG), data]

@@ -4,27 +4,30 @@ A URL is read once, its host is looked up once, every address found must be allo
 and the connection goes to one of just these; redirects pass the same way again.  The
 sockets are gevent's own, patched or not, so that limits in time hold at every step.
 No proxy, no cookie, no password takes part (specification: reliability, section 10).
-What may be connected to is known to ``gate``, what a URL says to ``targets``.
+``gate`` knows what may be connected to, ``targets`` what a URL says, ``line`` how to
+read from a server that means harm.
 """
 
 import base64
-import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import cached_property, partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote, urljoin
 
-import gevent.socket
+import gevent
 import gevent.ssl
 from gevent.lock import BoundedSemaphore
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .addresses import Address
+from .carriers.framing import Body, body_of
+from .carriers.head import Head, HeadReader
+from .errors import UpstreamBroken
 from .fanout import gather
 from .gate import LOOK_UP, Gate, Resolve, resolve
+from .line import Line, SecureLine, connect
 from .pictures import HEAD, MAX_IMAGE, MAX_TOGETHER, MIB, is_accepted
 from .settings import Settings
 from .targets import FetchError, Target, target
@@ -57,22 +60,11 @@ TYPES = {
     "binary/octet-stream",  # what S3 says of files without a type
 }
 _REDIRECTS = {301, 302, 303, 307, 308}
-_BLOCK = 64 * 1024
+#: Bytes made base64 in one go: a multiple of 3.
+_STEP = 3 * MIB
 
 #: A connected socket to exactly this address and port; raises ``OSError``.
 Connect = Callable[[Address, int], Any]
-
-
-def connect(address: Address, port: int) -> Any:
-    """A socket of gevent's, connected to an address."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    sock = gevent.socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.connect((str(address), port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 class ImageFetcher:
@@ -125,24 +117,29 @@ class ImageFetcher:
             return exc
         except OSError as exc:
             return FetchError(str(exc)[:200])
-        except (HTTPException, ValueError) as exc:
+        except UpstreamBroken as exc:  # its message is about Ollama
+            return FetchError(f"not HTTP: {exc.detail}")
+        except ValueError as exc:
             return FetchError(f"not HTTP: {type(exc).__name__}")
 
     def _fetch(self, url: str, budget: "Budget") -> str:
         place = target(url)
         keep = True
         for _ in range(MAX_REDIRECTS + 1):
-            with self._connected(place) as sock, closing(_ask(sock, place)) as answer:
-                keep = keep and "no-store" not in _field(answer, "cache-control")
-                if answer.status not in _REDIRECTS:
-                    image = base64.b64encode(_image(answer, place, budget)).decode()
+            with closing(self._connected(place)) as line:
+                head, rest = _ask(line, place)
+                keep = keep and "no-store" not in _field(head, "cache-control")
+                if head.status not in _REDIRECTS:
+                    _check(head, place)
+                    body = _payload(body_of(head, "GET"), rest, line)
+                    image = _text(_image(body, place, budget))
                     if keep:
                         self._cache.put(url, image)
                     return image
-                place = _next(answer, place)
+                place = _next(head, place)
         raise FetchError("too many redirects")
 
-    def _connected(self, place: Target) -> Any:
+    def _connected(self, place: Target) -> Line:
         """A connection to an allowed address, with the certificate of the name."""
         failure = None
         with gevent.Timeout(CONNECT + LOOK_UP, FetchError(f"{place.host}: no answer")):
@@ -156,19 +153,17 @@ class ImageFetcher:
                         failure = exc
                 else:
                     raise FetchError(f"{place.host}: {failure}")
-        return sock if place.scheme == "http" else self._secured(sock, place.host)
+        return Line(sock) if place.scheme == "http" else self._secured(sock, place.host)
 
-    def _secured(self, sock: Any, host: str) -> Any:
+    def _secured(self, sock: Any, host: str) -> SecureLine:
         """TLS over a connection, with the certificate of the host."""
-        tls = self._tls.wrap_socket(
-            sock, server_hostname=host, do_handshake_on_connect=False
-        )
         try:
-            tls.do_handshake()
+            line = SecureLine(sock, self._tls, host)
+            line.handshake()
         except BaseException:
-            tls.close()
+            sock.close()
             raise
-        return tls
+        return line
 
     @cached_property
     def _tls(self) -> Any:
@@ -226,18 +221,22 @@ class Cache:
             self._size -= len(url) + len(self._kept.pop(url)[1])
 
 
-def _ask(sock: Any, place: Target) -> HTTPResponse:
-    """Send the request; the answer's head is there when this returns."""
-    connection = HTTPConnection(place.host, place.port)
-    connection.sock = sock
-    connection.request("GET", place.path, headers={"Host": place.origin, **HEADERS})
-    return connection.getresponse()
+def _ask(line: Line, place: Target) -> tuple[Head, bytes]:
+    """Send the request; the answer's head, and what came of the body with it."""
+    fields = {"Host": place.origin, **HEADERS}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
+    line.send(f"GET {place.path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("ascii"))
+    reader = HeadReader()
+    head = None
+    while head is None:
+        head = reader.feed(line.receive())
+    return head, reader.rest
 
 
-def _next(answer: HTTPResponse, place: Target) -> Target:
+def _next(head: Head, place: Target) -> Target:
     """Where a redirect leads; it is to be checked as every target is."""
-    # http.client reads bytes as Latin-1: quoting them so gives the bytes back.
-    location = quote(answer.getheader("location") or "", _AS_IT_IS, "latin-1")
+    # Heads are read as Latin-1: quoting them so gives the bytes back.
+    location = quote(", ".join(head.values("location")), _AS_IT_IS, "latin-1")
     following = target(urljoin(place.url, location))
     if (place.scheme, following.scheme) == ("https", "http"):
         raise FetchError(f"{place.host}: a redirect from https to http")
@@ -247,28 +246,56 @@ def _next(answer: HTTPResponse, place: Target) -> Target:
 _AS_IT_IS = "".join(chr(code) for code in range(128))
 
 
-def _image(answer: HTTPResponse, place: Target, budget: Budget) -> bytearray:
-    """The body, if it is an image; raises ``FetchError``."""
-    if answer.status != 200:
-        raise FetchError(f"{place.host}: status {answer.status}")
-    if _field(answer, "content-type").partition(";")[0].strip() not in TYPES:
+def _check(head: Head, place: Target) -> None:
+    """Raises ``FetchError`` for a head that no acceptable image follows."""
+    if head.status != 200:
+        raise FetchError(f"{place.host}: status {head.status}")
+    if _field(head, "content-type").partition(";")[0].strip() not in TYPES:
         raise FetchError(f"{place.host}: not the type of an image")
-    if _field(answer, "content-encoding") not in ("", "identity"):
+    if _field(head, "content-encoding") not in ("", "identity"):
         raise FetchError(f"{place.host}: a compressed body")
-    data = bytearray()
-    size = answer.length or 0  # if the head tells
-    while size <= MAX_IMAGE and (block := answer.read1(_BLOCK)):
-        budget.take(len(block))
-        data += block
-        size = max(size, len(data))
-    if size > MAX_IMAGE:
-        raise FetchError(f"{place.host}: more than {MAX_IMAGE} bytes")
-    if answer.length:
-        raise FetchError(f"{place.host}: the image was cut off")
-    if not is_accepted(bytes(data[:HEAD])):
+    length = _field(head, "content-length")
+    if length.isdecimal() and int(length[:18]) > MAX_IMAGE:
+        raise _too_large(place)
+
+
+def _payload(body: Body, block: bytes, line: Line) -> Iterator[bytes]:
+    """The payload of a body that begins with a block; raises ``UpstreamBroken``."""
+    while not body.done:
+        data = body.feed(block or line.receive())
+        block = b""
+        line.payload(len(data))
+        yield data
+        if body.failure is not None:
+            raise body.failure
+
+
+def _image(body: Iterable[bytes], place: Target, budget: Budget) -> bytearray:
+    """The whole body, if it is an image; raises ``FetchError``."""
+    image = bytearray()
+    for data in body:
+        budget.take(len(data))
+        image += data
+        if len(image) > MAX_IMAGE:
+            raise _too_large(place)
+    if not is_accepted(bytes(image[:HEAD])):
         raise FetchError(f"{place.host}: not the bytes of an image")
-    return data
+    return image
 
 
-def _field(answer: HTTPResponse, name: str) -> str:
-    return (answer.getheader(name) or "").strip().lower()
+def _text(image: bytearray) -> str:
+    """An image as base64, made in steps: others run between them."""
+    texts = []
+    for start in range(0, len(image), _STEP):
+        if start:
+            gevent.sleep(0.001)  # of 0, the loop would not look at its sockets
+        texts.append(base64.b64encode(image[start : start + _STEP]).decode())
+    return "".join(texts)
+
+
+def _too_large(place: Target) -> FetchError:
+    return FetchError(f"{place.host}: more than {MAX_IMAGE} bytes")
+
+
+def _field(head: Head, name: str) -> str:
+    return ", ".join(head.values(name)).strip().lower()

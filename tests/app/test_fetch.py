@@ -6,12 +6,12 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gevent
+import gevent.event
 import gevent.ssl
 import pytest
-from support.carrying import eventually
 from support.faulty import PATIENCE, Faulty, Peer
 from support.pictures import (
     GIF,
@@ -29,8 +29,9 @@ from support.pictures import (
 )
 
 import app.fetch
+import app.line
 from app.fetch import Cache, ImageFetcher
-from app.pictures import MAX_IMAGE
+from app.pictures import MAX_IMAGE, MIB
 from app.settings import Settings
 from app.targets import FetchError
 
@@ -127,8 +128,10 @@ BAD = {
     "nothing": b"",
     "no http": b"SSH-2.0-OpenSSH_9.6\r\n",
     "bad length": b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
-    "many fields": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
-    "long line": b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70000 + b"\r\n\r\n",
+    "many fields": page().replace(b"\r\n", b"\r\n" + b"A: b\r\n" * 200, 1),
+    "long line": page(a="b" * 70000),
+    "length and chunks": WHOLE.replace(b"\r\n", b"\r\nContent-Length: 9\r\n", 1),
+    "two lengths": page().replace(b"\r\n", b"\r\nContent-Length: 1\r\n", 1),
 }
 
 
@@ -290,41 +293,135 @@ def test_a_closed_port() -> None:
     assert "refused" in str(found)
 
 
-class Crowd:
-    """Pages that are answered when they may be; ``now`` is how many are asked for."""
+class Crowd(Net):
+    """Connects when it may; ``now`` is how many have asked for that."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
         self.now = 0
-        self.go_on = threading.Event()
-        self._lock = threading.Lock()
+        self.go_on = gevent.event.Event()
 
-    def __call__(self, peer: Peer) -> None:
-        """Wait, then answer."""
-        with self._lock:
-            self.now += 1
+    def connect(self, address: Any, port: int) -> Any:
+        """Wait, then connect."""
+        self.now += 1
         assert self.go_on.wait(PATIENCE)
-        peer.send(page())
+        return super().connect(address, port)
 
 
 @pytest.mark.parametrize(("requests", "most"), [(1, 4), (3, 8)])
 def test_at_once(requests: int, most: int) -> None:
     """One request fetches four at a time, all requests together eight."""
-    crowd = Crowd()
-    with Web({f"/{n}": crowd for n in range(6 * requests)}) as web:
-        fetcher = local(web)
+    with Web({f"/{n}": page() for n in range(6 * requests)}) as web:
+        crowd = Crowd(web.port)
+        fetcher = crowd.fetcher()
+        urls = [f"http://{PUBLIC}/{n}" for n in range(6 * requests)]
         running = [
-            gevent.spawn(
-                fetcher.fetch_all, [f"{web.url}/{6 * number + n}" for n in range(6)]
-            )
+            gevent.spawn(fetcher.fetch_all, urls[6 * number : 6 * number + 6])
             for number in range(requests)
         ]
-        assert eventually(lambda: crowd.now >= most)
-        gevent.sleep(0.2)  # long enough for one too many to come
+        gevent.idle()  # no step before the connection waits: all are there that may be
         assert crowd.now == most
         crowd.go_on.set()
         gevent.joinall(running, timeout=PATIENCE)
         assert [set(one.value.values()) for one in running] == [{text(PNG)}] * requests
     assert crowd.now == 6 * requests
+
+
+class Flood:
+    """Sends a block again and again until the client leaves; ``sent`` is how much."""
+
+    def __init__(self, start: bytes, block: bytes) -> None:
+        self._start = start
+        self._block = block * (65536 // len(block))
+        self.sent = 0
+
+    def __call__(self, peer: Peer) -> None:
+        """Answer one request, and end at some time."""
+        peer.send(self._start)
+        while self.sent < 512 * MIB:
+            peer.send(self._block)
+            self.sent += len(self._block)
+
+
+class Neighbour:
+    """A greenlet beside the fetch: its ``steps``, the seconds of the ``longest``."""
+
+    def __enter__(self) -> Self:
+        self.steps = 0
+        self.longest = 0.0
+        self._greenlet = gevent.spawn(self._run)
+        gevent.idle()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gevent.sleep(0.001)  # a step that the fetch has held up ends here
+        self._greenlet.kill()
+
+    def _run(self) -> None:
+        while True:
+            begun = time.monotonic()
+            gevent.sleep(0.001)
+            self.longest = max(self.longest, time.monotonic() - begun)
+            self.steps += 1
+
+
+TINY = b"1\r\nx\r\n"
+FLOODS = {
+    "interim": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "long interim": (b"", b"HTTP/1.1 103 E\r\nA: " + b"b" * 60_000 + b"\r\n\r\n"),
+    "tiny chunks": (CHUNKED + b"8\r\n" + PNG[:8] + b"\r\n", TINY),
+    "extensions": (CHUNKED, b"1;" + b"a" * 30 + b"\r\nx\r\n"),
+    "trailers": (WHOLE[:-2], b"A: b\r\n"),
+    "trailers without lines": (WHOLE[:-2], b"a"),
+    "redirect": (moved("/").replace(b"\r\n\r\n", b"\r\n"), b"A: b\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods(name: str) -> None:
+    """A server that never stops is left soon, and holds up nobody meanwhile."""
+    flood = Flood(*FLOODS[name])
+    with Web({"/": flood}) as web, Neighbour() as neighbour:
+        found = fetched(web)
+    assert isinstance(found, FetchError)
+    assert str(found) != "it took too long"
+    assert flood.sent < 16 * MIB  # most of it lay in the buffers between
+    assert neighbour.longest < 1
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_floods_end_in_time(
+    tls: bool, secure: Any, trusting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit in time holds though there is always something to read."""
+    monkeypatch.setattr(app.fetch, "ONE", 0.5)
+    monkeypatch.setattr(app.line, "ALLOWANCE", 512 * MIB)
+    pages = {"/": Flood(*FLOODS["tiny chunks"])}
+    with Web(pages, secure if tls else None) as web, Neighbour() as neighbour:
+        url = f"{'https' if tls else 'http'}://pics.example/"
+        found = Net(web.port, NAMES).fetcher(trusting).fetch_all([url])[url]
+    assert str(found) == "it took too long"
+    assert neighbour.longest < 1
+    assert neighbour.steps > 5
+
+
+def test_a_flood_of_tickets(secure: Any, trusting: Any) -> None:
+    """TLS that never comes to the point is left soon as well."""
+    secure.num_tickets = 1_000_000
+    with Web({"/": page()}, secure) as web, Neighbour() as neighbour:
+        url = "https://pics.example/"
+        found = Net(web.port, NAMES).fetcher(trusting).fetch_all([url])[url]
+    assert str(found) == "too much around the image"
+    assert neighbour.longest < 1
+
+
+def test_small_chunks() -> None:
+    """Chunks as ordinary servers send them are no flood."""
+    image = PNG + b"\x00" * (4 * MIB)
+    pieces = [image[at : at + 512] for at in range(0, len(image), 512)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in pieces)
+    with Web({"/": CHUNKED + chunks + b"0\r\nA: b\r\n\r\n"}) as web:
+        assert fetched(web) == text(image)
 
 
 def test_each_url_once() -> None:

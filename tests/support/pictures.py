@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
-from app.fetch import ImageFetcher, connect
+from app.fetch import ImageFetcher
 from app.gate import resolve
+from app.line import connect
 from app.settings import Settings
 
 from .faulty import Faulty, Peer

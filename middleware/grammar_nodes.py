@@ -4,8 +4,10 @@ Two schemas at once, integers' bounds, choices: see ``grammars``.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 Schema = dict[str, Any]
 
@@ -55,6 +57,20 @@ _TELLING = {
 _ENOUGH = ("type", "enum", "const", "properties", "items", "prefixItems", "pattern")
 
 
+_encode = msgspec.json.Encoder().encode
+_key = msgspec.json.Encoder(order="sorted").encode
+#: More than anything may take.
+_ENDLESS = 10**9
+
+
+def size(value: Any) -> int:
+    """How many bytes a value comes to."""
+    try:
+        return len(_encode(value))
+    except RecursionError:
+        return _ENDLESS
+
+
 def constrains(schema: Schema) -> bool:
     """Whether anything in a schema is more than a remark."""
     return not _ANNOTATIONS.issuperset(schema)
@@ -102,19 +118,16 @@ def _join_properties(left: Any, right: Any) -> Any:
 def _join_lists(left: Any, right: Any) -> Any:
     if not isinstance(left, list) or not isinstance(right, list):
         return left
-    return left + [one for one in right if one not in left]
+    known = {_key(one) for one in left}
+    return left + [one for one in right if _key(one) not in known]
 
 
 def _join_choices(left: Any, right: Any) -> Any:
-    """What is in both; the first where nothing is."""
+    """What is in both, by its JSON: true is not 1; the first where nothing is."""
     if not isinstance(left, list) or not isinstance(right, list):
         return left
-    return [one for one in left if _among(one, right)] or left
-
-
-def _among(one: Any, others: Iterable[Any]) -> bool:
-    """Equality of JSON: true is not 1."""
-    return any(one == other and type(one) is type(other) for other in others)
+    known = {_key(one) for one in right}
+    return [one for one in left if _key(one) in known] or left
 
 
 def _join_types(left: Any, right: Any) -> Any:
@@ -157,8 +170,11 @@ _JOINS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def sound(schema: Schema) -> Schema:
-    """A schema of one place, its children prepared, without what trips the grammar."""
+def sound(schema: Schema, affords: Callable[[int], bool]) -> Schema:
+    """A schema of one place, its children prepared, without what trips the grammar.
+
+    ``affords`` says whether so many bytes may still be added.
+    """
     _choices(schema)
     if not isinstance(schema.get("format", ""), str):
         del schema["format"]
@@ -170,7 +186,7 @@ def sound(schema: Schema) -> Schema:
         schema["type"] = told[0] if told else TYPES
     if "integer" in _kinds(schema):
         _integral(schema)
-    _properties(schema)
+    _properties(schema, affords)
     if "prefixItems" not in schema:
         _items(schema)
     return schema
@@ -232,7 +248,7 @@ def _numbers(value: Any) -> list[int | float]:
     return [value] if number else []
 
 
-def _properties(schema: Schema) -> None:
+def _properties(schema: Schema, affords: Callable[[int], bool]) -> None:
     """What is required, described: the grammar forgets it otherwise."""
     required = schema.get("required")
     names = [one for one in _texts(required) if "object" in _kinds(schema)]
@@ -242,6 +258,8 @@ def _properties(schema: Schema) -> None:
     others = schema.get("additionalProperties", True)
     free = others if isinstance(others, dict) else {"type": TYPES}
     absent = [name for name in names if name not in properties]
+    if absent and not affords(size(free) * len(absent)):
+        absent = []
     schema["properties"] = properties | dict.fromkeys(absent, free)
     if others is not False and not all(map(_is_simple, schema["properties"])):
         # It writes names into character classes, where others break it.

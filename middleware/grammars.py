@@ -9,10 +9,10 @@ the schema then, never wrong.  Whoever needs certainty validates (``schema_check
 """
 
 from collections.abc import Iterator
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Any, NamedTuple
 
-from .grammar_nodes import TYPES, constrains, joined, sound
+from .grammar_nodes import TYPES, constrains, joined, size, sound
 from .patterns import said
 from .schemas import target
 
@@ -22,6 +22,11 @@ Schema = dict[str, Any]
 MAX_NODES = 20_000
 MAX_WAYS = 256
 MAX_REPEATS = 1000
+#: What a schema, or putting two into one, takes at least; all the rest is counted in
+#: the bytes that are looked at or sent.  What is used up makes the rest ``{}``.
+NODE = 100
+#: Saying a character of a pattern takes that many.
+_PATTERN = 20
 #: How deep references and combinations are multiplied out.
 MAX_DEPTH = 64
 MAX_MERGED = 3
@@ -53,7 +58,7 @@ class Grammar:
         self._roots: list[Schema] = []
         self._names: dict[tuple[int, str], str] = {}
         self._waiting: list[tuple[str, Schema, str]] = []
-        self._left = MAX_NODES
+        self._left = MAX_NODES * NODE
         self._repeats = 10 * MAX_REPEATS
         self._inlined = 0
 
@@ -87,10 +92,11 @@ class Grammar:
 
     def _ways(self, schema: Any, place: _Place) -> list[Schema]:
         """What a schema allows, as alternatives without combining keywords."""
-        self._left -= 1
         if schema is False:
             return []
-        if not isinstance(schema, dict) or self._left < 0 or place.depth > MAX_DEPTH:
+        if not isinstance(schema, dict) or place.depth > MAX_DEPTH:
+            schema = {}
+        if not self._affords(NODE + 10 * len(schema)):
             return [{}]
         ways = [{k: v for k, v in schema.items() if k not in _COMBINING}]
         combining = [name for name in _COMBINING if name in schema]
@@ -99,7 +105,10 @@ class Grammar:
         alone = place.alone and len(combining) == 1 and not constrains(ways[0])
         place = place._replace(alone=alone, depth=place.depth + 1)
         for options in self._parts(schema, combining, place):
-            pairs = islice(product(ways, options), MAX_WAYS)
+            pairs = list(islice(product(ways, options), MAX_WAYS))
+            for pair in pairs:
+                if not self._affords(NODE + sum(map(size, pair))):
+                    return [{}]
             ways = [joined(left, right) for left, right in pairs]
         return ways
 
@@ -117,10 +126,12 @@ class Grammar:
                     yield self._ways(part, inner)
             elif isinstance(given, list):
                 alternatives = (self._ways(one, place) for one in given)
-                yield [way for ways in alternatives for way in ways][:MAX_WAYS]
+                yield list(islice(chain.from_iterable(alternatives), MAX_WAYS))
 
     def _referred(self, reference: Any, place: _Place) -> list[Schema]:
         if not isinstance(reference, str) or not reference.startswith("#"):
+            return [{}]
+        if not self._affords(10 * len(reference)):
             return [{}]
         if place.guarded and (place.alone or place.merged >= MAX_MERGED):
             return [{"$ref": f"#/$defs/{self._name(reference, place.root)}"}]
@@ -142,6 +153,8 @@ class Grammar:
     def _plain(self, way: Schema, place: _Place) -> Schema:
         if "$ref" in way:
             return {"$ref": way["$ref"]}
+        if not self._affords(NODE + 10 * len(way)):
+            return {"type": TYPES}
         plain: Schema = {}
         for name, value in way.items():
             if name in ("properties", "items", "prefixItems", "additionalProperties"):
@@ -149,16 +162,31 @@ class Grammar:
             elif name in ("minItems", "maxItems", "minLength", "maxLength"):
                 plain |= self._repeated(name, value)
             elif name == "pattern":
-                text = said(value) if isinstance(value, str) else None
-                plain |= {name: text} if text else {}
+                plain |= self._pattern(value)
             elif name in _AS_IT_IS or not isinstance(value, (dict, list)):
-                plain[name] = value
-        return sound(plain)
+                plain |= {name: value} if self._affords(size(value)) else {}
+        return sound(plain, self._affords)
+
+    def _pattern(self, value: Any) -> Schema:
+        if not isinstance(value, str) or not self._affords(_PATTERN * len(value)):
+            return {}
+        text = said(value)
+        return {"pattern": text} if text else {}
+
+    def _affords(self, units: int) -> bool:
+        """Charge what is about to be done; false once everything is used up."""
+        if self._left > 0:
+            self._left -= units
+        return self._left > 0
 
     def _children(self, name: str, given: Any, place: _Place) -> Schema:
+        if isinstance(given, (dict, list)) and self._left < NODE * len(given):
+            return {}
         if name == "properties" and isinstance(given, dict):
             if "$ref" in given:
                 return {}  # the grammar takes it for a reference
+            if not self._affords(sum(map(len, given))):
+                return {}
             fitting = {k: v for k, v in given.items() if v is not False}
             return {name: {k: self._value(v, place) for k, v in fitting.items()}}
         if name == "additionalProperties" and isinstance(given, (dict, bool)):

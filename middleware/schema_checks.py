@@ -5,7 +5,7 @@ come from clients, so compiling fetches nothing, expressions never backtrack, an
 would take too long to look at is refused.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 from app.errors import BadRequest
 from app.wire.decoding import decode
 
+from .pattern_costs import cost, patterns_in
 from .schemas import target
 
 #: What is wrong with a text that should be JSON of a schema; ``None`` if it fits.
@@ -28,11 +29,23 @@ MAX_COMPARISONS = 500_000
 #: How many it may take to say where a text does not fit.
 MAX_SEARCH = 20_000
 
+#: What the patterns of one schema may cost in all (``pattern_costs``): tens of
+#: milliseconds and of megabytes.
+MAX_PATTERNS = 500_000
+MAX_PATTERN_TEXT = 32 * 1024
+#: Schemas up to here are kept by the dozen once compiled, larger ones by the pair.
+SMALL_SCHEMA, SMALL_PATTERNS = 8 * 1024, 10_000
+
 #: The newest draft unless a schema says another; older ones are read all the same.
 _DRAFTS: tuple[_Maker, ...] = (
     jsonschema_rs.Draft202012Validator,
     jsonschema_rs.Draft7Validator,
     jsonschema_rs.Draft4Validator,
+)
+_DRAFT_NAMES = (
+    "https://json-schema.org/draft/2020-12/schema",
+    "http://json-schema.org/draft-07/schema#",
+    "http://json-schema.org/draft-04/schema#",
 )
 _IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _IN_OBJECTS = ("properties", "patternProperties", "dependentSchemas", "dependencies")
@@ -50,6 +63,8 @@ _DIRECT = (
     "unevaluatedProperties",
 )
 
+_TOO_MUCH = "the patterns are too many or too complex"
+
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder()
 
@@ -60,27 +75,64 @@ def check(schema: Any, param: str) -> Check:
     if len(encoded) > MAX_SCHEMA:
         raise _refused(param, f"it is larger than {MAX_SCHEMA} bytes")
     try:
-        return _check(encoded)
+        costs = _patterns(encoded, schema)
+        if costs > MAX_PATTERNS:
+            raise _NoSchema(_TOO_MUCH)
+        small = len(encoded) <= SMALL_SCHEMA and costs <= SMALL_PATTERNS
+        return _small(encoded) if small else _large(encoded)
     except _NoSchema as exc:
         raise _refused(param, str(exc)) from exc
 
 
 def looks_valid(schema: Any, param: str) -> None:
-    """Raise ``BadRequest`` for what is no schema; patterns may be of any dialect."""
+    """Raise ``BadRequest`` for what is no schema.
+
+    Patterns may be of any dialect; what would take too long is not looked into.
+    """
     encoded = _encode(schema)
     if len(encoded) > MAX_SCHEMA:
         raise _refused(param, f"it is larger than {MAX_SCHEMA} bytes")
     try:
-        _validator(schema, jsonschema_rs.FancyRegexOptions())
+        if _patterns(encoded, schema) > MAX_PATTERNS:
+            _looks_valid_but_for_patterns(schema)
+        else:
+            _validator(schema, jsonschema_rs.FancyRegexOptions())
     except _NoSchema as exc:
         raise _refused(param, str(exc)) from exc
+
+
+def bounded(schemas: Iterable[Any], param: str) -> None:
+    """Raise ``BadRequest`` when the patterns of several schemas come to too much."""
+    if sum(_patterns(_encode(schema), schema) for schema in schemas) > MAX_PATTERNS:
+        raise _refused(param, _TOO_MUCH)
 
 
 class _NoSchema(Exception):
     """Why a schema cannot be used."""
 
 
-@lru_cache(maxsize=64)
+def _patterns(encoded: bytes, schema: Any) -> int:
+    """What the patterns of a schema cost, or more than is allowed."""
+    if b'"pattern' not in encoded:
+        return 0
+    found = patterns_in(schema)
+    if sum(map(len, found)) > MAX_PATTERN_TEXT:
+        return MAX_PATTERNS + 1
+    return sum(map(cost, found))
+
+
+def _looks_valid_but_for_patterns(schema: dict[str, Any]) -> None:
+    """Compare with what a draft says of schemas, which compiles none of them."""
+    problems = []
+    for draft in _DRAFT_NAMES:
+        try:
+            # Never by the draft that the client names: that might be fetched.
+            return jsonschema_rs.meta.validate({**schema, "$schema": draft})
+        except jsonschema_rs.ValidationError as exc:
+            problems.append(exc)
+    raise _NoSchema(_said(problems[0]))
+
+
 def _check(encoded: bytes) -> Check:
     schema = _decoder.decode(encoded)
     sizes = _sizes(schema)
@@ -100,6 +152,10 @@ def _check(encoded: bytes) -> Check:
         return _place(validator, value)
 
     return verdict
+
+
+_small = lru_cache(maxsize=64)(_check)
+_large = lru_cache(maxsize=2)(_check)
 
 
 def _validator(schema: Any, patterns: Any) -> jsonschema_rs.Validator:

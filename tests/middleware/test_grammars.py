@@ -397,3 +397,98 @@ def test_what_is_held_fits(schema: Any, other: Any, seed: int) -> None:
     assert verdict(sent) == ""
     made = simulated.instance(sent, ["word"], seed)
     assert check(schema, "p")(json.dumps(made)) is None
+
+
+CONSTANTS = [{"const": number} for number in range(256)]
+MANY = [f"name-{number}" for number in range(9000)]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"allOf": [{"anyOf": CONSTANTS}, *[{}] * 60_000]}, id="joins"),
+        pytest.param(
+            {
+                "properties": {
+                    str(n): {"$ref": "#/$defs/a", "maxProperties": 3}
+                    for n in range(3000)
+                },
+                "$defs": {"a": {"anyOf": CONSTANTS}},
+            },
+            id="ways of properties",
+        ),
+        pytest.param({"anyOf": CONSTANTS, "enum": MANY}, id="choices often"),
+        pytest.param(
+            {"anyOf": CONSTANTS, "description": "x" * 99_000}, id="words often"
+        ),
+        pytest.param(
+            {"anyOf": CONSTANTS, "properties": {name: {} for name in MANY}},
+            id="properties often",
+        ),
+        pytest.param(
+            {
+                "anyOf": CONSTANTS,
+                "properties": {
+                    str(n): {"pattern": "^" + "a" * 490 + "$"} for n in range(200)
+                },
+            },
+            id="patterns often",
+        ),
+        pytest.param(
+            {"allOf": [{"enum": MANY}, {"enum": [one * 2 for one in MANY]}]},
+            id="choices of both",
+        ),
+        pytest.param(
+            {"allOf": [{"required": MANY}, {"required": [one * 2 for one in MANY]}]},
+            id="required by both",
+        ),
+        pytest.param(
+            {"required": MANY, "additionalProperties": {"enum": MANY}},
+            id="required and the same",
+        ),
+        pytest.param({"prefixItems": [{}] * 80_000}, id="wide"),
+        pytest.param(
+            {"allOf": [{"properties": {"a": {"const": n}}} for n in range(5000)]},
+            id="deep in one",
+        ),
+    ],
+)
+def test_what_may_be_spent(schema: Any) -> None:
+    """However a schema multiplies, it is prepared soon and stays small."""
+    begun = time.process_time()
+    found = json.dumps(prepared(schema))
+    assert time.process_time() - begun < 1
+    assert len(found) < 3_000_000
+
+
+def test_what_is_used_up_is_wider() -> None:
+    """What there is no time for may be anything, and nothing is forbidden for it."""
+    ways = {"anyOf": CONSTANTS, "enum": [*range(256), *MANY]}
+    found = prepared(
+        {"properties": {"first": {"const": 1}, "ways": ways, "last": ways}}
+    )
+    assert found["properties"]["first"] == {"const": 1}
+    assert found["properties"].get("last", {"type": ANY}) == {"type": ANY}
+    large = {
+        "type": "object",
+        "properties": {name: {"const": 1} for name in MANY[:2000]},
+    }
+    assert prepared(large) == large
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ([1, True, 1.5, "1"], ["1", True], [True, "1"]),
+        (
+            [{"a": 1, "b": [0]}, [False]],
+            [[0], {"b": [0], "a": 1}],
+            [{"a": 1, "b": [0]}],
+        ),
+        ([[True]], [[1]], [[True]]),
+    ],
+)
+def test_choices_in_both(one: Any, other: Any, both: Any) -> None:
+    """Choices are the same if they are the same JSON."""
+    found = prepared({"allOf": [{"enum": one}, {"enum": other}]})
+    assert json.dumps(found) == json.dumps({"enum": both})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.errors import BadRequest
-from middleware.schema_checks import MAX_SCHEMA, check, looks_valid
+from middleware.schema_checks import MAX_SCHEMA, bounded, check, looks_valid
 
 PERSON = {
     "type": "object",
@@ -162,3 +162,77 @@ def test_patterns_do_not_backtrack() -> None:
 def test_compiled_once() -> None:
     """The same schema is compiled once."""
     assert check(PERSON, "p") is check(dict(PERSON), "q")
+
+
+def of_patterns(*patterns: str) -> dict[str, Any]:
+    """A schema with a property for each pattern."""
+    return {"properties": {str(n): {"pattern": p} for n, p in enumerate(patterns)}}
+
+
+TOO_MUCH = [
+    of_patterns(*[f"^(a{{150}}){{150}}{n}$" for n in range(4000)]),
+    {"patternProperties": {f"^(a{{150}}){{150}}{n}$": {} for n in range(4000)}},
+    of_patterns(*[f"^[\\p{{L}}\\d_-]{{1,64}}{n}$" for n in range(500)]),
+    of_patterns(*[f"a{n}" for n in range(9000)]),
+    {"items": of_patterns("^" + "a" * 100_000 + "$")},
+    of_patterns(*["(" * 50 + "a" + "{9})" * 50 + str(n) for n in range(500)]),
+]
+
+
+@pytest.mark.parametrize("schema", TOO_MUCH)
+def test_patterns_cost(schema: Any) -> None:
+    """Patterns that would take seconds are refused, and passed over if never used."""
+    begun = time.process_time()
+    with pytest.raises(BadRequest, match="patterns are too many") as caught:
+        check(schema, "some.field")
+    assert (caught.value.param, caught.value.code) == ("some.field", "invalid_value")
+    looks_valid(schema, "p")
+    assert time.process_time() - begun < 1
+
+
+def test_what_is_passed_over_is_a_schema() -> None:
+    """With too many patterns all else is looked at, and nothing is fetched."""
+    for more in ({"type": 5}, {"required": "a"}):
+        with pytest.raises(BadRequest, match="Invalid schema"):
+            looks_valid({**TOO_MUCH[0], **more}, "p")
+    looks_valid({**TOO_MUCH[0], "items": [{}]}, "p")
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        canary.settimeout(0.2)
+        url = f"http://127.0.0.1:{canary.getsockname()[1]}/schema"
+        looks_valid({**TOO_MUCH[0], "$schema": url, "$ref": url}, "p")
+        with pytest.raises(TimeoutError):
+            canary.accept()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good"),
+    [
+        ("^[\\p{L}\\d_-]{1,64}$", "Ann_1"),
+        ("^(a{150}){150}$", "a" * 22_500),
+        (
+            "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+            "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
+        ),
+    ],
+)
+def test_patterns_that_may_be(pattern: str, good: str) -> None:
+    """Patterns as they are written, and a few large ones, are checked."""
+    verdict = check(of_patterns(pattern, *[f"^{n}$" for n in range(300)]), "p")
+    assert verdict(json.dumps({"0": good})) is None
+    assert verdict(json.dumps({"0": "?"})) is not None
+
+
+def test_patterns_of_several() -> None:
+    """Schemas of one request share what their patterns may cost."""
+    one = of_patterns("^[\\p{L}\\d_-]{1,64}$")
+    bounded([one, one, {}], "tools")
+    with pytest.raises(BadRequest, match="'tools': the patterns"):
+        bounded([one] * 9, "tools")
+
+
+def test_few_large_ones_are_kept() -> None:
+    """Of schemas that take much memory only the last ones stay."""
+    schemas = [of_patterns(f"^(a{{90}}){{90}}{number}$") for number in range(3)]
+    first, _, last = [check(schema, "p") for schema in schemas]
+    assert check(schemas[2], "p") is last
+    assert check(schemas[0], "p") is not first

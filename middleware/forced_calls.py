@@ -16,11 +16,8 @@ from writers.forced import Forced
 
 from .choice import Choice
 from .grammars import Grammar
-from .schema_checks import check
+from .schema_checks import bounded, check
 from .tools import Tool
-
-#: Patterns in the parameters of all tools together: each takes its time to compile.
-MAX_PATTERNS = 500
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,13 +52,10 @@ def refused(request: openai.ChatCompletionRequest) -> BadRequest:
 
 def forced(chosen: Choice, form: CallForm) -> Forced:
     """What the answer is checked against; raises ``BadRequest`` for a bad schema."""
-    if sum(_patterns(tool.parameters) for tool in chosen.tools) > MAX_PATTERNS:
-        raise BadRequest(
-            "The parameters of tools of which one must be called have too many"
-            f" patterns: at most {MAX_PATTERNS} together are accepted.",
-            code="invalid_value",
-            param="functions" if form.legacy else "tools",
-        )
+    bounded(
+        (tool.parameters for tool in chosen.tools),
+        "functions" if form.legacy else "tools",
+    )
     return Forced(
         {
             tool.name: check(_of_object(tool), f"{tool.param}.parameters")
@@ -69,21 +63,6 @@ def forced(chosen: Choice, form: CallForm) -> Forced:
         },
         "stop" if chosen.named and not form.legacy else form.finish_reason,
     )
-
-
-def _patterns(parameters: dict[str, Any]) -> int:
-    """How many expressions a schema may have compiled, wherever they stand."""
-    found, waiting = 0, [parameters]
-    while waiting:
-        one: Any = waiting.pop()
-        if isinstance(one, dict):
-            found += isinstance(one.get("pattern"), str)
-            keyed = one.get("patternProperties")
-            found += len(keyed) if isinstance(keyed, dict) else 0
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
-    return found
 
 
 def call_format(offered: list[Tool]) -> dict[str, Any]:

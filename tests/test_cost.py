@@ -115,6 +115,28 @@ COSTLY: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         CHAT,
         lambda: many_tools(1000, tool_choice="required", n=8),
     ),
+    "forced, patterns of many tools": (
+        CHAT,
+        lambda: {
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": f"f{number}",
+                        "parameters": properties(
+                            4,
+                            {
+                                "type": "string",
+                                "pattern": rf"^[\p{{L}}\d_-]{{1,64}}{number}$",
+                            },
+                        ),
+                    },
+                }
+                for number in range(100)
+            ],
+            "tool_choice": "required",
+        },
+    ),
     "prompts": (TEXT, lambda: {"prompt": ["a"] * 128, "system": "x" * SIZE}),
     "stop": (CHAT, lambda: {"stop": ["x"] * 200_000}),
     "extra_body": (CHAT, lambda: {"extra_body": {f"a{n}": n for n in range(60_000)}}),

@@ -211,8 +211,8 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         return self.form.finish_reason if called else reason
 
     def _call_id(self, given: str | None) -> str:
-        """Ollama's id, or one of our own where it is empty or comes again."""
-        call_id = given or ""
+        """Ollama's id, or one of our own where it is empty or may come again."""
+        call_id = given or "" if self.alone else ""
         while not call_id or call_id in self._call_ids:
             call_id = new_id("call_")
         self._call_ids.add(call_id)

@@ -553,3 +553,25 @@ def test_closed_from_elsewhere() -> None:
     body.close()  # type: ignore[attr-defined]
     assert b"[DONE]" not in reader.get(timeout=10)
     assert not choir.exchanges[0].complete
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_ids_of_calls_differ(stream: bool) -> None:
+    """Choices that call the same function have calls with ids of their own."""
+
+    def speak(number: int, call: dict[str, Any]) -> Iterable[Any]:
+        function = {"name": "f", "arguments": {}}
+        message = {"tool_calls": [{"id": "call_same", "function": function}]}
+        return [{"message": message}, chat("", **done())]
+
+    answer = asked(linted(Choir(speak)), CHAT, HI | {"n": 3, "stream": stream})
+    if stream:
+        choices = [event["choices"][0] for event in answer.frames[:-1]]
+        called = [
+            c["delta"]["tool_calls"][0] for c in choices if "tool_calls" in c["delta"]
+        ]
+        ids = [call["id"] for call in called if "id" in call]
+    else:
+        said = [choice["message"] for choice in answer.json["choices"]]
+        ids = [message["tool_calls"][0]["id"] for message in said]
+    assert len(ids) == len(set(ids)) == 3

@@ -27,6 +27,7 @@ from .carriers.head import Head, HeadReader
 from .errors import UpstreamBroken
 from .fanout import gather
 from .gate import LOOK_UP, Gate, Resolve, resolve
+from .image_cache import Cache
 from .line import Line, SecureLine, connect
 from .pictures import HEAD, MAX_IMAGE, MAX_TOGETHER, MIB, is_accepted
 from .settings import Settings
@@ -40,9 +41,6 @@ OF_A_REQUEST = 4
 CONNECT = 3.0
 ONE = 10.0
 ALL = 20.0
-#: The cache: seconds, and bytes of base64 with its URLs.
-KEEP = 300.0
-MAX_KEPT = 64 * MIB
 
 HEADERS = {
     "User-Agent": "Pannier (fetches an image for a chat)",
@@ -190,35 +188,6 @@ class Budget:
         self._bytes -= count
         if self._bytes < 0:
             raise FetchError("the images of the request are too large together")
-
-
-class Cache:
-    """The images fetched last, by URL: later turns of a chat ask for them again."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, str]] = {}  # the oldest first
-        self._size = 0
-
-    def get(self, url: str) -> str | None:
-        """The image, if it is there and fresh."""
-        end, image = self._kept.get(url, (0.0, ""))
-        return image if end > time.monotonic() else None
-
-    def put(self, url: str, image: str) -> None:
-        """Keep an image; the oldest make room, stale ones go in any case."""
-        now = time.monotonic()
-        self._drop(url)
-        self._kept[url] = (now + KEEP, image)
-        self._size += len(url) + len(image)
-        while self._kept:
-            oldest, (end, _) = next(iter(self._kept.items()))
-            if self._size <= MAX_KEPT and end > now:
-                return
-            self._drop(oldest)
-
-    def _drop(self, url: str) -> None:
-        if url in self._kept:
-            self._size -= len(url) + len(self._kept.pop(url)[1])
 
 
 def _ask(line: Line, place: Target) -> tuple[Head, bytes]:

@@ -29,8 +29,10 @@ from support.pictures import (
 )
 
 import app.fetch
+import app.image_cache
 import app.line
-from app.fetch import Cache, ImageFetcher
+from app.fetch import ImageFetcher
+from app.image_cache import Cache
 from app.pictures import MAX_IMAGE, MIB
 from app.settings import Settings
 from app.targets import FetchError
@@ -462,9 +464,9 @@ def test_failures_are_not_kept() -> None:
 
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest images make room, stale ones are gone, sizes add up."""
-    monkeypatch.setattr(app.fetch, "MAX_KEPT", 13)
+    monkeypatch.setattr(app.image_cache, "MAX_KEPT", 13)
     clock = [100.0]
-    monkeypatch.setattr(app.fetch.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(app.image_cache.time, "monotonic", lambda: clock[0])
     cache = Cache()
     cache.put("a", "12345")
     cache.put("b", "12345")
@@ -474,7 +476,7 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.put("l", "x" * 13)
     assert [cache.get(name) for name in "acl"] == [None] * 3
     cache.put("d", "1234567890")
-    clock[0] += app.fetch.KEEP - 1
+    clock[0] += app.image_cache.KEEP - 1
     assert cache.get("d") == "1234567890"
     clock[0] += 1
     assert cache.get("d") is None

@@ -2,7 +2,8 @@
 
 One frozen struct, read once at the start from the environment and ``.env`` (the
 environment wins).  A name that is not an option, or a value that does not fit, stops
-the start with one sentence (``SettingsError``).  Nothing here knows WSGI.
+the start with one sentence (``SettingsError``).  Nothing here knows WSGI.  It is long
+because it is one table: an option is looked up, and documented, in one place.
 """
 
 import os

@@ -5,7 +5,6 @@ the model makes something up.  Native messages carry images and audio in one lis
 are told apart by their first bytes, as Ollama does it.
 """
 
-import binascii
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +12,10 @@ from app.catalog import Facts
 from app.errors import BadRequest
 from app.exchange import Exchange
 
-from .audio import is_audio
+from .audio import is_audio_text
 
 #: The ability that each kind of input needs.
 _NEEDED = {"image": "vision", "audio": "audio"}
-#: How much base64 makes the bytes that tell the kind.
-_HEAD = 16
 
 
 class Abilities:
@@ -51,4 +48,4 @@ class Abilities:
 
 def _kind(data: str) -> str:
     """What base64 is: ``audio``, or an ``image``."""
-    return "audio" if is_audio(binascii.a2b_base64(data[:_HEAD])) else "image"
+    return "audio" if is_audio_text(data) else "image"

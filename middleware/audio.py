@@ -1,5 +1,7 @@
 """Audio files: what the first bytes of one tell."""
 
+import binascii
+
 #: How audio files begin: an offset, and what is there.  The last are containers that
 #: hold audio, films or both.
 _BEGINNINGS = (
@@ -23,6 +25,11 @@ def is_audio(data: bytes) -> bool:
     # is not in use, and would take in UTF-16.
     sync = len(data) > 1 and data[0] == 0xFF and data[1] >= 0xE0
     return sync and data[1] & 0x18 != 0x08 and data[1] & 0x06 != 0x06
+
+
+def is_audio_text(data: str) -> bool:
+    """The same for a file that is in base64."""
+    return is_audio(binascii.a2b_base64(data[:16]))
 
 
 def seconds(data: bytes) -> float:

@@ -13,7 +13,7 @@ import msgspec
 
 from app.body import OwnBody, read_body
 from app.errors import BadRequest
-from app.exchange import Exchange
+from app.exchange import KEY, Exchange
 from app.settings import Settings
 from writers.base import ResponseWriter
 
@@ -68,6 +68,9 @@ class RewriteMiddleware(Generic[Request]):
             return explained(exchange, self.path, calls, start_response)
         bodies = self._bodies(calls)
         environs = [calling(environ, self.path, body) for body in bodies]
+        if len(environs) > 1:
+            for one in environs:  # what one call notes of its end is not true of others
+                one[KEY] = msgspec.structs.replace(exchange)
         return self.answer(exchange, request, start_response, environs)
 
     def _bodies(self, calls: list[Any]) -> list[bytes]:
@@ -116,7 +119,10 @@ class RewriteMiddleware(Generic[Request]):
         start_response: StartResponse,
         environs: list[WSGIEnvironment],
     ) -> Iterable[bytes]:
-        """Make the calls and write their answer."""
+        """Make the calls and write their answer.
+
+        Of several calls each has an exchange of its own in its environ.
+        """
         writer = self.writer(exchange, request, start_response)
         return writer.answer(self.app, environs[0])
 

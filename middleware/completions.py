@@ -106,6 +106,7 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
         """The writer of several choices, for one prompt or many."""
         texts, made = request.prompt, self._made(request)
         n, _ = self._choices_and_tries(request)
+        best = partial(most_probable, of=made, n=n, logprobs=bool(request.logprobs))
         for number, part in enumerate(parts):
             part.echo = texts[number // made] if request.echo else ""
         return SeveralWriter(
@@ -114,9 +115,7 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
             parts,
             per_prompt=made,
             at_once=self.settings.max_choices,
-            choose=partial(
-                most_probable, of=made, n=n, logprobs=bool(request.logprobs)
-            ),
+            choose=best if made > n else list,
         )
 
     def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:

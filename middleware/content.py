@@ -14,7 +14,7 @@ from app.errors import BadRequest
 from app.wire import ollama, openai
 from app.wire.decoding import decode
 
-from .audio import is_audio
+from .audio import is_audio_text
 from .images import Fetched, Images, base64_of, is_url
 from .validation import missing
 
@@ -30,9 +30,6 @@ _ROLES = {
 _BETWEEN_TEXTS = "\n\n"
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1024
-
-#: Characters of base64 that hold what tells a kind of file.
-_BEGINNING = 64
 
 _arguments_decoder = msgspec.json.Decoder(dict[str, Any])
 
@@ -206,7 +203,7 @@ def _audio(audio: openai.InputAudio | None, param: str) -> str:
             param=f"{param}.data",
         )
     data = base64_of(audio.data, f"{param}.data", "invalid input_audio base64 data")
-    if not is_audio(base64.b64decode(data[:_BEGINNING])):
+    if not is_audio_text(data):
         # Ollama's runner would take it for a picture, and end over it.
         raise BadRequest(
             "invalid input_audio data: no audio of a known kind (wav, mp3, flac, ogg,"

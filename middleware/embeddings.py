@@ -7,7 +7,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import msgspec
 
 from app.errors import BadRequest
-from app.exchange import KEY, Exchange
+from app.exchange import Exchange
 from app.vocabulary import is_tokens, text_of
 from app.wire import ollama, openai
 from writers.embed import EmbedWriter
@@ -66,8 +66,6 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
         writer = self.writer(exchange, request, start_response)
         if len(environs) == 1:
             return writer.answer(self.app, environs[0])
-        for environ in environs:  # what one call learns is not the others'
-            environ[KEY] = msgspec.structs.replace(exchange)
         return writer.answer_all(self.app, environs, self.settings.embedding_batch)
 
     def writer(

@@ -7,7 +7,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import msgspec
 
 from app.errors import BadRequest
-from app.exchange import KEY, Exchange
+from app.exchange import Exchange
 from app.wire import openai
 from writers.several import SeveralWriter
 
@@ -69,11 +69,10 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         """Write the one choice, or all of them as one answer."""
         if len(environs) == 1:
             return super().answer(exchange, request, start_response, environs)
-        parts = []
-        for environ in environs:
-            # What one call notes of its end is not true of the others.
-            own = environ[KEY] = msgspec.structs.replace(exchange)
-            parts.append(self.writer(own, request, start_response))
+        parts = [
+            self.writer(Exchange.of(environ), request, start_response)
+            for environ in environs
+        ]
         writer = self.several(exchange, request, start_response, parts)
         return writer.answer_all(self.app, environs)
 

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from app.exchange import Exchange
 from app.wire import ollama, openai
 from writers.legacy import LegacyChatWriter, LegacyCompleteWriter
-from writers.several import SeveralWriter
 
 from .chat import ChatMiddleware
 from .completions import CompletionsMiddleware
@@ -149,22 +148,6 @@ class LegacyCompletionsMiddleware(CompletionsMiddleware):
             start_response,
             model=exchange.model,
             stream=bool(exchange.stream),
-        )
-
-    def several(
-        self,
-        exchange: Exchange,
-        request: openai.CompletionRequest,
-        start_response: StartResponse,
-        parts: list[Any],
-    ) -> SeveralWriter:
-        """The writer of several choices, all that were made."""
-        return SeveralWriter(
-            exchange,
-            start_response,
-            parts,
-            per_prompt=self._made(request),
-            at_once=self.settings.max_choices,
         )
 
     def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:

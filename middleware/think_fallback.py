@@ -4,7 +4,6 @@
 The refusal comes before the model is touched, so asking again costs little.
 """
 
-import io
 import re
 from collections.abc import Iterable
 from functools import partial
@@ -16,6 +15,7 @@ import msgspec
 from werkzeug.wsgi import ClosingIterator
 
 from app import protocol
+from app.body import OwnBody
 from app.carriers.base import Headers
 from app.exchange import Exchange
 
@@ -103,7 +103,7 @@ class _Answer:
 
 def _with(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
     length = str(len(body))
-    return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": length}
+    return {**environ, "wsgi.input": OwnBody(body), "CONTENT_LENGTH": length}
 
 
 def _lowered(body: bytes) -> tuple[bytes, str] | None:

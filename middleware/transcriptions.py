@@ -95,7 +95,7 @@ class TranscriptionsMiddleware(RewriteMiddleware[openai.TranscriptionRequest]):
             )
         if not file:
             raise _bad_file("audio file is empty")
-        # As base64 it has to fit into the call, which has the limit of any body.
+        # As base64 it makes a call that is no larger than a body may be.
         if len(file) > (most := self.settings.max_body_bytes * 3 // 4):
             raise BadRequest(
                 f"The audio file is larger than {most} bytes.",

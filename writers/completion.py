@@ -132,7 +132,7 @@ def most_probable(
     kept: list[openai.CompletionChoice] = []
     for first in range(0, len(choices), of):
         tried = choices[first : first + of]
-        kept += tried if n == of else sorted(tried, key=_improbability)[:n]
+        kept += sorted(tried, key=_improbability)[:n]
     for index, choice in enumerate(kept):
         choice.index = index
         if not logprobs:

@@ -99,3 +99,15 @@ class UpstreamBroken(UpstreamError):
 
 class UpstreamRefused(UpstreamError):
     """Ollama answered with an error of its own; its words are kept."""
+
+
+class Interruption(BaseException):
+    """Ends a request from outside, wherever it waits.
+
+    With an ``error`` for the client, or without one when there is no client any more.
+    It is no ``Exception``: nothing on its way may take it for a failure of its own.
+    """
+
+    def __init__(self, error: GatewayError | None = None) -> None:
+        super().__init__()
+        self.error = error

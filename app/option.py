@@ -73,7 +73,11 @@ def _wanted(option: Option) -> str:
     if isinstance(kind, msgspec.inspect.BoolType):
         return "'true' or 'false'"
     noun = "number" if isinstance(kind, msgspec.inspect.FloatType) else "whole number"
-    unit = {"timeout": " of seconds", "bytes": " of bytes"}
+    unit = {
+        "timeout": " of seconds",
+        "heartbeat": " of seconds",
+        "bytes": " of bytes",
+    }
     noun += unit.get(option.field.rpartition("_")[2], "")
     if kind.gt is None and kind.le is not None:
         return f"a {noun} from {kind.ge:g} to {kind.le:d}"

@@ -86,6 +86,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds,
         _option("PANNIER_TOTAL_TIMEOUT", "a whole exchange; 0 means no limit"),
     ] = 3600.0
+    heartbeat: Annotated[
+        Seconds,
+        _option(
+            "PANNIER_HEARTBEAT",
+            "silence after which a stream says `: keep-alive`, and how often it does;"
+            " 0: never",
+        ),
+    ] = 10.0
+    write_timeout: Annotated[
+        Positive,
+        _option(
+            "PANNIER_WRITE_TIMEOUT", "a client that takes nothing more of its answer"
+        ),
+    ] = 120.0
     body_timeout: Annotated[
         Positive, _option("PANNIER_BODY_TIMEOUT", "to receive a request's body")
     ] = 60.0
@@ -100,6 +114,46 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         WholeSeconds,
         _option("PANNIER_GRACEFUL_TIMEOUT", "for running answers when stopping"),
     ] = 60
+    max_inflight: Annotated[
+        int,
+        Meta(ge=1),
+        _option(
+            "PANNIER_MAX_INFLIGHT",
+            "requests that one worker answers at a time; more get a 503",
+        ),
+    ] = 2000
+    relay: Annotated[
+        Literal["auto", "all", "inference"],
+        _option(
+            "PANNIER_RELAY",
+            "Ollama's own routes that Pannier has too: all, or only those that use"
+            " models and do not change them; auto: all while it listens on loopback",
+        ),
+    ] = "auto"
+    origins: Annotated[
+        str,
+        _option(
+            "PANNIER_ORIGINS",
+            "web pages that may use Pannier beside those of this machine, separated by"
+            " commas; * stands for any text",
+        ),
+    ] = ""
+    allowed_hosts: Annotated[
+        str,
+        _option(
+            "PANNIER_ALLOWED_HOSTS",
+            "names under which Pannier may be called beside this machine's, separated"
+            " by commas; * stands for any text",
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        _option(
+            "PANNIER_TRUSTED_PROXIES",
+            "addresses or networks whose X-Forwarded-For is believed, separated by"
+            " commas; `unix` for those that come over a unix socket",
+        ),
+    ] = ""
     access_log: Annotated[
         bool, _option("PANNIER_ACCESS_LOG", "one line on stdout for each request")
     ] = True

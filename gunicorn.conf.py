@@ -21,11 +21,10 @@ from gevent import monkey
 # what its parent has loaded (specification: reliability, P8).
 monkey.patch_all()
 
-import ipaddress
 import signal
 from typing import Any
-from urllib.parse import urlsplit
 
+from app import start
 from app.settings import Settings, SettingsError
 
 try:
@@ -69,35 +68,28 @@ if os.access("/dev/shm", os.W_OK):  # noqa: S108 - gunicorn makes a private file
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 
+# Lines that nobody forges, with nobody's secrets, and that nobody waits for.
+logger_class = start.Log
+
+
 def on_starting(server: Any) -> None:
     """Warn, once, of what works but may not be meant."""
     hosts = [address[0] for address in server.address if isinstance(address, tuple)]
-    if not all(_is_loopback(host) for host in hosts):
-        server.log.warning(
-            "Pannier is open: there are no keys, and it listens on %s, so everyone who"
-            " reaches this address can use Ollama and change its models.",
-            ", ".join(hosts),
-        )
-    upstream = urlsplit(_settings.upstream_url).hostname or ""
-    # Set by our Dockerfile, and by other container engines themselves.
-    if "container" in os.environ and _is_loopback(upstream):
-        server.log.warning(
-            "OLLAMA_URL points into this container; an Ollama on the host answers at"
-            " http://host.docker.internal:11434.",
-        )
+    cfg = server.cfg
+    for warning in (
+        # Set by our Dockerfile, and by other container engines themselves.
+        *start.warnings(_settings, hosts, "container" in os.environ),
+        *start.recycling(_settings, cfg.max_requests, cfg.graceful_timeout),
+        *start.descriptors(_settings),
+    ):
+        server.log.warning("%s", warning)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Leave Ctrl-C to the master.
+    """Leave Ctrl-C to the master, and the log to our own lines.
 
     A terminal sends it to every process; the worker's own way of ending on it is a
     SystemExit inside a greenlet, which gevent prints with its traceback.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    start.say_what_nobody_catches()

@@ -1,15 +1,27 @@
-"""Where log lines go: stdout for requests, stderr for the program itself."""
+"""Where log lines go: stdout for requests, stderr for the program itself.
+
+Nobody waits for a log (specification: reliability, G5).  What goes to stderr is freed
+of secrets here; the access log does that with each of its values.
+"""
 
 import contextlib
+import logging
 import os
 import select
 import sys
+import time
 from collections.abc import Callable
+from typing import Literal
 
 from gevent import monkey
 
+from .redaction import plain, redacted
+
 #: The system's own: with no timeout it answers at once, and no greenlet runs meanwhile.
 _poll = monkey.get_original("select", "poll")
+
+#: A pipe that can be written takes so many bytes at once (POSIX asks for less).
+_PIECE = 4096
 
 
 def writer() -> Callable[[str], None]:
@@ -17,36 +29,97 @@ def writer() -> Callable[[str], None]:
 
     Lines that stdout cannot take at once are dropped; a line says how many.
     """
-    return _Stdout()
+    return Unwaited("stdout").write
 
 
-class _Stdout:
+class Unwaited:
     """Writes whole lines, and rather none than wait: a worker has one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        self._name = name
         self._dropped = 0
 
-    def __call__(self, line: str) -> None:
-        if self._dropped and _written(f"dropped_lines={self._dropped}\n"):
+    def write(self, text: str) -> None:
+        """Write a text that ends with its line, or count it as dropped."""
+        if self._dropped and self._written(f"dropped_lines={self._dropped}\n"):
             self._dropped = 0
-        if self._dropped or not _written(line):
+        if self._dropped or not self._written(text):
             self._dropped += 1
 
+    def flush(self) -> None:
+        """Nothing is ever kept."""
 
-def _written(line: str) -> bool:
-    # A full disk or a closed pipe must never cost a request.  There is no stdout at
-    # all where a program was started with it closed.
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        try:
-            descriptor = sys.stdout.fileno()
-        except (OSError, ValueError):  # something that stands in for it
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            return True
-        poll = _poll()
-        poll.register(descriptor, select.POLLOUT)
-        if poll.poll(0):
-            # A pipe that can be written takes PIPE_BUF bytes, and a line is shorter.
-            os.write(descriptor, line.encode())
-            return True
-    return False
+    def _written(self, text: str) -> bool:
+        # A full disk or a closed pipe must never cost a request.  There is no stream
+        # at all where a program was started with it closed.
+        stream = getattr(sys, self._name)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            try:
+                descriptor = stream.fileno()
+            except (OSError, ValueError):  # something that stands in for it
+                stream.write(text)
+                stream.flush()
+                return True
+            return _sent(descriptor, text.encode(errors="backslashreplace"))
+        return False
+
+
+def _sent(descriptor: int, data: bytes) -> bool:
+    poll = _poll()
+    poll.register(descriptor, select.POLLOUT)
+    # Longer than a piece are tracebacks alone, which may be cut at one.
+    for start in range(0, len(data), _PIECE):
+        if not poll.poll(0):
+            return False
+        os.write(descriptor, data[start : start + _PIECE])
+    return True
+
+
+class Safe(logging.Formatter):
+    """Another formatter's text without secrets, and with one beginning."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a record; a traceback's lines are indented."""
+        return plain(redacted(self._inner.format(record)))
+
+
+class Faults:
+    """Counts equal faults, so that each is told at length only now and then."""
+
+    SECONDS = 10.0
+    #: Places in the code that are kept apart.
+    MOST = 256
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: dict[object, tuple[float, int]] = {}
+
+    def untold(self, fault: BaseException) -> int | None:
+        """How many like it were not told since the last that was.
+
+        ``None`` if this is one of them: within ten seconds, one is enough.
+        """
+        place = _place(fault)
+        now = self._clock()
+        when, more = self._told.get(place, (-self.SECONDS, 0))
+        if now - when < self.SECONDS:
+            self._told[place] = (when, more + 1)
+            return None
+        if len(self._told) >= self.MOST:
+            self._told.clear()
+        self._told[place] = (now, 0)
+        return more
+
+
+def _place(fault: BaseException) -> object:
+    """What makes two faults equal: their type, and the line that raised them."""
+    trace = fault.__traceback__
+    if trace is None:
+        return type(fault)
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return type(fault), trace.tb_frame.f_code, trace.tb_lineno

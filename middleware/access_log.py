@@ -1,18 +1,21 @@
 """AccessLogMiddleware: one line for each request, when its answer is over.
 
 Place it outside everything that may fail.  The line is logfmt and never holds a body;
-what clients choose (path, model, id) is escaped, so one request is one line.
+what clients choose (path, model, id) is escaped, so one request is one line, and freed
+of secrets.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import protocol
 from app.carriers.base import Headers
+from app.errors import Interruption
 from app.exchange import Exchange
+from app.redaction import is_suspect, redacted
 
 MAX_VALUE = 256
 #: What needs no quotes; everything else is written as JSON, in ASCII.
@@ -61,8 +64,8 @@ class _Watched:
         try:
             self._body = app(environ, self._start_response)
             self._items = iter(self._body)
-        except BaseException:  # nobody will close what they never got
-            self._end = "cut"
+        except BaseException as exc:  # nobody will close what they never got
+            self._end = _ended_by(exc)
             self.close()
             raise
         return self
@@ -82,8 +85,8 @@ class _Watched:
         except StopIteration:
             self._end = "done"
             raise
-        except BaseException:  # a worker that ends, too: not every server closes then
-            self._end = "cut"
+        except BaseException as exc:  # not every server closes then
+            self._end = _ended_by(exc)
             self._say()
             raise
         if self._first is None:
@@ -123,13 +126,26 @@ class _Watched:
             "error": failure.message if failure else None,
             "detail": (failure.detail or None) if failure else None,
         }
-        said = [f"{k}={_value(v)}" for k, v in fields.items() if v is not None]
-        return " ".join(said) + "\n"
+        line = _logfmt(fields)
+        if is_suspect(line):  # one look for all; value by value is for the few
+            line = _logfmt(
+                {k: redacted(v) if isinstance(v, str) else v for k, v in fields.items()}
+            )
+        return line
 
     def _outcome(self) -> str:
         if self._exchange.failure:
             return str(self._exchange.failure.code or "error")
         return self._end
+
+
+def _logfmt(fields: Mapping[str, object]) -> str:
+    said = [f"{k}={_value(v)}" for k, v in fields.items() if v is not None]
+    return " ".join(said) + "\n"
+
+
+def _ended_by(exc: BaseException) -> str:
+    return "left" if isinstance(exc, Interruption) else "cut"
 
 
 def _value(value: object) -> str:

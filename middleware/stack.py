@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial, reduce
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from app import logs
+from app import logs, redaction
 from app.catalog import Catalog
 from app.fetch import ImageFetcher
 from app.pages import create_app
@@ -40,6 +40,7 @@ Layer = Callable[[WSGIApplication], WSGIApplication]
 
 def build_stack(settings: Settings) -> WSGIApplication:
     """The application that ``settings`` describe; nothing is opened yet."""
+    redaction.hide(settings.upstream_api_key)
     upstream = Upstream.of(settings)
     pages = create_app(upstream)
     relay = Relay(upstream, settings)

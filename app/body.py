@@ -1,10 +1,11 @@
 """The body of a request: whole or in pieces, within a size and a time.
 
-Where reading fails, what the client may still send is never read as a request.
+A whole body may be compressed; its size is then that of what comes out.  Where
+reading fails, what the client may still send is never read as a request.
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from socket import SHUT_RD
 from ssl import SSLSocket
@@ -16,9 +17,12 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from .errors import BadRequest
+from .inflate import CODINGS, InflateError, inflate
 
 #: Bytes of a piece: a streamed body needs as many within one timeout.
 PIECE = 64 * 1024
+#: Other names of codings (RFC 9110, 8.4.1.3).
+_OTHERWISE = {"x-gzip": "gzip", "identity": ""}
 #: Pieces that are thrown away before a connection is given up.
 _DRAINED = 64
 
@@ -32,16 +36,19 @@ def read_body(
 ) -> bytes:
     """The whole body, at most ``limit`` bytes, within ``seconds``.
 
-    Raises ``BadRequest``: 413 for a larger body, 408 for a slower one, 415 for one
-    that is encoded, or a form where ``form`` does not say that one is welcome, 400 for
-    one that is cut short or badly framed.
+    Raises ``BadRequest``: 413 for a larger body, 408 for a slower one, 415 for one in
+    an unknown coding, or a form where ``form`` does not say that one is welcome, 400
+    for one that is cut short, badly framed or badly compressed.
     """
     stream = environ["wsgi.input"]
     if isinstance(stream, OwnBody):
         return stream.read()
-    _refuse_other_media(environ, form)
+    coding = _coding(environ, CODINGS)
+    _refuse_forms(environ, form)
 
     def read() -> bytes:
+        if coding:
+            return _inflated(environ, coding, limit)
         length = _announced(environ)
         if length is not None and length <= limit:
             return _exactly(stream, length)
@@ -62,6 +69,30 @@ def read_body(
         ) from None
 
 
+def _inflated(environ: WSGIEnvironment, coding: str, limit: int) -> bytes:
+    """What the body says; ``limit`` is for that, and for the bytes that arrive."""
+    held = io.BytesIO()
+    pieces = inflate(_limited(environ, limit), coding)
+    for number, piece in enumerate(pieces):
+        if number:
+            gevent.sleep(0)  # a body may be long, and others wait
+        if held.tell() + len(piece) > limit:
+            raise RequestEntityTooLarge
+        held.write(piece)
+    return held.getvalue()
+
+
+def _limited(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
+    if (_announced(environ) or 0) > limit:
+        raise RequestEntityTooLarge
+    stream = get_input_stream(environ, max_content_length=limit + 1)
+    while piece := stream.read(PIECE):
+        limit -= len(piece)
+        if limit < 0:
+            raise RequestEntityTooLarge
+        yield piece
+
+
 def _announced(environ: WSGIEnvironment) -> int | None:
     """The length of the body, where that is certain."""
     length = environ.get("CONTENT_LENGTH", "")
@@ -80,10 +111,16 @@ def _exactly(stream: IO[bytes], length: int) -> bytes:
 
 
 def stream_body(environ: WSGIEnvironment, seconds: float) -> Iterator[bytes]:
-    """The body in pieces, of any size, each within ``seconds``.
+    """The body in pieces, of any size, each within ``seconds``; read as they are asked.
 
-    Raises ``BadRequest``: 408 for a slower one, 400 for one that is badly framed.
+    Raises ``BadRequest``: 408 for a slower one, 400 for one that is badly framed, 415
+    for one that is compressed: of any size, it is not looked into.
     """
+    _coding(environ, ())
+    return _streamed(environ, seconds)
+
+
+def _streamed(environ: WSGIEnvironment, seconds: float) -> Iterator[bytes]:
     stream = environ["wsgi.input"]
     while piece := _guarded(environ, lambda: stream.read(PIECE), seconds):
         yield piece
@@ -99,6 +136,13 @@ def _guarded(
             return read()
     except RequestEntityTooLarge:
         raise
+    except InflateError as exc:
+        _hang_up(environ)
+        raise BadRequest(
+            "The body of the request is not what its Content-Encoding says.",
+            code="invalid_body",
+            detail=str(exc),
+        ) from exc
     except gevent.Timeout as exc:
         if exc is not timeout:
             raise
@@ -140,13 +184,28 @@ def _hang_up(environ: WSGIEnvironment) -> None:
     stream.failed = True  # gunicorn's own mark of a body after which nothing is read
 
 
-def _refuse_other_media(environ: WSGIEnvironment, form: bool) -> None:
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise _unsupported("The body of the request must not be compressed.")
-    if not form and environ.get("CONTENT_TYPE", "").lower().startswith("multipart/"):
+def _coding(environ: WSGIEnvironment, known: Iterable[str]) -> str:
+    """The coding of the body, one of those ``known``, or empty."""
+    coding: str = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    coding = _OTHERWISE.get(coding, coding)
+    if coding and coding not in known:
+        accepted = ", ".join(known) or "identity"
+        raise _unsupported(
+            f"The body of the request must be in no coding but: {accepted}.",
+            [("Accept-Encoding", accepted)],
+        )
+    return coding
+
+
+def _refuse_forms(environ: WSGIEnvironment, welcome: bool) -> None:
+    kind = environ.get("CONTENT_TYPE", "").lower()
+    if not welcome and kind.startswith("multipart/"):
         raise _unsupported("The body of the request must be JSON, not a form.")
 
 
-def _unsupported(message: str) -> BadRequest:
-    return BadRequest(message, status=415, code="unsupported_media_type")
+def _unsupported(
+    message: str, headers: list[tuple[str, str]] | None = None
+) -> BadRequest:
+    return BadRequest(
+        message, status=415, code="unsupported_media_type", headers=headers
+    )

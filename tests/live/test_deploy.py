@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,71 +18,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from support.nginx import CONFIG, needs_nginx, nginx, replaced
 from support.server import PATIENCE, Server, clean_environ, free_port
 from support.simulator import Simulator
 
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-CONFIG = (ROOT / "contrib" / "nginx.conf").read_text()
-
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
-
-_MAIN = """\
-daemon off;
-{user}
-pid {directory}/pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    include {directory}/pannier.conf;
-}}
-"""
-
-
-def replaced(text: str, old: str, new: str) -> str:
-    """The text with one line of it changed; it must be there, once."""
-    assert text.count(old) == 1, f"{old!r} is not in contrib/nginx.conf, once"
-    return text.replace(old, new)
-
-
-@contextlib.contextmanager
-def nginx(config: str) -> Iterator[str]:
-    """nginx on a free port with ``config``, listening; gives its URL."""
-    port = free_port()
-    config = replaced(config, "listen 80;", f"listen 127.0.0.1:{port};")
-    with tempfile.TemporaryDirectory() as directory:
-        # nginx's workers give root away, and then cannot reach a test's own socket.
-        user = "user root;" if os.geteuid() == 0 else ""
-        main = Path(directory, "nginx.conf")
-        main.write_text(_MAIN.format(directory=directory, user=user))
-        Path(directory, "pannier.conf").write_text(config)
-        assert NGINX is not None
-        process = subprocess.Popen([NGINX, "-p", directory, "-c", str(main)])
-        try:
-            wait_for_port(port, process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
-
-
-def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Return when somebody listens there."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"nginx does not listen (exit code {process.poll()})")
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ import signal
 from typing import Any
 
 from app import start
+from app.proxies import networks
 from app.settings import Settings, SettingsError
 
 try:
@@ -48,6 +49,9 @@ graceful_timeout = _settings.graceful_timeout
 # backlog, so it lies above every limit of ours that answers (reliability, P4).
 worker_connections = 4000
 backlog = 4096
+
+# The same proxies that ours believes; what comes over a unix socket gunicorn trusts.
+forwarded_allow_ips = ",".join(map(str, networks(_settings.trusted_proxies)))
 
 # Not a limit on answers: a worker whose event loop stands still this long is replaced.
 timeout = 30

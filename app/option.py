@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from . import ollama_host
+from . import doors, ollama_host, proxies
 from .aliases import aliases
 from .targets import listed
 
@@ -160,10 +160,35 @@ def _image_hosts(given: Given) -> str:
     return given.text
 
 
+def _listing(read: Callable[[str], object], wanted: str) -> Callable[[Given], str]:
+    """The check of a list that ``read`` takes; it names the entry that is wrong."""
+
+    def check(given: Given) -> str:
+        try:
+            read(given.text)
+        except ValueError as exc:
+            raise SettingsError(
+                f"{given.named}: {str(exc)!r} is no {wanted}."
+            ) from None
+        return given.text
+
+    return check
+
+
 _CHECKS: dict[str, Callable[[Given], str]] = {
     "aliases": _aliases,
+    "allowed_hosts": _listing(
+        doors.hosts, "host; llm.example.org,*.lan would be a list of two"
+    ),
     "host": _host,
     "image_hosts": _image_hosts,
+    "origins": _listing(
+        doors.origins,
+        "origin; https://chat.example.org,http://*.lan:3000 would be a list of two",
+    ),
+    "trusted_proxies": _listing(
+        proxies.networks, "address or network; 10.0.0.5,192.168.0.0/16,unix is a list"
+    ),
     "upstream_api_key": _api_key,
     "upstream_url": _upstream_url,
 }

@@ -37,6 +37,7 @@ _REPEATABLE = frozenset(
 )
 _RETURNED = frozenset(["content-type", "content-length", "content-encoding"])
 _RETRY_AFTER = re.compile(r"[0-9]{1,5}")
+_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]+", re.IGNORECASE)
 #: Paths spelled the one way they should be: no empty or dot segments, no separators in
 #: disguise, nothing encoded that need not be (specification: reliability, A2).
 _CANONICAL = re.compile(
@@ -174,7 +175,7 @@ def _target(environ: WSGIEnvironment) -> str:
         environ.get("RAW_URI") or environ.get("REQUEST_URI") or _requoted(environ)
     )
     if not raw.startswith("/"):  # absolute form: only its path counts
-        raw = "/" + raw.partition("://")[2].partition("/")[2]
+        raw = _AUTHORITY.sub("", raw, count=1)
     raw = raw.removeprefix(environ.get("SCRIPT_NAME", ""))
     if not _CANONICAL.fullmatch(raw.partition("?")[0]):
         raise BadRequest("404 page not found", status=404, code="unknown_url")

@@ -4,7 +4,6 @@ It is gunicorn's side of Pannier, used by ``gunicorn.conf.py`` alone.
 """
 
 import contextlib
-import ipaddress
 import logging
 import resource
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ import gevent
 from gunicorn.glogging import Logger
 
 from .logs import Faults, Safe, Unwaited
+from .native import is_loopback, relays_all
 from .settings import Settings
 
 #: Descriptors beside those of requests: listeners, pipes, libraries, connections at
@@ -63,15 +63,14 @@ def warnings(
     settings: Settings, hosts: Iterable[str], in_container: bool
 ) -> Iterator[str]:
     """What works but may not be meant, of what the settings say; one line each."""
-    beyond = [host for host in hosts if not _is_loopback(host)]
+    beyond = [host for host in hosts if not is_loopback(host)]
     if beyond:
         yield (
             f"Pannier is open: there are no keys, and it listens on {', '.join(hosts)},"
-            " so everyone who reaches this address can use Ollama and change its"
-            " models."
+            f" so everyone who reaches this address can {_granted(settings)}."
         )
     upstream = urlsplit(settings.upstream_url).hostname or ""
-    if in_container and _is_loopback(upstream):
+    if in_container and is_loopback(upstream):
         yield (
             "OLLAMA_URL points into this container; an Ollama on the host answers at"
             " http://host.docker.internal:11434."
@@ -116,8 +115,7 @@ def _reaches(limit: int, needed: int) -> bool:
     return limit == resource.RLIM_INFINITY or limit >= needed
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _granted(settings: Settings) -> str:
+    if relays_all(settings):
+        return "use Ollama and change its models (PANNIER_RELAY)"
+    return "use Ollama's models"

@@ -23,17 +23,27 @@ _PLAIN = re.compile(r"[!#-<>-\[\]-~]+", re.ASCII)
 
 
 class AccessLogMiddleware:
-    """Writes through ``write``, which takes one line with its end."""
+    """Writes through ``write``, which takes one line with its end.
 
-    def __init__(self, app: WSGIApplication, write: Callable[[str], Any]) -> None:
+    ``address`` says where a request came from, as far as that is known.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        write: Callable[[str], Any],
+        address: Callable[[WSGIEnvironment], str] = lambda environ: "",
+    ) -> None:
         self.app = app
         self.write = write
+        self.address = address
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on and watch its answer."""
-        watched = _Watched(environ, start_response, self.write)
+        address = self.address(environ)
+        watched = _Watched(environ, start_response, self.write, address)
         return watched.open(self.app, environ)
 
 
@@ -45,10 +55,12 @@ class _Watched:
         environ: WSGIEnvironment,
         client: StartResponse,
         write: Callable[[str], Any],
+        address: str,
     ) -> None:
         self._exchange = Exchange.of(environ)
         self._method = environ["REQUEST_METHOD"]
         self._path = environ.get("PATH_INFO", "")
+        self._address = address
         self._client_id = environ.get("HTTP_X_CLIENT_REQUEST_ID")
         self._client = client
         self._write = write
@@ -111,6 +123,7 @@ class _Watched:
         failure = exchange.failure
         fields = {
             "id": exchange.id,
+            "client": self._address or None,
             "client_id": self._client_id or None,
             "method": self._method,
             "path": self._path,

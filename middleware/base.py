@@ -148,6 +148,7 @@ def calling(
         "CONTENT_LENGTH",
         "CONTENT_TYPE",
         "HTTP_ACCEPT",
+        "HTTP_USER_AGENT",
     ):
         call.pop(name, None)
     call |= {"REQUEST_METHOD": method, "PATH_INFO": path, "RAW_URI": path}

@@ -11,8 +11,11 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import logs, redaction
 from app.catalog import Catalog
+from app.doors import Doors
 from app.fetch import ImageFetcher
+from app.native import Native
 from app.pages import create_app
+from app.proxies import Proxies
 from app.relay import Relay
 from app.settings import Settings
 from app.upstream import Upstream
@@ -25,6 +28,8 @@ from .base import Policy
 from .chat import ChatMiddleware
 from .completions import CompletionsMiddleware, PlainModels
 from .context import Context
+from .cors import CorsMiddleware
+from .doors import DoorsMiddleware
 from .embeddings import EmbeddingsMiddleware
 from .errors import ErrorMiddleware
 from .images import Fetch
@@ -50,17 +55,22 @@ def build_stack(settings: Settings) -> WSGIApplication:
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
-            ("*", "/api/", relay),
+            ("*", "/api/", Native(relay, settings)),
             *front_door(pages, relay),
             *openai_routes(relay, catalog, settings, fetch),
         ],
     )
+    doors = Doors(settings.allowed_hosts, settings.origins)
     layers: list[Layer] = [  # outermost first
         RequestIdMiddleware,
+        partial(CorsMiddleware, doors=doors),
         ErrorMiddleware,  # everything below may raise
+        partial(DoorsMiddleware, doors=doors),
     ]
     if settings.access_log:
-        layers.insert(1, partial(AccessLogMiddleware, write=logs.writer()))
+        address = Proxies(settings.trusted_proxies).client
+        log = partial(AccessLogMiddleware, write=logs.writer(), address=address)
+        layers.insert(1, log)
     return wrap(routes, layers)
 
 

@@ -103,7 +103,6 @@ def test_unknown_urls(lint: Lint, method: str, path: str) -> None:
         ("DELETE", "/v1/models", "GET"),
         ("PUT", "/v1/models/a/b", "DELETE, GET"),
         ("POST", "/health", "GET"),
-        ("OPTIONS", "/v1/chat/completions", "POST"),
     ],
 )
 def test_other_methods(lint: Lint, method: str, path: str, allowed: str) -> None:

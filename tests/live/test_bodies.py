@@ -11,7 +11,7 @@ from support.simulator import Simulator
 pytestmark = pytest.mark.live
 
 LIMIT = 2048
-SMUGGLED = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def said(server: Server, *blocks: bytes) -> tuple[bytes, float]:
 
 def post(path: bytes, framing: bytes) -> bytes:
     """The head of a POST."""
-    return b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (path, framing)
+    return b"POST %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n" % (path, framing)
 
 
 LONG = b"Content-Length: 100000"
@@ -96,7 +96,7 @@ def test_a_bad_upload(small: Server, framing: bytes, body: bytes, status: int) -
 def test_a_whole_body_keeps_the_connection(small: Server) -> None:
     """A mistake in a body that was read costs nobody the connection."""
     bad = post(b"/v1/chat/completions", b"Content-Length: 2") + b"[]"
-    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    last = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer, _ = said(small, bad, last)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 2
@@ -106,7 +106,7 @@ def test_a_whole_body_keeps_the_connection(small: Server) -> None:
 @pytest.mark.parametrize("path", [b"/v1/nothing", b"/api//nothing"])
 def test_head_of_an_error(small: Server, path: bytes) -> None:
     """It is a head and nothing else, and the next answer follows at once."""
-    head = b"HEAD %b HTTP/1.1\r\nHost: x\r\n" % path
+    head = b"HEAD %b HTTP/1.1\r\nHost: localhost\r\n" % path
     answer, _ = said(small, head + b"\r\n", head + b"Connection: close\r\n\r\n")
     first, second, rest = answer.split(b"\r\n\r\n")
     for one in (first, second):

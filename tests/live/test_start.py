@@ -134,7 +134,7 @@ def test_gunicorn_has_our_values() -> None:
         "max_requests": "0",
         "accesslog": "None",
         "control_socket_disable": "True",
-        "forwarded_allow_ips": "['127.0.0.1', '::1']",
+        "forwarded_allow_ips": "[]",
     }
     assert {name: values.get(name) for name in expected} == expected
 

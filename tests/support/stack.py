@@ -9,9 +9,12 @@ from wsgiref.types import WSGIApplication
 from werkzeug.middleware.lint import LintMiddleware
 
 from app.catalog import Catalog, Control
+from app.doors import Doors
 from app.pages import create_app
 from app.settings import Settings
 from middleware.access_log import AccessLogMiddleware
+from middleware.cors import CorsMiddleware
+from middleware.doors import DoorsMiddleware
 from middleware.errors import ErrorMiddleware
 from middleware.request_id import RequestIdMiddleware
 from middleware.routes import Routes
@@ -49,6 +52,7 @@ def linted(
         (method, path, LintMiddleware(app))
         for method, path, app in openai_routes(inner, catalog, Settings(**settings))
     ]
+    doors = Doors()
     write = partial(list.append, [] if log is None else log)
     return wrap(
         LintMiddleware(Routes(pages, [("*", "/api/", inner), *routes])),
@@ -58,6 +62,10 @@ def linted(
             LintMiddleware,
             partial(AccessLogMiddleware, write=write),
             LintMiddleware,
+            partial(CorsMiddleware, doors=doors),
+            LintMiddleware,
             ErrorMiddleware,
+            LintMiddleware,
+            partial(DoorsMiddleware, doors=doors),
         ],
     )

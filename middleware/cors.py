@@ -1,0 +1,73 @@
+"""CorsMiddleware: tells browsers which pages may read an answer.
+
+Place it outside ``ErrorMiddleware``, so that errors can be read as well.  It refuses
+nothing: ``DoorsMiddleware`` does.  Credentials are never allowed: whoever is admitted
+is told so by name (specification: errors, section 6; reliability, H9).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from app.carriers.base import Headers
+from app.doors import Doors
+
+#: What scripts may read beside what browsers always let them.
+_EXPOSED = (
+    "x-request-id, request-id, retry-after, x-should-retry, openai-processing-ms,"
+    " X-Pannier-Ignored, X-Pannier-Adjusted"
+)
+_METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
+#: Ollama's list (server/routes.go), then other clients' headers, then our own.
+_HEADERS = (
+    "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,"
+    "X-Stainless-Arch,X-Stainless-Async,X-Stainless-Custom-Poll-Interval,"
+    "X-Stainless-Helper-Method,X-Stainless-Lang,X-Stainless-Os,"
+    "X-Stainless-Package-Version,X-Stainless-Poll-Helper,X-Stainless-Retry-Count,"
+    "X-Stainless-Runtime,X-Stainless-Runtime-Version,X-Stainless-Timeout,"
+    "X-Stainless-Read-Timeout,OpenAI-Organization,OpenAI-Project,Idempotency-Key,"
+    "X-Api-Key,Api-Key,Anthropic-Version,Anthropic-Beta,"
+    "Anthropic-Dangerous-Direct-Browser-Access,"
+    "X-Request-Id,X-Client-Request-Id,X-Pannier-Explain,X-Pannier-Heartbeat"
+)
+_MAX_AGE = "43200"
+
+
+class CorsMiddleware:
+    """Adds CORS headers for the pages that ``doors`` admit."""
+
+    def __init__(self, app: WSGIApplication, doors: Doors) -> None:
+        self.app = app
+        self.doors = doors
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass the request on; most have no ``Origin``."""
+        origin = environ.get("HTTP_ORIGIN")
+        if not origin or not self.doors.admits_origin(origin):
+            return self.app(environ, start_response)
+        more = _allowing(origin, preflight=environ["REQUEST_METHOD"] == "OPTIONS")
+
+        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
+            return start_response(status, headers + more, exc_info)
+
+        return self.app(environ, start)
+
+
+def _allowing(origin: str, preflight: bool) -> Headers:
+    allowed = [("Access-Control-Allow-Origin", origin)]
+    if not preflight:
+        return [
+            *allowed,
+            ("Vary", "Origin"),
+            ("Access-Control-Expose-Headers", _EXPOSED),
+        ]
+    asked = "Access-Control-Request-Method, Access-Control-Request-Headers"
+    return [
+        *allowed,
+        ("Access-Control-Allow-Methods", _METHODS),
+        ("Access-Control-Allow-Headers", _HEADERS),
+        ("Access-Control-Max-Age", _MAX_AGE),
+        ("Vary", f"Origin, {asked}"),
+    ]

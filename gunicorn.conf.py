@@ -25,7 +25,7 @@ import signal
 from typing import Any
 
 from app import start
-from app.proxies import networks
+from app.body import finish_body
 from app.settings import Settings, SettingsError
 
 try:
@@ -49,9 +49,6 @@ graceful_timeout = _settings.graceful_timeout
 # backlog, so it lies above every limit of ours that answers (reliability, P4).
 worker_connections = 4000
 backlog = 4096
-
-# The same proxies that ours believes; what comes over a unix socket gunicorn trusts.
-forwarded_allow_ips = ",".join(map(str, networks(_settings.trusted_proxies)))
 
 # Not a limit on answers: a worker whose event loop stands still this long is replaced.
 timeout = 30
@@ -97,3 +94,9 @@ def post_worker_init(worker: Any) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start.say_what_nobody_catches()
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    """See to it that a broken body, unread, does not get an answer of its own."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        finish_body(request.body, keepalive)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from socket import SHUT_RD
 from ssl import SSLSocket
-from typing import IO
+from typing import IO, Any
 from wsgiref.types import WSGIEnvironment
 
 import gevent
@@ -161,6 +161,21 @@ def _guarded(
             code="invalid_body",
             detail=repr(exc),
         ) from exc
+
+
+def finish_body(stream: Any, seconds: float) -> None:
+    """Throw away what is left of a body in chunks, after its answer.
+
+    gunicorn would do so too, but where the chunks are broken it sends a second answer
+    (specification: reliability, H1).  ``stream`` is its body.
+    """
+    if stream.failed:
+        return
+    with gevent.Timeout(seconds, False), suppress(Exception):
+        while stream.read(PIECE):
+            pass
+        return
+    stream.failed = True
 
 
 def _hang_up(environ: WSGIEnvironment) -> None:

@@ -24,8 +24,12 @@ monkey.patch_all()
 import signal
 from typing import Any
 
+import gevent
+
 from app import start
 from app.body import finish_body
+from app.drain import drain
+from app.proxies import networks
 from app.settings import Settings, SettingsError
 
 try:
@@ -49,6 +53,9 @@ graceful_timeout = _settings.graceful_timeout
 # backlog, so it lies above every limit of ours that answers (reliability, P4).
 worker_connections = 4000
 backlog = 4096
+
+# The same proxies that ours believes; what comes over a unix socket gunicorn trusts.
+forwarded_allow_ips = ",".join(map(str, networks(_settings.trusted_proxies)))
 
 # Not a limit on answers: a worker whose event loop stands still this long is replaced.
 timeout = 30
@@ -87,12 +94,13 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Leave Ctrl-C to the master, and the log to our own lines.
+    """Leave Ctrl-C to the master, the log to our own lines, and no answer unended.
 
     A terminal sends it to every process; the worker's own way of ending on it is a
     SystemExit inside a greenlet, which gevent prints with its traceback.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gevent.spawn(drain, worker, worker.wsgi.inflight)
     start.say_what_nobody_catches()
 
 

@@ -17,6 +17,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from .errors import BadRequest
+from .exchange import Exchange
 from .inflate import CODINGS, InflateError, inflate
 
 #: Bytes of a piece: a streamed body needs as many within one timeout.
@@ -59,7 +60,7 @@ def read_body(
         return body
 
     try:
-        return _guarded(environ, read, seconds)
+        body = _guarded(environ, read, seconds)
     except RequestEntityTooLarge:
         _hang_up(environ)
         raise BadRequest(
@@ -67,6 +68,8 @@ def read_body(
             status=413,
             code="request_too_large",
         ) from None
+    _all_read(environ)
+    return body
 
 
 def _inflated(environ: WSGIEnvironment, coding: str, limit: int) -> bytes:
@@ -124,6 +127,14 @@ def _streamed(environ: WSGIEnvironment, seconds: float) -> Iterator[bytes]:
     stream = environ["wsgi.input"]
     while piece := _guarded(environ, lambda: stream.read(PIECE), seconds):
         yield piece
+    _all_read(environ)
+
+
+def _all_read(environ: WSGIEnvironment) -> None:
+    """From here on all that a client does is to leave."""
+    watch = Exchange.of(environ).watch
+    if watch is not None:
+        watch.look()
 
 
 def _guarded(

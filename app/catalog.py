@@ -104,6 +104,7 @@ class Catalog:
         self._rests_until = -math.inf
         self._listed: _Kept[_Listed] = _Kept(self._ask_list, {}, clock)
         self._running: _Kept[dict[str, int]] = _Kept(self._ask_loaded, {}, clock)
+        self._silent = True  # while Ollama does not say what is in memory
         self._facts: dict[tuple[str, str], _Known] = {}
         self._lock = threading.Lock()
 
@@ -128,6 +129,10 @@ class Catalog:
         answer may be.
         """
         return self._running.get(age).get(key(name))
+
+    def absent(self, name: str) -> bool:
+        """Whether a model that Ollama has is not in memory, as far as Ollama says."""
+        return self.loaded(name) is None and not self._silent and self.installed(name)
 
     def installed(self, name: str) -> bool:
         """Whether a model is in Ollama's list."""
@@ -160,6 +165,7 @@ class Catalog:
 
     def _ask_loaded(self) -> dict[str, int]:
         answer = self._ask(_decode_list, "GET", "/api/ps")
+        self._silent = answer is None
         loaded = _by_key(answer, _decode_loaded) if answer else {}
         return {name: ollama.count(one.context_length) for name, one in loaded.items()}
 

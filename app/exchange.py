@@ -13,6 +13,7 @@ from wsgiref.types import WSGIEnvironment
 from msgspec import Struct, field
 
 from .errors import GatewayError
+from .inflight import Watch
 from .prompt import Prompt
 
 KEY = "pannier.exchange"
@@ -47,6 +48,10 @@ class Exchange(Struct):
     out of the tools it offers and its writers need; it alone knows the type.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
     prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
+    ``watch`` watches over the request; without one nobody sees that its client leaves.
+    ``heartbeat`` is the silence, in seconds, after which a stream says that it lives, 0
+    for never; ``awaited`` says what the first word waits for, where that is known.
+    ``prepare`` is what a call still needs when it is certain to be made, if anything.
     ``render_failure`` is how a stream that has begun says an error; without it the
     connection is cut.
     """
@@ -64,8 +69,12 @@ class Exchange(Struct):
     num_ctx: int | None = None
     prompt_estimate: int | None = None
     prompt: Prompt | None = None
+    prepare: Callable[[], None] | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    watch: Watch | None = None
+    heartbeat: float = 0.0
+    awaited: Callable[[], str] | None = None
     failure: GatewayError | None = None
     render_failure: Callable[[GatewayError], bytes] | None = None
 

@@ -56,6 +56,7 @@ class RewriteMiddleware(Generic[Request]):
         """Answer one request."""
         exchange = Exchange.of(environ)
         request, unknown = self.read(environ)
+        exchange.heartbeat = self._heartbeat(environ)
         call = self.rewrite(request, exchange)
         exchange.model = call.model
         exchange.ignored += unknown
@@ -66,6 +67,9 @@ class RewriteMiddleware(Generic[Request]):
         calls = self.calls(request, call)
         if wants_explanation(environ):
             return explained(exchange, self.path, calls, start_response)
+        if exchange.prepare is not None:
+            exchange.prepare()
+            exchange.prepare = None  # what it holds may be large
         bodies = self._bodies(calls)
         environs = [calling(environ, self.path, body) for body in bodies]
         if len(environs) > 1:
@@ -97,6 +101,11 @@ class RewriteMiddleware(Generic[Request]):
                     code="request_too_large",
                 )
         return [known[id(call)] for call in calls]
+
+    def _heartbeat(self, environ: WSGIEnvironment) -> float:
+        """Clients that would rather have a true status than an early 200 say so."""
+        wish = environ.get("HTTP_X_PANNIER_HEARTBEAT", "")
+        return 0.0 if wish.lower() == "off" else self.settings.heartbeat
 
     def read(self, environ: WSGIEnvironment) -> tuple[Request, list[str]]:
         """The request, and the names of its fields that nobody knows."""

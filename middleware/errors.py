@@ -14,11 +14,14 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import protocol
 from app.carriers.base import Headers
-from app.errors import GatewayError
+from app.errors import GatewayError, Interruption
 from app.exchange import Exchange
+from app.inflight import connection_lost
+from app.logs import Faults
 from app.wire import errors
 
 log = logging.getLogger("pannier")
+_faults = Faults()
 
 
 class ErrorMiddleware:
@@ -55,7 +58,7 @@ class _Guard:
                 self._send_head()
                 return body  # complete: nothing can fail any more
             self._items = iter(body)
-        except Exception as exc:
+        except (Exception, Interruption) as exc:
             return [self._fail(exc)]
         return self
 
@@ -81,7 +84,7 @@ class _Guard:
             item = next(self._items, None)
             if item != b"":  # something to send, or the end
                 self._send_head()
-        except Exception as exc:
+        except (Exception, Interruption) as exc:
             self._items = iter(())
             return self._fail(exc)
         if item is None:
@@ -91,22 +94,28 @@ class _Guard:
     def close(self) -> None:
         protocol.close(self._body)
 
-    def _fail(self, exc: Exception) -> bytes:
+    def _fail(self, exc: Exception | Interruption) -> bytes:
         """The rest of the answer after a failure; raises when there is none."""
+        if isinstance(exc, Interruption):
+            if exc.error is None:  # nobody is there to be told
+                raise exc
+            exc = exc.error
         error = self._known(exc)
         self._exchange.failure = error
         if not self._sent:
             return self._whole(error)
         if self._exchange.render_failure is not None:
             return self._exchange.render_failure(error)
-        # The server ends the connection without the mark of a proper end; this
-        # type it does not log as a fault of its own.
-        raise ConnectionResetError("the answer could not be completed") from exc
+        # The server ends the connection without the mark of a proper end.
+        raise connection_lost() from exc
 
     def _known(self, exc: Exception) -> GatewayError:
         if isinstance(exc, GatewayError):
             return exc
-        log.error("request %s failed", self._exchange.id, exc_info=exc)
+        more = _faults.untold(exc)
+        if more is not None:
+            seen = f" (seen {more} more times)" if more else ""
+            log.error("request %s failed%s", self._exchange.id, seen, exc_info=exc)
         return GatewayError(f"internal error (request {self._exchange.id})")
 
     def _whole(self, error: GatewayError) -> bytes:

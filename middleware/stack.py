@@ -13,6 +13,7 @@ from app import logs, redaction
 from app.catalog import Catalog
 from app.doors import Doors
 from app.fetch import ImageFetcher
+from app.inflight import Inflight
 from app.native import Native
 from app.pages import create_app
 from app.proxies import Proxies
@@ -24,6 +25,7 @@ from .abilities import Abilities
 from .absent import absent_routes
 from .access_log import AccessLogMiddleware
 from .aliases import Aliases
+from .awaited import Awaited
 from .base import Policy
 from .chat import ChatMiddleware
 from .completions import CompletionsMiddleware, PlainModels
@@ -33,6 +35,7 @@ from .doors import DoorsMiddleware
 from .embeddings import EmbeddingsMiddleware
 from .errors import ErrorMiddleware
 from .images import Fetch
+from .inflight import LimitMiddleware, WatchMiddleware
 from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .reasoning import Reasoning
@@ -60,17 +63,20 @@ def build_stack(settings: Settings) -> WSGIApplication:
             *openai_routes(relay, catalog, settings, fetch),
         ],
     )
+    inflight = Inflight(settings.write_timeout)
     doors = Doors(settings.allowed_hosts, settings.origins)
     layers: list[Layer] = [  # outermost first
+        partial(WatchMiddleware, inflight=inflight),
         RequestIdMiddleware,
         partial(CorsMiddleware, doors=doors),
         ErrorMiddleware,  # everything below may raise
         partial(DoorsMiddleware, doors=doors),
+        partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight),
     ]
     if settings.access_log:
         address = Proxies(settings.trusted_proxies).client
         log = partial(AccessLogMiddleware, write=logs.writer(), address=address)
-        layers.insert(1, log)
+        layers.insert(2, log)
     return wrap(routes, layers)
 
 
@@ -84,13 +90,18 @@ def openai_routes(
         chat_type, completions_type = LegacyChatMiddleware, LegacyCompletionsMiddleware
     aliases, reasoning = Aliases(catalog, settings), Reasoning(catalog.facts, settings)
     sees, hears = Abilities(catalog.facts), Abilities(catalog.facts, "file")
-    texts: list[Policy] = [aliases, reasoning, context]
+    awaited = Awaited(catalog)
+    texts: list[Policy] = [aliases, reasoning, context, awaited]
     if settings.completions_raw == "auto":
         texts.append(PlainModels(catalog))
     for base in ("/v1", ""):
         names = Aliases(catalog, settings, bare=not base)
-        chat = chat_type(relay, [names, sees, reasoning, context], settings, fetch)
-        audio = TranscriptionsMiddleware(relay, [aliases, hears, context], settings)
+        chat = chat_type(
+            relay, [names, sees, reasoning, context, awaited], settings, fetch
+        )
+        audio = TranscriptionsMiddleware(
+            relay, [aliases, hears, context, awaited], settings
+        )
         vectors = EmbeddingsMiddleware(relay, [aliases, context], settings)
         yield from absent_routes(base)
         yield ("POST", f"{base}/chat/completions", chat)

@@ -9,7 +9,7 @@ ends, closing.  Failures are raised; ``middleware.errors`` renders them, with
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
@@ -21,6 +21,7 @@ from app import protocol
 from app.carriers.base import Headers
 from app.errors import GatewayError, UpstreamBroken
 from app.exchange import Exchange
+from app.heartbeat import BEAT, Heartbeat
 from app.wire import errors
 from app.wire.decoding import decode
 
@@ -32,6 +33,9 @@ Reply = TypeVar("Reply")
 #: The largest whole answer and the largest error that are read (reliability, U9).
 MAX_WHOLE = 64 * 1024 * 1024
 MAX_ERROR = 64 * 1024
+#: How often an answer that seems complete is decoded, all tries together: one that
+#: only seems so, and goes on, costs no more than in proportion to its length.
+MOST_TRIED = 8
 
 #: How a reply says that it is the last, and enough bytes for it to be cut anywhere.
 _DONE = re.compile(rb'"done"\s*:\s*true')
@@ -68,6 +72,7 @@ class ResponseWriter(Generic[Reply]):
         self.done = False
         self.stream = stream
         self._client = start_response
+        self._begun = False
         self._status = 0
         self._headers: Headers = []
         self._body: Iterable[bytes] | None = None
@@ -103,7 +108,7 @@ class ResponseWriter(Generic[Reply]):
     def answer(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call ``app`` and translate its answer for the client."""
         if self.stream:
-            self._frames = self._translate(app, environ)
+            self._frames = self._beating(self._translate(app, environ))
             return self
         return self._send_whole(self.whole(self.replies(app, environ)))
 
@@ -125,20 +130,40 @@ class ResponseWriter(Generic[Reply]):
         return self
 
     def __next__(self) -> bytes:
-        """The next frames, as much as one read of Ollama's answer makes."""
-        return next(self._frames)
+        """The next frames, as much as one read of Ollama's answer makes.
+
+        Or a comment, where Ollama has been silent for long.
+        """
+        frames = next(self._frames)
+        return self._keep_alive() if frames is BEAT else frames
 
     def close(self) -> None:
         """Let go of Ollama's answer, also when no item was ever asked for."""
+        protocol.close(self._frames)
         protocol.close(self._body)
 
+    def _beating(self, frames: Generator[bytes, None, None]) -> Iterator[bytes]:
+        exchange = self.exchange
+        if exchange.watch is None or not exchange.heartbeat:
+            return frames
+        return Heartbeat(frames, exchange.heartbeat, exchange.watch)
+
+    def _keep_alive(self) -> bytes:
+        """The stream begins with it, whatever Ollama will say."""
+        self._begin_stream()
+        awaited = self.exchange.awaited
+        said = awaited() if awaited is not None and not self._status else ""
+        return sse.comment(said or "keep-alive")
+
     def _begin_stream(self) -> None:
-        self.exchange.render_failure = self.failure
-        self._client("200 OK", self._own_headers(sse.HEADERS))
+        if not self._begun:
+            self._begun = True
+            self.exchange.render_failure = self.failure
+            self._client("200 OK", self._own_headers(sse.HEADERS))
 
     def _translate(
         self, app: WSGIApplication, environ: WSGIEnvironment
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         body = self._open(app, environ)
         self._begin_stream()
         yield from self._translated(body)
@@ -220,7 +245,7 @@ class ResponseWriter(Generic[Reply]):
         An answer that says it is done is complete, whatever its framing still does.
         """
         pieces: list[bytes] = []
-        size, hinted, before = 0, False, b""
+        size, hinted, before, tried = 0, False, b"", 0
         for data in body:
             pieces.append(data)
             size += len(data)
@@ -230,7 +255,9 @@ class ResponseWriter(Generic[Reply]):
             window = before + data
             hinted = hinted or bool(_DONE.search(window))
             before = window[-_DONE_BYTES:]
-            if self.says_done and hinted and data.endswith((b"}", b"}\n")):
+            ends = hinted and data.endswith((b"}", b"}\n"))
+            if self.says_done and ends and tried <= MOST_TRIED * size:
+                tried += size
                 with suppress(UpstreamBroken):
                     replies = self._replies(b"".join(pieces))
                     if self.done:

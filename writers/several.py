@@ -6,7 +6,7 @@ they used (decisions, 14).  The first failure ends all of them.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from itertools import count
 from typing import Any
@@ -77,7 +77,7 @@ class SeveralWriter(ResponseWriter[Any]):
                 ],
                 self._at_once,
             )
-            self._frames = self._interleaved(self._calls)
+            self._frames = self._beating(self._interleaved(self._calls))
             return self
         jobs = [partial(part.complete_choice, app, environ) for part, environ in pairs]
         choices = self._choose(fanout.gather(jobs, self._at_once))
@@ -90,11 +90,11 @@ class SeveralWriter(ResponseWriter[Any]):
         self._closed = True
         if self._calls is not None:
             self._calls.close()
+        super().close()
 
-    def _interleaved(self, calls: Iterable[bytes]) -> Iterator[bytes]:
-        for number, frames in enumerate(calls):
-            if number == 0:
-                self._begin_stream()
+    def _interleaved(self, calls: Iterable[bytes]) -> Generator[bytes, None, None]:
+        for frames in calls:
+            self._begin_stream()
             yield frames
         if self._closed:  # the calls were ended, they did not end
             return

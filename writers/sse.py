@@ -13,3 +13,8 @@ HEADERS = [
 def frame(payload: bytes) -> bytes:
     """One event; ``payload`` is JSON, so it holds no line break."""
     return b"data: " + payload + b"\n\n"
+
+
+def comment(text: str) -> bytes:
+    """What clients skip, and whatever lies between them and us passes on."""
+    return b": " + text.encode() + b"\n\n"

@@ -1,0 +1,107 @@
+"""Requests in flight: whose client has left, who takes nothing, how many there are."""
+
+from collections.abc import Iterable, Iterator
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from app import protocol
+from app.errors import GatewayError, Interruption
+from app.exchange import Exchange
+from app.inflight import Inflight, Watch, connection_lost
+
+#: Bytes that a server is given at once: a client has to take so much in time.
+SLICE = 64 * 1024
+
+#: Answered however many requests there are.
+_ALWAYS = frozenset(["/health", "/healthz"])
+
+
+class WatchMiddleware:
+    """Watches over every request; place it outermost."""
+
+    def __init__(self, app: WSGIApplication, inflight: Inflight) -> None:
+        self.app = app
+        self.inflight = inflight
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass the request on under a watch."""
+        watch = self.inflight.begin(environ.get("gunicorn.socket"))
+        Exchange.of(environ).watch = watch
+        if not _has_body(environ):
+            watch.look()
+        try:
+            body = self.app(environ, start_response)
+            return _Watched(watch, body, iter(body))
+        except Interruption as exc:
+            watch.end()
+            raise connection_lost() from exc
+        except BaseException:
+            watch.end()
+            raise
+
+
+def _has_body(environ: WSGIEnvironment) -> bool:
+    length = environ.get("CONTENT_LENGTH")
+    return "HTTP_TRANSFER_ENCODING" in environ or bool(length and length != "0")
+
+
+class _Watched:
+    """The answer to one request, in pieces of a bounded size."""
+
+    def __init__(
+        self, watch: Watch, body: Iterable[bytes], items: Iterator[bytes]
+    ) -> None:
+        self._watch = watch
+        self._body = body
+        self._items = items
+        self._rest: Iterator[bytes] = iter(())
+        watch.inside = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        watch = self._watch
+        watch.inside = True
+        try:
+            item = next(self._rest, b"") or next(self._items)
+            if len(item) > SLICE:
+                self._rest = _slices(item)
+                item = next(self._rest)
+        except Interruption as exc:
+            raise connection_lost() from exc
+        finally:
+            watch.inside = False
+            watch.items += 1
+        return item
+
+    def close(self) -> None:
+        self._watch.end()
+        protocol.close(self._body)
+
+
+def _slices(item: bytes) -> Iterator[bytes]:
+    return (item[start : start + SLICE] for start in range(0, len(item), SLICE))
+
+
+class LimitMiddleware:
+    """Refuses at once what is more than a worker shall answer at a time."""
+
+    def __init__(self, app: WSGIApplication, inflight: Inflight, limit: int) -> None:
+        self.app = app
+        self.inflight = inflight
+        self.limit = limit
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass the request on, or raise ``GatewayError``, 503."""
+        if len(self.inflight) > self.limit and environ["PATH_INFO"] not in _ALWAYS:
+            raise GatewayError(
+                "Too many requests are being answered; please try again.",
+                status=503,
+                code="server_overloaded",
+                headers=[("Retry-After", "1")],
+            )
+        return self.app(environ, start_response)

@@ -11,9 +11,11 @@ from ..errors import GatewayError, UpstreamBroken
 from .base import Clock, Headers, Limit, NoAnswer
 from .framing import body_of
 from .head import Head, HeadReader, cut_short
+from .pace import Pace
 
-#: How long a complete answer may take to end its framing (reliability, U6).
-FRAMING_SECONDS = 1.0
+#: How long a complete answer may take to end its framing: an answer in one piece has
+#: to wait for that, and is to be there within a second (reliability, U6).
+FRAMING_SECONDS = 0.5
 
 
 class Channel(Protocol):
@@ -26,6 +28,7 @@ class Channel(Protocol):
     """
 
     clock: Clock
+    pace: Pace
     reused: bool
 
     def receive(self, limit: Limit) -> bytes:
@@ -44,6 +47,7 @@ def read_head(channel: Channel) -> tuple[Head, bytes]:
     Raises ``NoAnswer`` when not a byte came, ``UpstreamBroken``, ``UpstreamTimeout``.
     """
     reader = HeadReader()
+    channel.pace = Pace(channel.clock)
     limit = channel.clock.limit("first_byte")
     head = None
     while head is None:
@@ -75,6 +79,7 @@ class Answer:
             self._body.clean = not rest
         elif rest:
             self._ready = self._body.feed(rest)
+        channel.pace.heard(self._ready)
         self._settle()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -113,7 +118,8 @@ class Answer:
     def _receive(self) -> bytes:
         channel = self._channel
         try:
-            data = self._body.feed(channel.receive(channel.clock.limit("idle")))
+            data = self._body.feed(channel.receive(channel.pace.limit()))
+            channel.pace.heard(data)
         except OSError as exc:
             self.close()
             raise cut_short(repr(exc)) from exc

@@ -27,8 +27,9 @@ class Timeouts(msgspec.Struct, frozen=True):
     """Limits on waiting for the upstream, in seconds; ``None`` means no limit.
 
     ``connect``: look-up and TCP (and TLS) connect.  ``first_byte``: request sent
-    until the head of the answer is complete.  ``idle``: between two reads of the
-    body, and while the upstream takes nothing of what we send.  ``total``: the whole
+    until the head of the answer is complete, and of lines the first one too.
+    ``idle``: between two reads of the body, of lines between two that say something,
+    and while the upstream takes nothing of what we send.  ``total``: the whole
     exchange.  The clock is monotonic, and time during which *we* are not waiting for
     the upstream (a slow client) counts only towards ``total``.
     """
@@ -48,7 +49,8 @@ class Request(msgspec.Struct, frozen=True):
     dropped.  A ``body`` of bytes is sent with its length; an iterable is streamed,
     with Content-Length when ``length`` is known, else chunked.  ``retry`` allows one
     second try where the upstream cannot have acted (specification: reliability, R1);
-    it is ignored for a streamed body.
+    it is ignored for a streamed body.  ``lines`` says that the answer is to be lines:
+    then limits count from line to line (``pace``).
     """
 
     method: str
@@ -58,6 +60,7 @@ class Request(msgspec.Struct, frozen=True):
     length: int | None = None
     timeouts: Timeouts = Timeouts()
     retry: bool = True
+    lines: bool = False
 
     @property
     def repeatable(self) -> bool:
@@ -89,7 +92,7 @@ class Response(Protocol):
     def release(self) -> None:
         """Let go of an answer that is complete in meaning, if not in its framing.
 
-        Waits for at most a second, so that the connection can be kept.
+        Waits for less than a second, so that the connection can be kept.
         """
 
 
@@ -181,15 +184,16 @@ class Limit(NamedTuple):
 class Clock:
     """The limits of one exchange; it starts when it is made."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
-        self._timeouts = timeouts
-        total = timeouts.total
+    def __init__(self, request: Request) -> None:
+        self.lines = request.lines
+        self._timeouts = request.timeouts
+        total = request.timeouts.total
         self.end = math.inf if total is None else time.monotonic() + total
 
-    def limit(self, phase: Phase) -> Limit:
-        """When a wait that begins now has to end: its own limit or the total."""
+    def limit(self, phase: Phase, waited: float = 0.0) -> Limit:
+        """When a wait that goes on now has to end: at its own limit or the total."""
         seconds = self._seconds(phase)
-        when = math.inf if seconds is None else time.monotonic() + seconds
+        when = math.inf if seconds is None else time.monotonic() + seconds - waited
         return Limit(when, phase) if when < self.end else Limit(self.end, "total")
 
     def within(self, seconds: float) -> Limit:

@@ -24,6 +24,7 @@ from .answer import read_head
 from .base import Clock, Limit, Origin, Request
 from .framing import upload
 from .head import Head, request_fields, request_target
+from .pace import Pace
 
 #: Bytes asked for in one read, and sent under one limit.
 BLOCK = 64 * 1024
@@ -37,6 +38,8 @@ class Exchange:
     It travels through requests and urllib3 as the request's body, down to the
     connection: everything else on that way would be normalised.
     """
+
+    pace: Pace
 
     def __init__(self, request: Request, origin: Origin, clock: Clock) -> None:
         self.clock = clock

@@ -28,7 +28,7 @@ class Http1Carrier:
     def send(self, request: Request) -> Answer:
         """Send, and answer when the head is there; retries once where R1 allows."""
         head = request_head(request, self._origin)
-        clock = Clock(request.timeouts)
+        clock = Clock(request)
 
         def attempt(fresh: bool) -> Answer:
             idle = None if fresh else self._pool.idle(clock)

@@ -31,6 +31,7 @@ import gevent.socket
 
 from ..errors import GatewayError, UpstreamBroken
 from .base import Clock, Limit, Origin, Phase, unreachable
+from .pace import Pace
 
 #: Bytes asked for in one read.
 BLOCK = 64 * 1024
@@ -45,6 +46,8 @@ READ, WRITE = 1, 2
 
 class Connection:
     """A ``Channel`` on one socket, waiting in the hub of the greenlet that made it."""
+
+    pace: Pace
 
     def __init__(
         self, pool: "Pool", clock: Clock, family: int, kind: int, proto: int

@@ -47,7 +47,7 @@ class RequestsCarrier:
 
     def send(self, request: Request) -> Answer:
         """Send, and answer when the head is there; retries once where R1 allows."""
-        clock = Clock(request.timeouts)
+        clock = Clock(request)
 
         def attempt(_fresh: bool) -> Answer:
             # It is one: urllib3 leaves an empty place on top where one has failed.

@@ -54,7 +54,9 @@ FAULTS |= {
         ),
         "a relayed rate limit",
     ),
+    "error-422": _error(422, said("unprocessable"), "a refusal of another kind"),
     "error-500": _error(500, said(_STOPPED), "the runner died"),
+    "error-502": _error(502, said("no route to the cloud"), "a relayed failure"),
     "error-503": _error(503, said(_BUSY), "the queue is full"),
     "busy": _error(503, said(_BUSY), "the queue is full"),
     "out-of-memory": _error(500, said(_MEMORY), "not enough memory"),
@@ -68,6 +70,32 @@ FAULTS |= {
     "status-418": _error(418, said("I'm a teapot"), "an unusual status"),
     "status-507": _error(507, said("disk is full"), "an unusual status"),
 }
+
+
+def _later(value: str, words: str) -> Fault:
+    def later(wire: Wire) -> None:
+        wire.answer(503, JSON, said(_BUSY).encode(), ("Retry-After", value))
+
+    later.__doc__ = f"503, to be tried again {words}."
+    return later
+
+
+FAULTS["retry-later"] = _later("17", "in 17 seconds")
+FAULTS["retry-odd"] = _later("Fri, 31 Dec 1999 23:59:59 GMT", "at a date")
+
+
+@fault
+def stall_error(wire: Wire) -> None:
+    """An error that stops in the middle of its body."""
+    wire.raw(wire.head(("Content-Length", "40"), status=500) + b'{"error":"')
+    wire.pause(None)
+
+
+@fault
+def endless_error(wire: Wire) -> None:
+    """An error whose body never ends."""
+    wire.raw(wire.head(("Transfer-Encoding", "chunked"), status=500))
+    wire.forever(lambda: wire.chunk(b"x" * 65536), 0)
 
 
 @fault

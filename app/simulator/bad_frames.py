@@ -61,6 +61,14 @@ def drip_blank(wire: Wire) -> None:
 
 
 @fault
+def drip_line(wire: Wire) -> None:
+    """After n lines a byte of a line every 0.2 s, for ever."""
+    wire.good()
+    wire.chunk(b'{"message":{"role":"assistant","content":"')
+    wire.forever(lambda: wire.chunk(b"x"), 0.2)
+
+
+@fault
 def drip(wire: Wire) -> None:
     """The good answer one byte every 20 ms (or n ms)."""
     wire.open()

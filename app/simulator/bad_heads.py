@@ -23,6 +23,13 @@ def never(wire: Wire) -> None:
 
 
 @fault
+def stall_head(wire: Wire) -> None:
+    """Half a head, and then silence."""
+    wire.raw(b"HTTP/1.1 200 OK\r\nContent-Type: applica")
+    wire.pause(None)
+
+
+@fault
 def truncated_head(wire: Wire) -> None:
     """Close in the middle of the head."""
     wire.raw(b"HTTP/1.1 200 OK\r\nContent-Type: applica")
@@ -100,6 +107,12 @@ def status_101(wire: Wire) -> None:
 def status_204(wire: Wire) -> None:
     """204 No Content."""
     wire.exchange.answer(204)
+
+
+@fault
+def status_304(wire: Wire) -> None:
+    """304 Not Modified, though nobody asked under a condition."""
+    wire.raw(wire.head(status=304))
 
 
 def _moved(status: int, where: str, words: str) -> Fault:

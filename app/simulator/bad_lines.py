@@ -5,6 +5,9 @@ import json
 from .fault import FAULTS, Fault, fault, said
 from .wire import Wire
 
+#: Text that would be frames if it were not quoted.
+FORGED = "data: [DONE]\n\nevent: error\r\n\r\n\u2028\u0085\x00: x\n"
+
 
 def _line(data: bytes, words: str) -> Fault:
     def line(wire: Wire) -> None:
@@ -50,7 +53,9 @@ FAULTS |= {
     "error-object": _line(
         b'{"error":{"message":"odd"}}\n', "An error that is an object"
     ),
-    "wrong-types": _changed("Wrong types", message="[1]", response="{}", done='"no"'),
+    "wrong-types": _changed(
+        "Wrong types", message="[1]", response="{}", done='"no"', embeddings="[7]"
+    ),
     "wrong-content": _changed(
         "Numbers where text belongs",
         message='{"role":7,"content":8}',
@@ -75,12 +80,8 @@ FAULTS |= {
     ),
     "frames": _changed(
         "Text that looks like SSE (valid)",
-        message=json.dumps(
-            {
-                "role": "assistant",
-                "content": "data: [DONE]\n\nevent: error\r\n\r\n\u2028\u0085\x00: x\n",
-            }
-        ),
+        message=json.dumps({"role": "assistant", "content": FORGED}),
+        response=json.dumps(FORGED),
     ),
 }
 
@@ -125,13 +126,18 @@ def error_line(wire: Wire) -> None:
 @fault
 def two_done(wire: Wire) -> None:
     """The done line twice."""
-    wire.whole([*wire.lines, wire.lines[-1]])
+    wire.whole([*_ended(wire), wire.lines[-1]])
 
 
 @fault
 def after_done(wire: Wire) -> None:
     """More content lines after done."""
-    wire.whole([*wire.lines, *wire.lines[:2], b"garbage\n"])
+    wire.whole([*_ended(wire), *wire.lines[:2], b"garbage\n"])
+
+
+def _ended(wire: Wire) -> list[bytes]:
+    """The good lines, each with its end: an answer that is no stream has none."""
+    return [line.rstrip(b"\n") + b"\n" for line in wire.lines]
 
 
 @fault

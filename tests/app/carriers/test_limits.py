@@ -1,11 +1,13 @@
 """Limits on waiting, over both carriers."""
 
+import contextlib
 import itertools
 import re
 import socket
 import threading
 import time
 
+import msgspec
 import pytest
 from support.carrying import eventually, get, post, within
 from support.faulty import CHUNKED, OK, PATIENCE, always
@@ -49,7 +51,7 @@ def late():
     return call
 
 
-def test_first_byte(upstream, late):
+def test_t1_first_byte(upstream, late):
     """An upstream that never begins its answer is left after the first-byte limit."""
     stalling = Stalling()
     request = within(post(), first_byte=SHORT)
@@ -58,7 +60,7 @@ def test_first_byte(upstream, late):
     assert eventually(stalling.left.is_set)
 
 
-def test_half_a_head(upstream, late):
+def test_t1_half_a_head(upstream, late):
     """The first-byte limit runs until the head is complete."""
     stalling = Stalling(b"HTTP/1.1 200 OK\r\nCont")
     late(lambda: upstream(stalling).send(within(post(), first_byte=SHORT)))
@@ -66,7 +68,7 @@ def test_half_a_head(upstream, late):
 
 
 @pytest.mark.parametrize("limit", ["first_byte", "total"])
-def test_dripping_head(upstream, late, limit):
+def test_t1_t2_dripping_head(upstream, late, limit):
     """A head that grows by a byte now and then does not prolong the limit."""
     stop = threading.Event()
 
@@ -78,7 +80,7 @@ def test_dripping_head(upstream, late, limit):
     stop.set()
 
 
-def test_idle(upstream, late):
+def test_t1_idle(upstream, late):
     """Silence inside the body ends at the idle limit; what came was delivered."""
     stalling = Stalling(CHUNKED + b"2\r\nok\r\n")
     response = upstream(stalling).send(within(post(), idle=SHORT))
@@ -104,7 +106,94 @@ def test_idle_is_for_each_read(upstream):
     assert b"".join(response) == b"a" * 8
 
 
-def test_slow_client_is_not_idle(upstream):
+#: What says nothing, however often it comes: as a chunk, or as the end of one.
+SILENT = {
+    "blank line": b"1\r\n\n\r\n",
+    "blanks": b"4\r\n \r\n\t\r\n",
+    "spaces": b"2\r\n  \r\n",
+    "a byte of a line": b"1\r\nx\r\n",
+    "half a KiB a second": b"1a\r\n" + b"x" * 26 + b"\r\n",
+}
+
+
+def lines(request, **limits):
+    """The same request for an answer that is lines."""
+    return msgspec.structs.replace(within(request, **limits), lines=True)
+
+
+def dripping(block, *before, pause=0.05):
+    """Sends something first, then a block again and again until the client goes."""
+
+    def behaviour(peer):
+        peer.request()
+        peer.send(CHUNKED, *before)
+        with contextlib.suppress(OSError):
+            while not gone.wait(pause):
+                peer.send(block)
+
+    gone = threading.Event()
+    return behaviour
+
+
+@pytest.mark.parametrize("silent", SILENT)
+def test_t2_between_lines(upstream, late, silent):
+    """What drips without saying a line ends at the idle limit, as silence does."""
+    behaviour = dripping(SILENT[silent], b"3\r\n{}\n\r\n")
+    response = upstream(behaviour).send(lines(post(), idle=SHORT))
+    assert next(response) == b"{}\n"
+    message = late(lambda: list(response))
+    assert message == "Ollama sent nothing for 0.3 seconds"
+
+
+@pytest.mark.parametrize("silent", ["blanks", "a byte of a line"])
+def test_t1_t2_until_the_first_line(upstream, late, silent):
+    """The first-byte limit runs until there is a first line, not only a head."""
+    request = lines(post(), first_byte=SHORT)
+    response = upstream(dripping(SILENT[silent])).send(request)
+    message = late(lambda: list(response))
+    assert message == "Ollama did not begin its answer within 0.3 seconds"
+
+
+def test_t2_a_growing_line_is_alive(upstream, late):
+    """A line may take its time while it grows by a KiB a second, and no longer."""
+    block = b"100\r\n" + b"x" * 256 + b"\r\n"
+
+    def behaviour(peer):
+        peer.request()
+        peer.send(CHUNKED)
+        for _ in range(20):
+            peer.send(block)
+            pause.wait(0.04)
+        assert peer.gone()
+
+    pause = threading.Event()
+    request = lines(post(), first_byte=0.5, idle=0.5)
+    response = upstream(behaviour).send(request)
+    left = 20 * 256
+    while left:
+        left -= len(next(response))
+    assert "sent nothing" in late(lambda: next(response), 0.4)
+
+
+def test_t2_byte_by_byte(upstream):
+    """Lines may come byte by byte, as long as each comes within the limit."""
+    body = b'{"a":1}\n' * 8
+    stop = threading.Event()
+
+    def behaviour(peer):
+        peer.request()
+        peer.send(CHUNKED)
+        for byte in body:
+            peer.send(b"1\r\n%c\r\n" % byte)
+            stop.wait(0.01)
+        peer.send(b"0\r\n\r\n")
+
+    response = upstream(behaviour).send(lines(post(), first_byte=0.5, idle=0.5))
+    assert b"".join(response) == body
+
+
+@pytest.mark.parametrize("ask", [within, lines])
+def test_slow_client_is_not_idle(upstream, ask):
     """Time in which the client does not read is not the upstream's silence."""
     sent = threading.Event()
 
@@ -114,7 +203,7 @@ def test_slow_client_is_not_idle(upstream):
         assert sent.wait(PATIENCE)
         peer.send(b"1\r\nb\r\n0\r\n\r\n")
 
-    response = upstream(behaviour).send(within(post(), idle=SHORT))
+    response = upstream(behaviour).send(ask(post(), first_byte=SHORT, idle=SHORT))
     assert next(response) == b"a"
     sent.set()
     end = time.monotonic() + 2 * SHORT
@@ -122,7 +211,7 @@ def test_slow_client_is_not_idle(upstream):
     assert b"".join(response) == b"b"
 
 
-def test_total_of_a_drip(upstream, late):
+def test_t1_t2_total_of_a_drip(upstream, late):
     """A body that drips is cut at the total limit."""
     stop = threading.Event()
 
@@ -137,7 +226,7 @@ def test_total_of_a_drip(upstream, late):
     stop.set()
 
 
-def test_total_of_a_flood(upstream, late):
+def test_t1_t2_total_of_a_flood(upstream, late):
     """A body that never ends is cut at the total limit, however fast it comes."""
 
     def behaviour(peer):
@@ -165,7 +254,7 @@ def test_blocked_send(serve, connect, late, limit, streamed):
     assert ("took nothing" if limit == "idle" else "did not finish") in message
 
 
-def test_connect(connect, late):
+def test_t1_connect(connect, late):
     """A connection that is not accepted is left after the connect limit, untried."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
@@ -205,7 +294,7 @@ def test_limits_belong_to_one_request(serve, connect, late):
     assert b"".join(upstream.send(get())) == b"ok"
 
 
-def test_words_hold_no_address(upstream):
+def test_e1_words_hold_no_address(upstream):
     """The message is a plain sentence with the seconds that were waited."""
     with pytest.raises(UpstreamTimeout) as caught:
         upstream(Stalling()).send(within(get(), total=0.1))

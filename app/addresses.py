@@ -73,6 +73,27 @@ def is_plain(address: Address) -> bool:
     )
 
 
+def bare(address: Address) -> Address:
+    """The IPv4 address that translators would make of an IPv6 one, or the same."""
+    if isinstance(address, IPv4Address):
+        return address
+    if any(address in net for net in _IPV4_AT_THE_END) and not address.is_loopback:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour or address
+
+
+_IPV4_AT_THE_END = tuple(
+    IPv6Network(text)
+    for text in (
+        "::/96",
+        "::ffff:0:0/96",
+        "::ffff:0:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+    )
+)
+
+
 def is_here(address: Address) -> bool:
     """Whether a connection to this address would end on this very machine."""
     if address.is_loopback or not is_plain(address):

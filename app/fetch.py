@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import cached_property, partial
 from typing import Any
-from urllib.parse import quote, urljoin
 
 import gevent
 import gevent.ssl
+from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
@@ -26,12 +26,20 @@ from .carriers.framing import Body, body_of
 from .carriers.head import Head, HeadReader
 from .errors import UpstreamBroken
 from .fanout import gather
-from .gate import LOOK_UP, Gate, Resolve, resolve
+from .gate import Gate, OwnPorts, Resolve, listening, resolve
 from .image_cache import Cache
 from .line import Line, SecureLine, connect
-from .pictures import HEAD, MAX_IMAGE, MAX_TOGETHER, MIB, is_accepted
+from .pictures import (
+    HEAD,
+    MAX_IMAGE,
+    MAX_PIXELS,
+    MAX_TOGETHER,
+    MIB,
+    is_accepted,
+    pixels,
+)
 from .settings import Settings
-from .targets import FetchError, Target, target
+from .targets import FetchError, Target, following, target
 
 MAX_REDIRECTS = 3
 #: Fetches at a time: of a worker, of one request.
@@ -48,15 +56,7 @@ HEADERS = {
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
-TYPES = {
-    "image/png",
-    "image/jpeg",
-    "image/jpg",
-    "image/webp",
-    "image/gif",
-    "application/octet-stream",
-    "binary/octet-stream",  # what S3 says of files without a type
-}
+TYPES = {"image/png", "image/jpeg", "image/jpg", "image/webp", "image/gif"}
 _REDIRECTS = {301, 302, 303, 307, 308}
 #: Bytes made base64 in one go: a multiple of 3.
 _STEP = 3 * MIB
@@ -65,10 +65,15 @@ _STEP = 3 * MIB
 Connect = Callable[[Address, int], Any]
 
 
+class Spent(FetchError):
+    """What one request may use is used up; others may still want the image."""
+
+
 class ImageFetcher:
     """Fetches for all requests of one worker; makes nothing before the first.
 
-    ``tls`` replaces the context that verifies certificates.
+    ``tls`` replaces the context that verifies certificates, ``own_ports`` says on
+    which ports this process is itself.
     """
 
     def __init__(
@@ -77,12 +82,14 @@ class ImageFetcher:
         resolve: Resolve = resolve,
         connect: Connect = connect,
         tls: Any = None,
+        own_ports: OwnPorts = listening,
     ) -> None:
-        self._gate = Gate(settings, resolve)
+        self._gate = Gate(settings, resolve, own_ports)
         self._connect = connect
         self._given_tls = tls
         self._room = BoundedSemaphore(AT_ONCE)
         self._cache = Cache()
+        self._going: dict[str, AsyncResult[str | FetchError | None]] = {}
 
     @classmethod
     def of(cls, settings: Settings) -> "ImageFetcher | None":
@@ -99,18 +106,40 @@ class ImageFetcher:
         return dict(zip(wanted, found, strict=True))
 
     def _outcome(self, url: str, budget: "Budget") -> str | FetchError:
-        kept = self._cache.get(url)
-        if kept is not None:
-            return kept
         try:
-            with gevent.Timeout(budget.seconds(ALL), FetchError("no time was left")):
-                self._room.acquire()
-            try:
-                late = FetchError("it took too long")
-                with gevent.Timeout(budget.seconds(ONE), late):
-                    return self._fetch(url, budget)
-            finally:
-                self._room.release()
+            return self._shared(target(url), budget)
+        except FetchError as exc:
+            return exc
+
+    def _shared(self, place: Target, budget: "Budget") -> str | FetchError:
+        """What becomes of a URL; all who want it at the same time share one fetch."""
+        while True:
+            kept = self._cache.get(place.url)
+            if kept is not None:
+                return kept
+            going = self._going.get(place.url)
+            if going is None:
+                return self._lead(place, budget)
+            with budget.limit(ALL):
+                found: str | FetchError | None = going.get()
+            if found is not None:
+                return found
+
+    def _lead(self, place: Target, budget: "Budget") -> str | FetchError:
+        """Fetch for all who want it meanwhile."""
+        going = self._going[place.url] = AsyncResult()
+        found = None
+        try:
+            found = self._attempt(place, budget)
+            return found
+        finally:
+            del self._going[place.url]
+            # One that was ended from outside, or had used up its own, says nothing.
+            going.set(None if isinstance(found, Spent) else found)
+
+    def _attempt(self, place: Target, budget: "Budget") -> str | FetchError:
+        try:
+            return self._fetched(place, budget)
         except FetchError as exc:
             return exc
         except OSError as exc:
@@ -120,11 +149,23 @@ class ImageFetcher:
         except ValueError as exc:
             return FetchError(f"not HTTP: {type(exc).__name__}")
 
-    def _fetch(self, url: str, budget: "Budget") -> str:
-        place = target(url)
-        keep = True
+    def _fetched(self, place: Target, budget: "Budget") -> str:
+        begun = time.monotonic()
+        with budget.limit(ALL):
+            # Before there is room: what is refused waits for nobody (F10).
+            addresses = self._gate.addresses(place)
+            used = time.monotonic() - begun
+            self._room.acquire()
+        try:
+            with budget.limit(ONE - used):
+                return self._fetch(place, addresses, budget)
+        finally:
+            self._room.release()
+
+    def _fetch(self, asked: Target, addresses: list[Address], budget: "Budget") -> str:
+        place, keep = asked, True
         for _ in range(MAX_REDIRECTS + 1):
-            with closing(self._connected(place)) as line:
+            with closing(self._connected(place, addresses)) as line:
                 head, rest = _ask(line, place)
                 keep = keep and "no-store" not in _field(head, "cache-control")
                 if head.status not in _REDIRECTS:
@@ -132,25 +173,25 @@ class ImageFetcher:
                     body = _payload(body_of(head, "GET"), rest, line)
                     image = _text(_image(body, place, budget))
                     if keep:
-                        self._cache.put(url, image)
+                        self._cache.put(asked.url, image)
                     return image
-                place = _next(head, place)
+            location = ", ".join(head.values("location"))
+            place, addresses = following(place, location), []
         raise FetchError("too many redirects")
 
-    def _connected(self, place: Target) -> Line:
+    def _connected(self, place: Target, addresses: list[Address]) -> Line:
         """A connection to an allowed address, with the certificate of the name."""
         failure = None
-        with gevent.Timeout(CONNECT + LOOK_UP, FetchError(f"{place.host}: no answer")):
-            addresses = self._gate.addresses(place)
-            with gevent.Timeout(CONNECT, FetchError(f"{place.host}: no connection")):
-                for address in addresses:
-                    try:
-                        sock = self._connect(address, place.port)
-                        break
-                    except OSError as exc:
-                        failure = exc
-                else:
-                    raise FetchError(f"{place.host}: {failure}")
+        addresses = addresses or self._gate.addresses(place)
+        with gevent.Timeout(CONNECT, FetchError(f"{place.host}: no connection")):
+            for address in addresses:
+                try:
+                    sock = self._connect(address, place.port)
+                    break
+                except OSError as exc:
+                    failure = exc
+            else:
+                raise FetchError(f"{place.host}: {failure}")
         return Line(sock) if place.scheme == "http" else self._secured(sock, place.host)
 
     def _secured(self, sock: Any, host: str) -> SecureLine:
@@ -179,15 +220,18 @@ class Budget:
         self._end = time.monotonic() + ALL
         self._bytes = MAX_TOGETHER
 
-    def seconds(self, at_most: float) -> float:
-        """How long the next step may take."""
-        return max(0.0, min(at_most, self._end - time.monotonic()))
+    def limit(self, at_most: float) -> gevent.Timeout:
+        """A limit in seconds on the next step, which may not have them any more."""
+        left = self._end - time.monotonic()
+        if left < at_most:
+            return gevent.Timeout(max(0.0, left), Spent("no time was left"))
+        return gevent.Timeout(at_most, FetchError("it took too long"))
 
     def take(self, count: int) -> None:
-        """Use so many bytes; raises ``FetchError`` when they are not left."""
+        """Use so many bytes; raises ``Spent`` when they are not left."""
         self._bytes -= count
         if self._bytes < 0:
-            raise FetchError("the images of the request are too large together")
+            raise Spent("the images of the request are too large together")
 
 
 def _ask(line: Line, place: Target) -> tuple[Head, bytes]:
@@ -200,19 +244,6 @@ def _ask(line: Line, place: Target) -> tuple[Head, bytes]:
     while head is None:
         head = reader.feed(line.receive())
     return head, reader.rest
-
-
-def _next(head: Head, place: Target) -> Target:
-    """Where a redirect leads; it is to be checked as every target is."""
-    # Heads are read as Latin-1: quoting them so gives the bytes back.
-    location = quote(", ".join(head.values("location")), _AS_IT_IS, "latin-1")
-    following = target(urljoin(place.url, location))
-    if (place.scheme, following.scheme) == ("https", "http"):
-        raise FetchError(f"{place.host}: a redirect from https to http")
-    return following
-
-
-_AS_IT_IS = "".join(chr(code) for code in range(128))
 
 
 def _check(head: Head, place: Target) -> None:
@@ -249,6 +280,8 @@ def _image(body: Iterable[bytes], place: Target, budget: Budget) -> bytearray:
             raise _too_large(place)
     if not is_accepted(bytes(image[:HEAD])):
         raise FetchError(f"{place.host}: not the bytes of an image")
+    if pixels(image) > MAX_PIXELS:
+        raise FetchError(f"{place.host}: more than {MAX_PIXELS} pixels")
     return image
 
 

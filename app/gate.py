@@ -15,15 +15,17 @@ import gevent
 from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
-from .addresses import Address, is_here, is_plain, is_public
+from .addresses import Address, bare, is_here, is_plain, is_public
 from .settings import Settings
 from .targets import PORTS, FetchError, Target, listed
 
-#: Seconds to look a name up.
+#: Seconds to look names up: a target's, and Ollama's where that is to be compared.
 LOOK_UP = 2.0
 #: Look-ups at a time, those included that nobody waits for any more.
 THREADS = 8
 
+#: The ports of this process, asked for once.
+OwnPorts = Callable[[], set[int]]
 #: Texts of the addresses of a name; raises ``OSError``.
 Resolve = Callable[[str], list[str]]
 
@@ -34,13 +36,43 @@ def resolve(host: str) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class Gate:
-    """Which targets may be connected to, by the settings; looks their names up."""
+#: Servers open their listeners before all else: their descriptors lie below this.
+_FIRST_DESCRIPTORS = 256
+_Socket = get_original("socket", "socket")
 
-    def __init__(self, settings: Settings, resolve: Resolve) -> None:
+
+def listening() -> set[int]:
+    """The TCP ports on which this process listens, whoever told it to."""
+    found = set()
+    for descriptor in range(_FIRST_DESCRIPTORS):
+        try:
+            sock = _Socket(fileno=descriptor)
+        except OSError:
+            continue  # a file, or none
+        try:
+            inet = sock.family in (socket.AF_INET, socket.AF_INET6)
+            if inet and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.add(sock.getsockname()[1])
+        except OSError:
+            pass
+        finally:
+            sock.detach()  # it is not ours to close
+    return found
+
+
+class Gate:
+    """Which targets may be connected to, by the settings; looks their names up.
+
+    ``own_ports`` are those on which Pannier itself is, besides that of the settings.
+    """
+
+    def __init__(
+        self, settings: Settings, resolve: Resolve, own_ports: OwnPorts
+    ) -> None:
         self._mode = settings.image_fetch
         self._listed = listed(settings.image_hosts)
-        self._own_port = settings.port
+        self._set_port = settings.port
+        self._own_ports = own_ports
         upstream = urlsplit(settings.upstream_url)
         self._upstream = upstream.hostname or ""
         self._upstream_port = upstream.port or PORTS[upstream.scheme]
@@ -53,30 +85,39 @@ class Gate:
         named = named or (usual and (place.host, None) in self._listed)
         if not named and (self._mode == "allowlist" or not usual):
             raise FetchError(f"{place.host}: port {place.port} is not opened to images")
-        found = [place.address] if place.address else self._look_up(place.host)
         allowed = is_plain if named or self._mode == "any" else is_public
-        for address in found:
-            if not allowed(address) or self._is_ours(address, place.port):
-                raise FetchError(f"{place.host}: {address} is not opened to images")
+        late = FetchError(f"{place.host}: the look-up took too long")
+        with gevent.Timeout(LOOK_UP, late):
+            found = [place.address] if place.address else self._look_up(place.host)
+            refused = [address for address in found if not allowed(address)]
+            refused = refused or self._ours(found, place.port)
+        if refused:
+            raise FetchError(f"{place.host}: {refused[0]} is not opened to images")
         return found
 
-    def _is_ours(self, address: Address, port: int) -> bool:
-        """Whether Pannier itself, or Ollama, would answer there (F13)."""
-        if port == self._own_port and is_here(address):
-            return True
-        if port != self._upstream_port:
-            return False
-        upstream = self._look_up(self._upstream)
-        return address in upstream or (
-            is_here(address) and any(is_here(one) for one in upstream)
-        )
+    def _ours(self, found: list[Address], port: int) -> list[Address]:
+        """Those at which Pannier itself, or Ollama, would answer (F13)."""
+        own = port in self._ports
+        ours = [one for one in found if own and is_here(bare(one))]
+        if ours or port != self._upstream_port:
+            return ours
+        upstream = {bare(address) for address in self._look_up(self._upstream)}
+        here = any(map(is_here, upstream))
+        return [
+            one
+            for one in found
+            if bare(one) in upstream or (here and is_here(bare(one)))
+        ]
+
+    @cached_property
+    def _ports(self) -> set[int]:
+        return {self._set_port} | self._own_ports()
 
     def _look_up(self, host: str) -> list[Address]:
-        with gevent.Timeout(LOOK_UP, FetchError(f"{host}: the look-up took too long")):
-            try:
-                texts = self._threads.apply(self._resolve, (host,))
-            except OSError as exc:
-                raise FetchError(f"{host}: {exc}") from exc
+        try:
+            texts = self._threads.apply(self._resolve, (host,))
+        except OSError as exc:
+            raise FetchError(f"{host}: {exc}") from exc
         if not texts:
             raise FetchError(f"{host}: no address")
         return [ip_address(text) for text in texts]

@@ -7,7 +7,7 @@ section 10, F2 and F6).  Nothing here looks up a name.
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import idna
 from msgspec import Struct
@@ -23,10 +23,13 @@ _URL = re.compile(
 _LISTED = re.compile(
     r"(?P<host>\[[0-9a-fA-F:.]+\]|[^/?#@:\[\]]+)(?::(?P<port>[0-9]+))?"
 )
-_REFUSED = re.compile(r"[\x00-\x20\x7f\\]|\s")
+_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0\\]|\s")
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*+[a-z0-9_-]{1,63}")
 #: What inet_aton, and so many a resolver, would take for a number.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+_ASCII = "".join(map(chr, range(128)))
 
 
 class FetchError(Exception):
@@ -75,6 +78,23 @@ def target(url: str) -> Target:
     path = quote(found["target"] or "/", safe="/?%:@!$&'()*+,;=[]|~", errors="replace")
     path = path if path.startswith("/") else f"/{path}"
     return Target(scheme, host, port, path, _address(host))
+
+
+def following(place: Target, location: str) -> Target:
+    """Where a redirect leads: as strictly read as any URL, and as much to be checked.
+
+    ``location`` is the header's, read as Latin-1.  Raises ``FetchError``.
+    """
+    location = quote(location, _ASCII, "latin-1")  # so the bytes it had are asked for
+    if _REFUSED.search(location):  # urljoin would leave some of them out
+        raise FetchError(f"{place.host}: a redirect to what is no plain URL")
+    try:
+        found = target(urljoin(place.url, location))
+    except ValueError as exc:
+        raise FetchError(f"{place.host}: a redirect to what is no URL") from exc
+    if (place.scheme, found.scheme) == ("https", "http"):
+        raise FetchError(f"{place.host}: a redirect from https to http")
+    return found
 
 
 def listed(text: str) -> frozenset[tuple[str, int | None]]:

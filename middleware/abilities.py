@@ -13,6 +13,7 @@ from app.errors import BadRequest
 from app.exchange import Exchange
 
 from .audio import is_audio_text
+from .images import is_url
 
 #: The ability that each kind of input needs.
 _NEEDED = {"image": "vision", "audio": "audio"}
@@ -47,5 +48,5 @@ class Abilities:
 
 
 def _kind(data: str) -> str:
-    """What base64 is: ``audio``, or an ``image``."""
-    return "audio" if is_audio_text(data) else "image"
+    """What base64 is: ``audio``, or an ``image``, as everything by URL."""
+    return "audio" if not is_url(data) and is_audio_text(data) else "image"

@@ -15,11 +15,11 @@ from writers.forced import ForcedCallWriter
 
 from .base import DEFAULTS, Policy
 from .choice import Choice, call_form, choice
-from .content import image_urls, messages
+from .content import messages
 from .forced_calls import force, forced, refused, remind
 from .formats import answer_check
 from .generation import GenerationMiddleware, bounded, includes_usage
-from .images import Fetch, fetched
+from .images import Fetch, Images
 from .schemas import Allowance
 
 MAX_TOP_LOGPROBS = 20
@@ -49,19 +49,18 @@ class ChatMiddleware(GenerationMiddleware[openai.ChatCompletionRequest]):
         must = self.settings.tool_choice if chosen.must else None
         if must == "reject":
             raise refused(request)
+        images = Images(self.fetch)
         call = ollama.ChatRequest(
             **self.common(request, exchange),
-            messages=messages(
-                request.messages,
-                exchange.ignored,
-                fetched(image_urls(request.messages), self.fetch),
-            ),
+            messages=messages(request.messages, exchange.ignored, images),
             tools=None if must == "emulate" else _native(chosen),
             logprobs=request.logprobs,
             top_logprobs=bounded(
                 request.top_logprobs, "top_logprobs", 0, MAX_TOP_LOGPROBS
             ),
         )
+        if images.wanted:
+            exchange.prepare = images.fetch
         if chosen.tools:  # once for all writers: schemas are dear to compile
             form = call_form(request, chosen.tools)
             exchange.tools = form, forced(chosen, form) if must == "emulate" else None

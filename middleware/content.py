@@ -5,7 +5,6 @@ collected in order (specification: chat, section 2).
 """
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from app.wire import ollama, openai
 from app.wire.decoding import decode
 
 from .audio import is_audio_text
-from .images import Fetched, Images, base64_of, is_url
+from .images import Images, base64_of
 from .validation import missing
 
 _ROLES = {
@@ -37,12 +36,12 @@ _arguments_decoder = msgspec.json.Decoder(dict[str, Any])
 def messages(
     given: list[openai.Message] | None,
     ignored: list[str],
-    fetched: Fetched | None = None,
+    images: Images,
 ) -> list[ollama.Message]:
     """The conversation in Ollama's form; raises ``BadRequest`` naming the message.
 
-    What a message says to no effect is added to ``ignored``.  ``fetched`` holds what
-    became of the ``image_urls``; ``None`` means that none are fetched here.
+    What a message says to no effect is added to ``ignored``.  Of ``images`` some may
+    still have to be fetched.
     """
     if not given:
         raise BadRequest(
@@ -55,7 +54,6 @@ def messages(
             param="messages",
         )
     names = _called_names(given)
-    images = Images(fetched)
     ignored += [
         f"messages[{index}].audio"
         for index, message in enumerate(given)
@@ -65,25 +63,6 @@ def messages(
         _message(message, f"messages[{index}]", names, images)
         for index, message in enumerate(given)
     ]
-
-
-def image_urls(given: list[openai.Message] | None) -> list[str]:
-    """The URLs of images that would have to be fetched, each once."""
-    found = [
-        url
-        for message in given or ()
-        if isinstance(message.content, list)
-        for url in _urls(message.content)
-    ]
-    return list(dict.fromkeys(found))
-
-
-def _urls(parts: list[openai.ContentPart]) -> Iterator[str]:
-    for part in parts:
-        if part.type == "image_url":
-            url = _image_url(part)
-            if url is not None and is_url(url):
-                yield url
 
 
 def _image_url(part: openai.ContentPart) -> str | None:
@@ -175,7 +154,7 @@ def _take(
         texts.append(_required(part.refusal, param))
     elif part.type == "image_url":
         url = _required(_image_url(part), param)
-        pictures.append(images.take(url, f"{param}.image_url"))
+        images.take(url, f"{param}.image_url", pictures)
     elif part.type == "input_audio":
         pictures.append(_audio(part.input_audio, f"{param}.input_audio"))
     elif part.type == "file":

@@ -1,9 +1,9 @@
 """Images in messages: from every spelling of OpenAI clients to plain base64, pure.
 
 Accepted: data URLs of images in any spelling, bare base64 as older documentation
-shows it, and URLs whose images were fetched before (specification: chat, section 2;
-gateway, section 6).  What it is counts, not what it is called: the first bytes must
-be those of a PNG, JPEG, WebP or GIF.
+shows it, and URLs, which stay as they are until it is certain that Ollama will be
+asked (specification: chat, section 2; gateway, section 6).  What it is counts, not
+what it is called: the first bytes must be those of a PNG, JPEG, WebP or GIF.
 """
 
 import binascii
@@ -11,7 +11,16 @@ import re
 from collections.abc import Callable, Mapping
 
 from app.errors import BadRequest
-from app.pictures import HEAD, KINDS, MAX_IMAGE, MAX_TOGETHER, MIB, kind
+from app.pictures import (
+    HEAD,
+    KINDS,
+    MAX_IMAGE,
+    MAX_PIXELS,
+    MAX_TOGETHER,
+    MIB,
+    kind,
+    pixels,
+)
 from app.targets import FetchError
 
 #: What became of the URLs of a request: images in base64, or why there is none.
@@ -32,19 +41,53 @@ _URL_SAFE = str.maketrans("-_", "+/", " \t\r\n")
 
 
 class Images:
-    """The images of one request; ``fetched`` is ``None`` where nothing is fetched."""
+    """The images of one request; ``fetch`` is ``None`` where nothing is fetched."""
 
-    def __init__(self, fetched: Fetched | None) -> None:
-        self._fetched = fetched
+    def __init__(self, fetch: Fetch | None = None) -> None:
+        self._fetch = fetch
         self._size = 0
+        self._wanted: list[tuple[list[str], int, str]] = []
 
-    def take(self, url: str, param: str) -> str:
-        """The image as standard base64 with padding; raises ``BadRequest``.
+    @property
+    def wanted(self) -> bool:
+        """Whether there are URLs whose images have to be fetched."""
+        return bool(self._wanted)
 
+    def take(self, url: str, param: str, images: list[str]) -> None:
+        """Add an image as standard base64 with padding; raises ``BadRequest``.
+
+        One that is to be fetched is added as its URL, which ``fetch`` replaces.
         ``param`` names the part, for the message.
         """
-        data = self._image(url, param)
-        size = _size(data)
+        if not is_url(url):
+            images.append(self._counted(_inline(url, param), param))
+        elif self._fetch is None:
+            raise _refused(
+                "image URLs are not currently supported, please use base64 encoded"
+                " data instead",
+                param,
+            )
+        else:
+            self._wanted.append((images, len(images), param))
+            images.append(url)
+
+    def fetch(self) -> None:
+        """Put what is fetched in the place of the URLs; raises ``BadRequest``."""
+        wanted, self._wanted = self._wanted, []
+        urls = list(dict.fromkeys(images[place] for images, place, _ in wanted))
+        if len(urls) > MAX_URLS:
+            raise _refused(
+                f"Too many images by URL in 'messages': at most {MAX_URLS} are fetched,"
+                f" but there are {len(urls)}.",
+                "messages",
+            )
+        found = self._fetch(urls) if self._fetch and urls else {}
+        for images, place, param in wanted:
+            image = _fetched(found[images[place]], param)
+            images[place] = self._counted(image, param)
+
+    def _counted(self, image: str, param: str) -> str:
+        size = len(image) * 3 // 4 - image[-2:].count("=")
         self._size += size
         if size > MAX_IMAGE:
             raise _invalid(f"the image is larger than {MAX_IMAGE // MIB} MiB", param)
@@ -52,32 +95,7 @@ class Images:
             raise _invalid(
                 f"the images are larger than {MAX_TOGETHER // MIB} MiB together", param
             )
-        return data
-
-    def _image(self, url: str, param: str) -> str:
-        if is_url(url):
-            return _fetched(url, param, self._fetched)
-        if url[:5].lower() == "data:":
-            url = _from_data_url(url, param)
-        elif _LOOKS_LIKE_URL.match(url):
-            raise _invalid("", param)
-        data = base64_of(url, param)
-        _check_kind(data, param)
-        return data
-
-
-def fetched(urls: list[str], fetch: Fetch | None) -> Fetched | None:
-    """What ``fetch`` makes of the URLs; raises ``BadRequest`` for too many."""
-    if fetch is None:
-        return None
-    if len(urls) > MAX_URLS:
-        raise BadRequest(
-            f"Too many images by URL in 'messages': at most {MAX_URLS} are fetched,"
-            f" but there are {len(urls)}.",
-            code="invalid_image",
-            param="messages",
-        )
-    return fetch(urls) if urls else {}
+        return image
 
 
 def is_url(text: str) -> bool:
@@ -87,38 +105,45 @@ def is_url(text: str) -> bool:
 
 def base64_of(data: str, param: str, message: str = "invalid image input") -> str:
     """Standard base64 of base64 in any spelling; raises ``BadRequest``."""
+    return _decoded(data, param, message)[0]
+
+
+def _decoded(data: str, param: str, message: str) -> tuple[str, bytes]:
+    """Standard base64, and what it stands for."""
     try:
-        if binascii.a2b_base64(data, strict_mode=True):
-            return data  # the common case: nothing to mend
+        if found := binascii.a2b_base64(data, strict_mode=True):
+            return data, found  # the common case: nothing to mend
     except ValueError:
         pass
     mended = data.translate(_URL_SAFE).rstrip("=")
     mended += "=" * (-len(mended) % 4)
     try:
-        if binascii.a2b_base64(mended, strict_mode=True):
-            return mended
+        if found := binascii.a2b_base64(mended, strict_mode=True):
+            return mended, found
     except ValueError:
         pass
-    raise BadRequest(message, code="invalid_image", param=param)
+    raise _refused(message, param)
 
 
-def _fetched(url: str, param: str, fetched: Fetched | None) -> str:
-    if fetched is None:
-        raise BadRequest(
-            "image URLs are not currently supported, please use base64 encoded data"
-            " instead",
-            code="invalid_image",
-            param=param,
-        )
-    found = fetched[url]
+def _inline(url: str, param: str) -> str:
+    """The base64 of a data URL, or of what is bare."""
+    if url[:5].lower() == "data:":
+        url = _from_data_url(url, param)
+    elif _LOOKS_LIKE_URL.match(url):
+        raise _invalid("", param)
+    image, data = _decoded(url, param, _OLLAMAS)
+    _check(data, param)
+    return image
+
+
+def _fetched(found: str | FetchError, param: str) -> str:
     if isinstance(found, str):
         return found
     # One text whatever the reason, or it would tell what lies behind us (F10).
-    raise BadRequest(
+    raise _refused(
         f"could not fetch the image in {param}: not reachable or not an image",
-        code="invalid_image",
-        param=param,
-        detail=f"image: {found}",
+        param,
+        f"image: {found}",
     )
 
 
@@ -136,21 +161,24 @@ def _from_data_url(url: str, param: str) -> str:
     return url[found.end() :]
 
 
-def _check_kind(data: str, param: str) -> None:
-    found = kind(binascii.a2b_base64(data[: HEAD * 4 // 3]))
+def _check(data: bytes, param: str) -> None:
+    found = kind(data[:HEAD])
     if found not in KINDS:
         accepted = f"{', '.join(KINDS[:-1])} and {KINDS[-1]} are accepted"
         raise _invalid(f"{found or 'these bytes'} cannot be read; {accepted}", param)
-
-
-def _size(data: str) -> int:
-    return len(data) * 3 // 4 - data[-2:].count("=")
+    if pixels(data) > MAX_PIXELS:
+        millions = MAX_PIXELS // 1_000_000
+        raise _invalid(f"the image has more than {millions} million pixels", param)
 
 
 def _invalid(reason: str, param: str) -> BadRequest:
     """``invalid image input``, as Ollama says it; a reason of ours names the part."""
     message = f"invalid image input in {param}: {reason}" if reason else _OLLAMAS
-    return BadRequest(message, code="invalid_image", param=param)
+    return _refused(message, param)
+
+
+def _refused(message: str, param: str, detail: str = "") -> BadRequest:
+    return BadRequest(message, code="invalid_image", param=param, detail=detail)
 
 
 _OLLAMAS = "invalid image input"

@@ -2,7 +2,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.addresses import NOT_PUBLIC, is_here, is_plain, is_public
+from app.addresses import NOT_PUBLIC, bare, is_here, is_plain, is_public
 
 #: One or two addresses inside each range of the specification's list.
 REFUSED = """
@@ -25,18 +25,18 @@ PUBLIC = """
 
 
 @pytest.mark.parametrize("text", REFUSED.split())
-def test_refused(text: str) -> None:
+def test_f5_refused(text: str) -> None:
     """What is not the public Internet is not taken for it, in any clothes."""
     assert not is_public(ip_address(text))
 
 
 @pytest.mark.parametrize("text", PUBLIC.split())
-def test_public(text: str) -> None:
+def test_f5_public(text: str) -> None:
     """Addresses just outside a range are public."""
     assert is_public(ip_address(text))
 
 
-def test_every_range_has_an_example() -> None:
+def test_f5_every_range_has_an_example() -> None:
     """No range is in the list that no test knows."""
     examples = [ip_address(text) for text in REFUSED.split()]
     assert [n for n in NOT_PUBLIC if not any(e in n for e in examples)] == []
@@ -45,7 +45,7 @@ def test_every_range_has_an_example() -> None:
 @pytest.mark.parametrize(
     "text", ["0.0.0.0", "::", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "2a00::1%eth0"]
 )
-def test_not_plain(text: str) -> None:
+def test_f5_not_plain(text: str) -> None:
     """An address in disguise names no machine, whatever is allowed."""
     assert not is_plain(ip_address(text))
     assert not is_public(ip_address(text))
@@ -58,7 +58,7 @@ def test_plain(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"])
-def test_here(text: str) -> None:
+def test_f13_here(text: str) -> None:
     """Loopback, and what Linux takes for it, is this machine."""
     assert is_here(ip_address(text))
 
@@ -67,3 +67,20 @@ def test_here(text: str) -> None:
 def test_elsewhere(text: str) -> None:
     """Other machines are not this one; without a way to them no error is raised."""
     assert not is_here(ip_address(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("10.0.0.9", "10.0.0.9"),
+        ("::ffff:10.0.0.9", "10.0.0.9"),
+        ("64:ff9b::a00:9", "10.0.0.9"),
+        ("2002:a00:9::1", "10.0.0.9"),
+        ("::", "0.0.0.0"),
+        ("::1", "::1"),
+        ("fd00::a00:9", "fd00::a00:9"),
+    ],
+)
+def test_bare(text: str, want: str) -> None:
+    """The IPv4 address in an IPv6 one is found; loopback is none."""
+    assert bare(ip_address(text)) == ip_address(want)

@@ -53,13 +53,11 @@ def fetched(web: Faulty, path: str = "/", **settings: Any) -> str | FetchError:
         (GIF, "image/gif"),
         (WEBP, "image/webp"),
         (PNG, "IMAGE/PNG; charset=binary"),
-        (PNG, "application/octet-stream"),
-        (PNG, "binary/octet-stream"),
         (PNG, "image/jpeg"),
     ],
 )
-def test_images(image: bytes, kind: str) -> None:
-    """An image comes back as base64; its bytes count, not what it is called."""
+def test_f8_images(image: bytes, kind: str) -> None:
+    """An image comes back as base64; type and bytes need not be of the same kind."""
     with Web({"/": page(image, kind=kind)}) as web:
         assert fetched(web) == text(image)
 
@@ -77,7 +75,7 @@ def test_framings() -> None:
         assert fetched(web) == fetched(web, "/old") == text(PNG)
 
 
-def test_what_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_f11_what_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The request says only what it must: no proxy, password or cookie takes part."""
     (tmp_path / ".netrc").write_text("default login a password b\n")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -112,6 +110,11 @@ BAD = {
     "wave": page(b"RIFF\x20\x00\x00\x00WAVEfmt " + b"\x00" * 20, kind="image/webp"),
     "png named html": page(kind="text/html"),
     "no type": page(kind=""),
+    "octets": page(kind="application/octet-stream"),
+    "octets of S3": page(kind="binary/octet-stream"),
+    "png named svg": page(kind="image/svg+xml"),
+    "two types": page(kind="text/html, image/png"),
+    "gigapixels": page(PNG[:16] + b"\x00\x01\x00\x00" * 2 + PNG[24:]),
     "empty": page(b""),
     "short": page(PNG[:7]),
     "gzip": page(gzip.compress(PNG), content_encoding="gzip"),
@@ -138,14 +141,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_no_image(name: str) -> None:
+def test_f8_no_image(name: str) -> None:
     """What is not one whole image is none."""
     with Web({"/": BAD[name]}) as web:
         assert isinstance(fetched(web), FetchError)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirects(status: int) -> None:
+def test_f4_redirects(status: int) -> None:
     """Redirects are followed, absolute and relative ones, three at most."""
     go = f"{status} Go"
     pages = {f"/{n}": moved(f"/{n + 1}", go) for n in range(4)} | {"/4": page()}
@@ -164,14 +167,16 @@ def test_redirects(status: int) -> None:
         "//user@127.0.0.1/",
         "http://[::1",
         "http://127.0.0.1 /",
+        "/a\tb",
+        "\\\\127.0.0.1/",
         "",
     ],
 )
-def test_redirects_elsewhere(to: str) -> None:
+def test_f1_f4_redirects_elsewhere(to: str) -> None:
     """A redirect leads to http and https, and is read as strictly as any URL."""
     with Web({"/": moved(to)}) as web:
         assert isinstance(fetched(web), FetchError)
-        assert len(web.heads) == 1 or to == ""
+        assert len(web.heads) == 1 or to == ""  # which is the page itself
 
 
 def test_a_redirect_in_raw_bytes() -> None:
@@ -181,13 +186,13 @@ def test_a_redirect_in_raw_bytes() -> None:
         assert fetched(web) == text(PNG)
 
 
-def test_a_redirect_to_another_server() -> None:
+def test_f4_a_redirect_to_another_server() -> None:
     """A redirect to a server that is not allowed is not followed."""
     with canary() as other, Web({"/": moved(f"{other.url}/")}) as web:
         assert "is not opened" in str(fetched(web))
 
 
-def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f7_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without end is left as soon as it is too large."""
     limit = 256 * 1024
     monkeypatch.setattr(app.fetch, "MAX_IMAGE", limit)
@@ -206,7 +211,7 @@ def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sent[0] < 16 * 1024 * 1024
 
 
-def test_a_bomb_that_says_so() -> None:
+def test_f7_a_bomb_that_says_so() -> None:
     """An image that says it is too large is not waited for."""
 
     def large(peer: Peer) -> None:
@@ -218,7 +223,7 @@ def test_a_bomb_that_says_so() -> None:
         assert str(fetched(web)) == f"127.0.0.1: more than {MAX_IMAGE} bytes"
 
 
-def test_the_largest_image() -> None:
+def test_f7_the_largest_image() -> None:
     """20 MiB are taken, one byte more is not."""
     largest = PNG + b"\x00" * (MAX_IMAGE - len(PNG))
     with Web({"/": page(largest), "/more": page(largest + b"\x00")}) as web:
@@ -226,7 +231,7 @@ def test_the_largest_image() -> None:
         assert isinstance(fetched(web, "/more"), FetchError)
 
 
-def test_all_images_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f7_all_images_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """The images of one request have a limit in bytes of their own."""
     monkeypatch.setattr(app.fetch, "MAX_TOGETHER", 3 * len(PNG))
     with Web({f"/{n}": page() for n in range(4)}) as web:
@@ -255,7 +260,7 @@ def dripping(data: bytes) -> Any:
     [silent, dripping(CHUNKED * 100), dripping(page() + b"\x00" * 10_000)],
     ids=["silent", "head", "body"],
 )
-def test_too_slow(behaviour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f7_too_slow(behaviour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole fetch has a limit in time, however busy the server seems."""
     monkeypatch.setattr(app.fetch, "ONE", 0.3)
     begun = time.monotonic()
@@ -311,7 +316,7 @@ class Crowd(Net):
 
 
 @pytest.mark.parametrize(("requests", "most"), [(1, 4), (3, 8)])
-def test_at_once(requests: int, most: int) -> None:
+def test_f12_at_once(requests: int, most: int) -> None:
     """One request fetches four at a time, all requests together eight."""
     with Web({f"/{n}": page() for n in range(6 * requests)}) as web:
         crowd = Crowd(web.port)
@@ -327,6 +332,83 @@ def test_at_once(requests: int, most: int) -> None:
         gevent.joinall(running, timeout=PATIENCE)
         assert [set(one.value.values()) for one in running] == [{text(PNG)}] * requests
     assert crowd.now == 6 * requests
+
+
+def test_f10_refused_at_once() -> None:
+    """What is refused waits for nobody, also while all places are taken."""
+    with Web({f"/{n}": page() for n in range(8)}) as web:
+        crowd = Crowd(web.port)
+        fetcher = crowd.fetcher()
+        urls = [f"http://{PUBLIC}/{n}" for n in range(8)]
+        running = [
+            gevent.spawn(fetcher.fetch_all, urls[:4]),
+            gevent.spawn(fetcher.fetch_all, urls[4:]),
+        ]
+        gevent.idle()
+        assert crowd.now == 8
+        (found,) = fetcher.fetch_all(["http://10.0.0.1/"]).values()
+        assert "is not opened" in str(found)
+        assert crowd.now == 8
+        crowd.go_on.set()
+        gevent.joinall(running, timeout=PATIENCE)
+        assert all(one.successful() for one in running)
+
+
+def both(crowd: Crowd, first: str, second: str) -> list[Any]:
+    """Two requests for an image, the second while the first one connects."""
+    fetcher = crowd.fetcher()
+    running = [gevent.spawn(fetcher.fetch_all, [url]) for url in (first, second)]
+    gevent.idle()
+    assert crowd.now == 1
+    return running
+
+
+@pytest.mark.parametrize("again", ["/", "/#x"])
+@pytest.mark.parametrize(
+    ("answer", "want"),
+    [(page(), text(PNG)), (page(cache_control="no-store"), text(PNG)), (b"", None)],
+    ids=["kept", "not kept", "failed"],
+)
+def test_one_fetch_for_all(answer: bytes, want: str | None, again: str) -> None:
+    """Requests that want the same image at the same time share one fetch."""
+    with Web({"/": answer}) as web:
+        crowd = Crowd(web.port)
+        running = both(crowd, f"http://{PUBLIC}/", f"http://{PUBLIC}{again}")
+        crowd.go_on.set()
+        gevent.joinall(running, timeout=PATIENCE)
+        found = [one for run in running for one in run.value.values()]
+        assert crowd.now == len(web.asked) == 1
+        assert found == [want, want] or want is None
+        assert all(isinstance(one, FetchError) for one in found) or want is not None
+
+
+def test_the_first_one_leaves() -> None:
+    """Who shares a fetch gets the image though the one who began it has left."""
+    with Web({"/": page()}) as web:
+        crowd = Crowd(web.port)
+        first, second = both(crowd, f"http://{PUBLIC}/", f"http://{PUBLIC}/")
+        first.kill()
+        crowd.go_on.set()
+        assert second.get(timeout=PATIENCE) == {f"http://{PUBLIC}/": text(PNG)}
+        assert crowd.now == 2
+
+
+def test_the_first_one_has_used_up_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits of one request end no other that shares its fetch."""
+    monkeypatch.setattr(app.fetch, "MAX_TOGETHER", len(PNG) - 1)
+    with Web({"/": page()}) as web:
+        crowd = Crowd(web.port)
+        fetcher = crowd.fetcher()
+        url = f"http://{PUBLIC}/"
+        first = gevent.spawn(fetcher.fetch_all, [url])
+        gevent.idle()
+        monkeypatch.undo()
+        second = gevent.spawn(fetcher.fetch_all, [url])
+        gevent.idle()
+        crowd.go_on.set()
+        assert "together" in str(first.get(timeout=PATIENCE)[url])
+        assert second.get(timeout=PATIENCE) == {url: text(PNG)}
+        assert crowd.now == 2
 
 
 class Flood:
@@ -380,7 +462,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_floods(name: str) -> None:
+def test_f7_floods(name: str) -> None:
     """A server that never stops is left soon, and holds up nobody meanwhile."""
     flood = Flood(*FLOODS[name])
     with Web({"/": flood}) as web, Neighbour() as neighbour:
@@ -392,7 +474,7 @@ def test_floods(name: str) -> None:
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_floods_end_in_time(
+def test_f7_floods_end_in_time(
     tls: bool, secure: Any, trusting: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit in time holds though there is always something to read."""
@@ -521,7 +603,7 @@ def trusting(certificate: Path) -> Any:
 NAMES = {"pics.example": [PUBLIC], "other.example": [PUBLIC]}
 
 
-def test_https(secure: Any, trusting: Any) -> None:
+def test_f3_https(secure: Any, trusting: Any) -> None:
     """Over TLS the address is the checked one, name and certificate the host's."""
     with Web({"/": page()}, secure) as web:
         net = Net(web.port, NAMES)
@@ -533,7 +615,7 @@ def test_https(secure: Any, trusting: Any) -> None:
 
 
 @pytest.mark.parametrize("host", ["other.example", PUBLIC])
-def test_https_of_another(secure: Any, trusting: Any, host: str) -> None:
+def test_f3_https_of_another(secure: Any, trusting: Any, host: str) -> None:
     """A certificate of another host, or of nobody known, ends the fetch."""
     with Web({"/": page()}, secure) as web:
         net = Net(web.port, NAMES)
@@ -551,7 +633,7 @@ def test_https_of_nobody(secure: Any) -> None:
         assert web.heads == []
 
 
-def test_from_https_to_http(secure: Any, trusting: Any) -> None:
+def test_f4_from_https_to_http(secure: Any, trusting: Any) -> None:
     """A redirect from https to http is not followed."""
     with Web({"/": moved("http://pics.example/")}, secure) as web:
         net = Net(web.port, NAMES)

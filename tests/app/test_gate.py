@@ -1,5 +1,6 @@
 """Which targets images may come from: the list of tricks reaches nobody."""
 
+import socket
 import threading
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from support.pictures import PUBLIC, Net, Web, canary, local, moved, page, text
 
 import app.fetch
 import app.gate
+from app.fetch import ImageFetcher
+from app.gate import listening
 from app.settings import Settings, SettingsError
 from app.targets import FetchError
 
@@ -130,7 +133,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", HOSTS, ids=ascii)
-def test_nothing_inside_is_reached(trap: Net, scheme: str, host: str) -> None:
+def test_f2_f5_f6_nothing_inside_is_reached(trap: Net, scheme: str, host: str) -> None:
     """No spelling of an inner address, and no port but the two, is connected to."""
     url = f"{scheme}://{host}/latest/meta-data/"
     assert isinstance(trap.fetcher().fetch_all([url])[url], FetchError)
@@ -138,7 +141,7 @@ def test_nothing_inside_is_reached(trap: Net, scheme: str, host: str) -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS, ids=ascii)
-def test_no_redirect_reaches_it_either(host: str) -> None:
+def test_f4_f5_f6_no_redirect_reaches_it_either(host: str) -> None:
     """A redirect from a public site leads to none of them."""
     to = f"http://{host}/"
     if "\r\n" in host:
@@ -160,7 +163,7 @@ def test_no_redirect_reaches_it_either(host: str) -> None:
         fullmatch=True,
     )
 )
-def test_no_text_reaches_it(text: str) -> None:
+def test_f2_no_text_reaches_it(text: str) -> None:
     """Whatever a URL says about this machine, nothing is connected to."""
     net = Net(1, NAMES)
     (found,) = net.fetcher(image_fetch="public").fetch_all([text]).values()
@@ -168,7 +171,7 @@ def test_no_text_reaches_it(text: str) -> None:
     assert net.connected == []
 
 
-def test_the_second_answer_does_not_count() -> None:
+def test_f3_f4_the_second_answer_does_not_count() -> None:
     """A name is looked up once: what was checked is what is connected to."""
 
     class Rebinding(Net):
@@ -189,7 +192,7 @@ def test_the_second_answer_does_not_count() -> None:
         assert net.connected == [(PUBLIC, 80)]
 
 
-def test_all_addresses_are_tried() -> None:
+def test_f3_all_addresses_are_tried() -> None:
     """When the first address does not answer the next one is connected to."""
 
     class Half(Net):
@@ -229,7 +232,7 @@ WAYS = [
 
 @pytest.mark.parametrize("mode", ["public", "any", "allowlist"])
 @pytest.mark.parametrize(("url", "modes"), WAYS)
-def test_modes(url: str, modes: set[str], mode: str) -> None:
+def test_f1_f13_modes(url: str, modes: set[str], mode: str) -> None:
     """What is listed is opened, with its port; ``any`` opens addresses, not ports."""
     with Web({"/": page()}) as web:
         net = Net(web.port, INSIDE)
@@ -239,7 +242,7 @@ def test_modes(url: str, modes: set[str], mode: str) -> None:
         assert len(net.connected) == (mode in modes)
 
 
-def test_off() -> None:
+def test_f1_off() -> None:
     """Off means that there is no fetcher."""
     settings = Settings(image_fetch="off")
     assert app.fetch.ImageFetcher.of(settings) is None
@@ -270,7 +273,9 @@ OWN_LISTED = ",".join(
 
 @pytest.mark.parametrize("mode", ["public", "any", "allowlist"])
 @pytest.mark.parametrize(("upstream", "url"), OWN)
-def test_ours_is_never_opened(trap: Net, upstream: str, url: str, mode: str) -> None:
+def test_f13_ours_is_never_opened(
+    trap: Net, upstream: str, url: str, mode: str
+) -> None:
     """Neither Ollama nor Pannier is asked for images, listed or not."""
     trap._names = {
         **NAMES,
@@ -285,14 +290,56 @@ def test_ours_is_never_opened(trap: Net, upstream: str, url: str, mode: str) -> 
     assert trap.connected == []
 
 
-def test_beside_ours() -> None:
+@pytest.mark.parametrize(
+    ("upstream", "url"),
+    [
+        ("http://10.0.0.9", "http://[64:ff9b::10.0.0.9]/"),
+        ("http://10.0.0.9", "http://[64:ff9b:1::10.0.0.9]/"),
+        ("http://10.0.0.9", "http://[2002:a00:9::1]/"),
+        ("http://10.0.0.9", "http://[::10.0.0.9]/"),
+        ("http://10.0.0.9", "http://[::ffff:0:10.0.0.9]/"),
+        ("http://[::ffff:10.0.0.9]", "http://10.0.0.9/"),
+        ("http://0.0.0.0", "http://127.0.0.1/"),
+        ("http://10.0.0.8", "http://[64:ff9b::127.0.0.1]/"),
+    ],
+)
+def test_f13_ours_in_other_clothes(trap: Net, upstream: str, url: str) -> None:
+    """Where any address is opened, translators of addresses lead nowhere new."""
+    fetcher = trap.fetcher(upstream_url=upstream, port=80, image_fetch="any")
+    (found,) = fetcher.fetch_all([url]).values()
+    assert "is not opened" in str(found)
+    assert trap.connected == []
+
+
+@pytest.mark.parametrize(("family", "host"), [("INET", "0.0.0.0"), ("INET6", "::")])
+def test_f13_wherever_we_listen(trap: Net, family: str, host: str) -> None:
+    """A port that this process listens on is its own, whoever told it to."""
+    kind = socket.AddressFamily[f"AF_{family}"]
+    with (
+        socket.create_server((host, 0), family=kind) as server,
+        socket.socket() as not_,
+    ):
+        not_.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert port in listening()
+        assert not_.getsockname()[1] not in listening()
+        hosts = ["127.0.0.1", "localhost", "[::1]", "127.1.2.3", socket.gethostname()]
+        settings = Settings(image_hosts=",".join(f"{name}:{port}" for name in hosts))
+        fetcher = ImageFetcher(settings, trap.resolve, trap.connect)
+        for name in hosts:
+            (found,) = fetcher.fetch_all([f"http://{name}:{port}/"]).values()
+            assert isinstance(found, FetchError)
+    assert trap.connected == []
+
+
+def test_f13_beside_ours() -> None:
     """The same machine on another port is another server, if it is listed."""
     with Web({"/": page()}) as web:
         found = local(web).fetch_all([f"{web.url}/"])
         assert isinstance(found[f"{web.url}/"], str)
 
 
-def test_names_that_are_slow_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f12_names_that_are_slow_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look-up has an end, and others go on meanwhile."""
     monkeypatch.setattr(app.gate, "LOOK_UP", 0.3)
     found_it = threading.Event()

@@ -111,7 +111,7 @@ def test_several_streamed(ask: Asking, web: Web) -> None:
 
 
 @pytest.mark.parametrize("path", ["/page.png", "/missing.png"])
-def test_no_image(ask: Asking, web: Web, path: str) -> None:
+def test_f8_no_image(ask: Asking, web: Web, path: str) -> None:
     """What is no image is a 400 that names the part."""
     with pytest.raises(openai.BadRequestError) as caught:
         ask(f"{web.url}/a.png", f"{web.url}{path}")
@@ -119,7 +119,7 @@ def test_no_image(ask: Asking, web: Web, path: str) -> None:
     assert caught.value.param == "messages[0].content[2].image_url"
 
 
-def test_what_is_not_opened(ask: Asking, simulator: Simulator) -> None:
+def test_f13_what_is_not_opened(ask: Asking, simulator: Simulator) -> None:
     """Other ports of loopback, and Ollama itself, are never asked, listed or not."""
     simulator.clear()
     with canary() as inside:
@@ -136,7 +136,7 @@ def test_what_is_not_opened(ask: Asking, simulator: Simulator) -> None:
     assert simulator.log() == []
 
 
-def test_a_slow_one(ask: Asking, web: Web) -> None:
+def test_f12_a_slow_one(ask: Asking, web: Web) -> None:
     """While one image is waited for, others are fetched and answered."""
     slow = Slow()
     web.pages = {**web.pages, "/slow.png": slow}
@@ -149,7 +149,7 @@ def test_a_slow_one(ask: Asking, web: Web) -> None:
         assert "an image" in said(waiting.result(PATIENCE))
 
 
-def test_off(simulator: Simulator, web: Web) -> None:
+def test_f1_off(simulator: Simulator, web: Web) -> None:
     """With image_fetch=off the answer is Ollama's, and nobody is asked."""
     hosts = f"127.0.0.1:{web.port}"
     with (

@@ -8,6 +8,7 @@ import pytest
 from app.errors import BadRequest
 from app.wire import openai
 from middleware.content import MAX_MESSAGES, MAX_PARTS, messages
+from middleware.images import Images
 
 TEXT = "data:text/plain;base64," + base64.b64encode(b"in a file").decode()
 FILE = {"type": "file", "file": {"file_data": TEXT}}
@@ -16,7 +17,7 @@ FILE = {"type": "file", "file": {"file_data": TEXT}}
 def native(*given: dict[str, Any]) -> list[dict[str, Any]]:
     """The conversation as Ollama gets it."""
     decoded = msgspec.convert([*given], list[openai.Message])
-    found: list[dict[str, Any]] = msgspec.to_builtins(messages(decoded, []))
+    found: list[dict[str, Any]] = msgspec.to_builtins(messages(decoded, [], Images()))
     return found
 
 
@@ -280,7 +281,7 @@ def test_a_tools_answer_has_its_name() -> None:
 def test_no_messages(given: Any) -> None:
     """Ollama's own words, which tools match on."""
     with pytest.raises(BadRequest, match=r"\[\] is too short - 'messages'"):
-        messages(given, [])
+        messages(given, [], Images())
 
 
 def test_limits() -> None:
@@ -312,7 +313,7 @@ def test_earlier_audio_is_named() -> None:
     """An assistant's earlier audio has no effect, which is said."""
     said = {"role": "assistant", "content": "x", "audio": {"id": "a"}}
     ignored: list[str] = []
-    messages(msgspec.convert([said], list[openai.Message]), ignored)
+    messages(msgspec.convert([said], list[openai.Message]), ignored, Images())
     assert ignored == ["messages[0].audio"]
 
 

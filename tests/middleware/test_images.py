@@ -1,5 +1,9 @@
 import base64
 import os
+import struct
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -9,11 +13,16 @@ from support.ollama import CHAT, Ollama, ask
 from support.pictures import GIF, JPEG, PNG, WEBP, Net, Web, canary, page, text
 
 import middleware.images
+from app.catalog import Facts
 from app.errors import BadRequest
+from app.pictures import MAX_PIXELS, pixels
+from app.settings import Settings
 from app.targets import FetchError
+from middleware.abilities import Abilities
 from middleware.chat import ChatMiddleware
 from middleware.errors import ErrorMiddleware
-from middleware.images import MAX_URLS, Images, base64_of, fetched
+from middleware.images import MAX_URLS, Fetch, Images, base64_of
+from middleware.legacy import LegacyChatMiddleware
 
 P = "messages[3].content[1].image_url"
 PNG_8 = "iVBORw0KGgo="  # the first eight bytes, which make a PNG
@@ -22,7 +31,25 @@ JPEG_10 = "/9j/4AAQSkZJRg=="
 
 def image(url: str, param: str = P) -> str:
     """One image where nothing is fetched."""
-    return Images(None).take(url, param)
+    return taken(Images(), url, param)
+
+
+def taken(images: Images, url: str, param: str = P) -> str:
+    """What one image of a request is, or its URL."""
+    found: list[str] = []
+    images.take(url, param, found)
+    return found[0]
+
+
+def fetching(fetch: Fetch, *urls: str) -> list[str]:
+    """What becomes of images by URL in one list."""
+    images = Images(fetch)
+    found: list[str] = []
+    for number, url in enumerate(urls):
+        images.take(url, f"p{number}", found)
+    assert found == list(urls)
+    images.fetch()
+    return found
 
 
 def refused(url: str) -> BadRequest:
@@ -63,7 +90,7 @@ def refused(url: str) -> BadRequest:
         ("_9j_-__-", "/9j/+//+"),
     ],
 )
-def test_spellings(url: str, want: str) -> None:
+def test_f9_spellings(url: str, want: str) -> None:
     """Any spelling becomes standard base64 with padding."""
     assert image(url) == want
 
@@ -103,7 +130,7 @@ def test_spellings(url: str, want: str) -> None:
         " http://x/",
     ],
 )
-def test_what_is_no_image(url: str) -> None:
+def test_f9_what_is_no_image(url: str) -> None:
     """Anything else is refused in Ollama's words, by its place."""
     assert refused(url).message == "invalid image input"
 
@@ -138,7 +165,7 @@ UNNAMED = [
     ("name", "data"),
     [*OTHERS.items(), *(("these bytes", data) for data in UNNAMED)],
 )
-def test_other_kinds(name: str, data: bytes, form: str) -> None:
+def test_f8_f9_other_kinds(name: str, data: bytes, form: str) -> None:
     """What models cannot be shown is refused by its bytes, and the message helps."""
     assert refused(form.format(text(data))).message == (
         f"invalid image input in {P}: {name} cannot be read;"
@@ -157,7 +184,7 @@ def test_where_nothing_is_fetched(url: str) -> None:
 def test_any_bytes_survive() -> None:
     """What is decoded is what was encoded, whichever alphabet and padding."""
     for size in range(1, 50):
-        data = JPEG[:3] + os.urandom(size)
+        data = b"\xff\xd8\xff\xd9" + os.urandom(size)
         for encoded in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
             for spelled in (encoded.decode(), encoded.decode().rstrip("=")):
                 assert base64.b64decode(base64_of(spelled, "p")) == data
@@ -165,7 +192,7 @@ def test_any_bytes_survive() -> None:
                 assert base64.b64decode(image(url)) == data
 
 
-def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f7_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """One image has a limit in bytes, and so have all of a request."""
     monkeypatch.setattr(middleware.images, "MAX_IMAGE", len(PNG) - 1)
     assert refused(text(PNG)).message == (
@@ -173,41 +200,102 @@ def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(middleware.images, "MAX_IMAGE", len(PNG))
     monkeypatch.setattr(middleware.images, "MAX_TOGETHER", 2 * len(PNG))
-    images = Images({"http://x/": text(PNG)})
-    images.take(text(PNG), "p")
-    images.take("http://x/", "p")
-    with pytest.raises(BadRequest, match="in p: the images are larger than"):
-        images.take("http://x/", "p")
+    images = Images(lambda urls: dict.fromkeys(urls, text(PNG)))
+    taken(images, text(PNG), "p0")
+    taken(images, "http://x/", "p1")
+    taken(images, "http://x/", "p2")
+    with pytest.raises(BadRequest, match="in p2: the images are larger than"):
+        images.fetch()
 
 
-def test_what_was_fetched() -> None:
+def test_f10_what_was_fetched() -> None:
     """A URL is what was fetched for it, or one text whatever went wrong."""
-    images = Images({"http://x/": text(PNG), "http://y/": FetchError("y: a secret")})
-    assert images.take("http://x/", P) == text(PNG)
+    known = {"http://x/": text(PNG), "http://y/": FetchError("y: a secret")}
+
+    def fetch(urls: list[str]) -> dict[str, Any]:
+        return {url: known[url] for url in urls}
+
+    assert fetching(fetch, "http://x/", "http://x/") == [text(PNG)] * 2
     with pytest.raises(BadRequest) as caught:
-        images.take("http://y/", P)
+        fetching(fetch, "http://x/", "http://y/")
     assert caught.value.message == (
-        f"could not fetch the image in {P}: not reachable or not an image"
+        "could not fetch the image in p1: not reachable or not an image"
     )
-    assert (caught.value.code, caught.value.param) == ("invalid_image", P)
+    assert (caught.value.code, caught.value.param) == ("invalid_image", "p1")
     assert caught.value.detail == "image: y: a secret"
 
 
-def test_how_many() -> None:
+def test_f1_how_many() -> None:
     """Sixteen URLs are fetched, seventeen are refused before the first fetch."""
     urls = [f"http://x/{n}" for n in range(MAX_URLS + 1)]
     assert MAX_URLS == 16
-    found = fetched(urls[:-1], lambda given: dict.fromkeys(given, "x"))
-    assert found == dict.fromkeys(urls[:-1], "x")
+    found = fetching(lambda given: dict.fromkeys(given, "x"), *urls[:-1], urls[0])
+    assert found == ["x"] * 17
     with pytest.raises(BadRequest, match=r"at most 16 are fetched.* 17\.") as caught:
-        fetched(urls, lambda given: pytest.fail("fetched"))
+        fetching(lambda given: pytest.fail("fetched"), *urls)
     assert (caught.value.code, caught.value.param) == ("invalid_image", "messages")
 
 
 def test_nothing_to_fetch() -> None:
     """Without URLs nobody is asked."""
-    assert fetched([], lambda given: pytest.fail("fetched")) == {}
-    assert fetched(["http://x/"], None) is None
+    images = Images(lambda given: pytest.fail("fetched"))
+    assert taken(images, text(PNG)) == text(PNG)
+    assert not images.wanted
+    images.fetch()
+
+
+def sized(name: str, width: int, height: int) -> bytes:
+    """The beginning of an image that says it has so many pixels."""
+    if name == "PNG":
+        return PNG[:16] + struct.pack(">II", width, height) + PNG[24:]
+    if name == "GIF":
+        return struct.pack("<6sHH", b"GIF89a", width, height)
+    if name.startswith("JPEG"):
+        # What may stand before the size: profiles, rubbish, the mark said twice.
+        before = b"\xff\xe1\x00\x06\xff\xc0ab" + b"rubbish\xff\x00\xff\xd0\xff"
+        frame = {"JPEG": b"\xff\xc0", "JPEG progressive": b"\xff\xc2"}[name]
+        size = struct.pack(">HBHH", 17, 8, height, width)
+        return b"\xff\xd8" + before + frame + size + bytes(12)
+    if name == "WebP":
+        size, kind = struct.pack("<HH", width | 0x4000, height | 0x8000), b"VP8 "
+        return b"RIFFabcdWEBP" + kind + b"size" + b"abc\x9d\x01\x2a" + size
+    if name == "WebP lossless":
+        size = struct.pack("<I", (width - 1) | (height - 1) << 14 | 1 << 28)
+        return b"RIFFabcdWEBPVP8Lsize\x2f" + size
+    both = [struct.pack("<I", side - 1)[:3] for side in (width, height)]
+    return b"RIFFabcdWEBPVP8Xsize" + bytes(4) + both[0] + both[1]
+
+
+SIZED = ["PNG", "GIF", "JPEG", "JPEG progressive"]
+SIZED += ["WebP", "WebP lossless", "WebP extended"]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_pixels(name: str) -> None:
+    """An image that would be gigabytes when decoded is refused by its own words."""
+    assert pixels(sized(name, 12_345, 8_100)) == 12_345 * 8_100
+    assert image(text(sized(name, 12_345, 8_100)))
+    assert refused(text(sized(name, 8_200, 12_345))).message == (
+        f"invalid image input in {P}: the image has more than 100 million pixels"
+    )
+
+
+@pytest.mark.parametrize("count", range(40))
+def test_pixels_of_what_is_cut(count: int) -> None:
+    """What ends before its size says none."""
+    for name in SIZED:
+        whole = sized(name, 12_345, 8_100)
+        assert 0 <= pixels(whole[:count]) <= 12_345 * 8_100
+
+
+@pytest.mark.parametrize("filler", [b"\xff\xe1\x00\x02", b"\xff\x00", b"\xff", b"\x00"])
+def test_pixels_take_no_time(filler: bytes) -> None:
+    """A JPEG of megabytes of nothing is looked through in a moment, or refused."""
+    data = b"\xff\xd8\xff\xe0\x00\x02" + filler * (16_000_000 // len(filler))
+    before = time.process_time()
+    found = pixels(data)
+    assert time.process_time() - before < 0.5
+    assert found == 0 if filler == b"\x00" else found > MAX_PIXELS
 
 
 def part(url: Any) -> dict[str, Any]:
@@ -215,15 +303,21 @@ def part(url: Any) -> dict[str, Any]:
     return {"type": "image_url", "image_url": url}
 
 
-def asked(*messages: list[Any], **world: Any) -> tuple[Any, Ollama]:
+def asked(
+    *messages: list[Any],
+    headers: Mapping[str, str] = MappingProxyType({}),
+    more: Mapping[str, Any] = MappingProxyType({}),
+    **world: Any,
+) -> tuple[Any, Ollama]:
     """The answer to a chat of users' messages, and Ollama's side of it."""
     ollama = Ollama(CHAT)
     chat = ErrorMiddleware(ChatMiddleware(ollama, **world))
     body = {
         "model": "m",
         "messages": [{"role": "user", "content": parts} for parts in messages],
+        **more,
     }
-    return ask(chat, "POST", "/v1/chat/completions", body), ollama
+    return ask(chat, "POST", "/v1/chat/completions", body, **headers), ollama
 
 
 def test_a_chat_with_urls() -> None:
@@ -244,6 +338,76 @@ def test_a_chat_with_urls() -> None:
         [text(GIF), text(JPEG), text(PNG)],
         [text(PNG)],
     ]
+
+
+URL = "http://site.example/a"
+
+
+def facts(*capabilities: str) -> Facts:
+    """A model that can do this."""
+    return Facts("m", "", frozenset(capabilities), "", None, None, "", {})
+
+
+@pytest.mark.parametrize(
+    ("more", "world", "param"),
+    [
+        ({}, {"policies": [Abilities(lambda name: facts("completion"))]}, "messages"),
+        ({"top_logprobs": 99}, {}, "top_logprobs"),
+        ({"tools": [{"type": "function"}]}, {}, "tools[0].function"),
+        ({"seed_": 1}, {"settings": Settings(strict=True)}, "seed_"),
+        ({"n": 99}, {}, "n"),
+    ],
+    ids=["cannot see", "range", "tools", "strict", "choices"],
+)
+def test_nothing_is_fetched_in_vain(
+    more: dict[str, Any], world: dict[str, Any], param: str
+) -> None:
+    """Nothing is fetched for a request that is refused for another reason."""
+    answer, ollama = asked(
+        [part(URL)], more=more, fetch=lambda urls: pytest.fail("fetched"), **world
+    )
+    assert (answer.status, answer.error["param"]) == (400, param)
+    assert ollama.calls == []
+
+
+def test_nothing_is_fetched_to_explain() -> None:
+    """An explanation fetches nothing; where an image will be it shows the URL."""
+    answer, ollama = asked(
+        [part(text(PNG)), part(URL)],
+        headers={"X_Pannier_Explain": "1"},
+        fetch=lambda urls: pytest.fail("fetched"),
+        policies=[Abilities(lambda name: facts("vision"))],
+    )
+    assert answer.status == 200
+    (call,) = answer.json["requests"]
+    assert call["messages"][0]["images"] == [text(PNG), URL]
+    assert ollama.calls == []
+
+
+FORCED = {
+    "tools": [{"type": "function", "function": {"name": "f"}}],
+    "tool_choice": "required",
+}
+
+
+@pytest.mark.parametrize("kind", [ChatMiddleware, LegacyChatMiddleware])
+@pytest.mark.parametrize("more", [{"n": 2}, FORCED], ids=["choices", "forced"])
+def test_every_call_has_what_was_fetched(kind: Any, more: dict[str, Any]) -> None:
+    """All calls of a request have the images that were fetched for it, once."""
+    ollama, fetches = Ollama(CHAT), []
+
+    def fetch(urls: list[str]) -> dict[str, str]:
+        fetches.append(urls)
+        return dict.fromkeys(urls, text(GIF))
+
+    parts = [part(URL), part(text(PNG))]
+    body = {"model": "m", "messages": [{"role": "user", "content": parts}], **more}
+    ask(ErrorMiddleware(kind(ollama, fetch=fetch)), body=body)
+    assert fetches == [[URL]]
+    assert len(ollama.calls) == more.get("n", 1)
+    for call in ollama.calls:
+        seen = [one for m in call.json["messages"] for one in m.get("images") or ()]
+        assert seen == [text(GIF), text(PNG)]
 
 
 def test_a_chat_with_a_bad_url() -> None:
@@ -283,7 +447,7 @@ def test_a_chat_with_a_bad_url() -> None:
         "https://site.example/",
     ],
 )
-def test_one_text_for_all(url: str) -> None:
+def test_f10_one_text_for_all(url: str) -> None:
     """Refused, unknown, closed, missing, no image: the answer does not tell."""
     pages = {
         "/missing": page(status="404 Not Found"),

@@ -90,12 +90,14 @@ class Net:
 
     def fetcher(self, tls: Any = None, **settings: Any) -> ImageFetcher:
         """A fetcher in this world."""
-        return ImageFetcher(Settings(**settings), self.resolve, self.connect, tls)
+        given = Settings(**settings)
+        return ImageFetcher(given, self.resolve, self.connect, tls, own_ports=set)
 
 
 def local(web: Faulty, **settings: Any) -> ImageFetcher:
-    """A real fetcher that may reach a server of this test."""
-    return ImageFetcher(Settings(image_hosts=f"127.0.0.1:{web.port}", **settings))
+    """A real fetcher that may reach a server of this test, and of its process."""
+    given = Settings(image_hosts=f"127.0.0.1:{web.port}", **settings)
+    return ImageFetcher(given, own_ports=set)
 
 
 @contextmanager

@@ -100,6 +100,7 @@ class Relay:
             body=read_body(environ, self.max_body, self.body_timeout),
             timeouts=timeouts,
             retry=environ["PATH_INFO"] in _REPEATABLE,
+            lines=bool(exchange.stream),
         )
 
     def _streamed(

@@ -13,6 +13,8 @@ it for prose and code, much less where blanks are rare.
 
 import re
 
+from .turns import steps
+
 
 def _keeping(*wanted: range) -> bytes:
     """What to delete of a text's bytes so that only the wanted ones are left."""
@@ -45,6 +47,10 @@ _PHRASE = 5
 
 def about(text: str) -> int:
     """About how many tokens a text has; rather more than less."""
+    return sum(map(_about, steps(text)))
+
+
+def _about(text: str) -> int:
     data = text.encode(errors="replace")
     kinds = _KINDS if text.isascii() else _KINDS + _MORE_KINDS
     guess = sum(weight * len(data.translate(None, kind)) for kind, weight in kinds)
@@ -56,6 +62,11 @@ def at_least(text: str) -> int:
 
     Words, their ends at signs, and a fifth of what is written without blanks.
     """
+    # A word that is cut between two pieces would count twice.
+    return sum(_at_least(piece) - bool(n) for n, piece in enumerate(steps(text)))
+
+
+def _at_least(text: str) -> int:
     least = len(text.split()) + len(_ENDS.findall(text))
     if not text.isascii():
         data = text.encode(errors="replace")

@@ -5,35 +5,25 @@ specification (reliability, section 7; decisions, 4 and 5).
 """
 
 import re
-from functools import cache
+from functools import cache, partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from app.errors import BadRequest
+from app.turns import let_others
 from app.wire.decoding import decode
+
+from .bounds import checked, not_accepted, not_json
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 
-MAX_DEPTH = 128
-#: Arrays and objects, and values, of one body.
-MAX_CONTAINERS = 100_000
-MAX_VALUES = 1_000_000
-MAX_DIGITS = 20
 MAX_INTEGER = 2**63 - 1
 MAX_NAME = 512
 
 #: A field whose members count as fields of the body, where that has none of the name.
 EXTRA = "extra_body"
 
-_BOM = b"\xef\xbb\xbf"
-#: A string, or the start of one that never ends.  Possessive: whatever comes, each
-#: byte is looked at once.
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_NUMBERS = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_DIGITS_AS_0 = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MESSAGE = re.compile(
     r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`"
@@ -76,25 +66,28 @@ def parse(request: type[Request], body: bytes) -> tuple[Request, list[str]]:
     Raises ``BadRequest`` for anything that is no JSON object of the right types.
     """
     decoders: _Decoders[Request] = _decoders(request)
-    body = _checked_bytes(body)
+    body = checked(body)
+    pause = partial(let_others, body)
     try:
-        return decode(decoders.strict, body), []
+        return decode(decoders.strict, body, pause), []
     except msgspec.ValidationError as exc:
         if not str(exc).startswith("Object contains unknown field"):
             raise mistyped(exc) from exc
     except msgspec.DecodeError as exc:
-        raise _not_json() from exc
+        raise not_json() from exc
+    pause()
     try:
-        given = decode(_decode_object, body)
+        given = decode(_decode_object, body, pause)
         extra = given.get(EXTRA)
         if isinstance(extra, dict):
             given, lost = _with_extra(given, extra, decoders.known)
             return msgspec.convert(given, request), lost
-        value = decode(decoders.tolerant, body)
+        pause()
+        value = decode(decoders.tolerant, body, pause)
     except msgspec.ValidationError as exc:
         raise mistyped(exc) from exc
     except msgspec.DecodeError as exc:
-        raise _not_json() from exc
+        raise not_json() from exc
     return value, [name for name in given if name not in decoders.known]
 
 
@@ -124,65 +117,6 @@ def _decoders(request: type[msgspec.Struct]) -> _Decoders[Any]:
     return _Decoders(request)
 
 
-def _checked_bytes(body: bytes) -> bytes:
-    body = body.removeprefix(_BOM)
-    if not body.strip():
-        raise _not_json()
-    if _is_remarkable(body):
-        _check_structure(_STRINGS.sub(b'""', body))
-    try:
-        body.decode()
-    except UnicodeDecodeError as exc:
-        raise _not_json("it is not valid UTF-8") from exc
-    return body
-
-
-def _is_remarkable(body: bytes) -> bool:
-    """Whether a body could break a bound: a first look, for which strings count."""
-    return (
-        body.count(b"[") + body.count(b"{") > MAX_DEPTH
-        or body.count(b",") > MAX_VALUES
-        or b"0" * (MAX_DIGITS + 1) in body.translate(_DIGITS_AS_0)
-    )
-
-
-def _check_structure(outside: bytes) -> None:
-    """Bound what decoding costs; ``outside`` is the body with its strings emptied.
-
-    A few bytes of JSON can make hundreds in memory, so the number of values is bounded
-    beside the number of bytes.
-    """
-    brackets = outside.translate(_ALL_SQUARE, _NOT_BRACKETS)
-    if len(brackets) > 2 * MAX_CONTAINERS or outside.count(b",") > MAX_VALUES:
-        raise _not_accepted("holds too many values")
-    if _too_deep(brackets):
-        raise _not_accepted(f"is nested too deeply (more than {MAX_DEPTH} levels)")
-    for number in _NUMBERS.findall(outside):
-        if len(number) > MAX_DIGITS and number.isdigit():
-            raise _not_accepted(f"holds an integer of more than {MAX_DIGITS} digits")
-
-
-def _too_deep(brackets: bytes) -> bool:
-    """Whether brackets nest deeper than allowed: each round takes off one level."""
-    for _ in range(MAX_DEPTH):
-        shorter = brackets.replace(b"[]", b"")
-        if len(shorter) == len(brackets):
-            return False
-        brackets = shorter
-    return bool(brackets)
-
-
-def _not_accepted(reason: str) -> BadRequest:
-    return BadRequest(f"The JSON body {reason}.", code="invalid_json")
-
-
-def _not_json(reason: str = "") -> BadRequest:
-    more = f" ({reason})" if reason else ""
-    return BadRequest(
-        f"We could not parse the JSON body of your request{more}.", code="invalid_json"
-    )
-
-
 def mistyped(exc: msgspec.ValidationError) -> BadRequest:
     """msgspec's complaint with OpenAI's wording, param and code."""
     text, _, path = str(exc).partition(" - at `$")
@@ -191,7 +125,7 @@ def mistyped(exc: msgspec.ValidationError) -> BadRequest:
     if found and found["missing"]:
         return missing(f"{param}.{found['missing']}" if param else found["missing"])
     if not param and text == "Number out of range":
-        return _not_accepted("holds a number that is out of range")
+        return not_accepted("holds a number that is out of range")
     if not param:
         return BadRequest(
             "The body of the request must be a JSON object.", code="invalid_type"

@@ -8,13 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import BadRequest
-from middleware.validation import (
-    MAX_CONTAINERS,
-    MAX_NAME,
-    MAX_VALUES,
-    model_name,
-    parse,
-)
+from middleware.bounds import MAX_CONTAINERS, MAX_VALUES
+from middleware.validation import MAX_NAME, model_name, parse
 
 
 class Small(msgspec.Struct):

@@ -15,6 +15,7 @@ from app.body import OwnBody, read_body
 from app.errors import BadRequest
 from app.exchange import KEY, Exchange
 from app.settings import Settings
+from app.turns import let_others
 from writers.base import ResponseWriter
 
 from .effects import refuse_ignored
@@ -84,13 +85,16 @@ class RewriteMiddleware(Generic[Request]):
         of little, so they may be as large as a body, or as the choices of one call.
         """
         if len(calls) == 1:
-            return [_encode(calls[0])]
+            body = _encode(calls[0])
+            let_others(body)
+            return [body]
         known: dict[int, bytes] = {}
         size = 0
         for call in calls:
             if id(call) in known:
                 continue
             known[id(call)] = body = _encode(call)
+            let_others(body)
             size += len(body)
             many = self.settings.max_choices * len(body)
             if size > max(self.settings.max_body_bytes, many):
@@ -111,7 +115,9 @@ class RewriteMiddleware(Generic[Request]):
         """The request, and the names of its fields that nobody knows."""
         settings = self.settings
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
-        return parse(self.request_type, body)
+        parsed = parse(self.request_type, body)
+        let_others(body)
+        return parsed
 
     def rewrite(self, request: Request, exchange: Exchange) -> Any:
         """The call to Ollama for a request; pure but for the exchange's notes."""

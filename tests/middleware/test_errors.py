@@ -8,7 +8,14 @@ from support.ollama import Answer, Body, Started, ask, environ_of
 
 from app.errors import BadRequest, GatewayError, UpstreamBroken, UpstreamTimeout
 from app.exchange import Exchange
+from app.logs import Faults
 from middleware.errors import ErrorMiddleware
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fault was told before a test."""
+    monkeypatch.setattr("middleware.errors._faults", Faults())
 
 
 def raising(exc: Exception, *blocks: bytes, path: str = "/v1/x", **more: Any) -> Answer:
@@ -171,7 +178,8 @@ def test_a_bug_says_nothing(
     error = answer.json["error"]
     message = error if path.startswith("/api/") else error["message"]
     (record,) = caplog.records
-    (request_id,) = record.args or ()
+    assert isinstance(record.args, tuple)
+    request_id, _ = record.args
     assert message == f"internal error (request {request_id})"
     assert record.exc_info
     assert record.exc_info[1] is exc

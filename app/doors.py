@@ -89,7 +89,8 @@ class Doors:
 
 def is_own(origin: str, host: str) -> bool:
     """Whether a page of this origin came from the very host that it now calls."""
-    return origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
+    name = host.lower()
+    return bool(name) and origin.lower() in (f"http://{name}", f"https://{name}")
 
 
 def _is_near(host: str) -> bool:
@@ -117,4 +118,12 @@ def _listed(form: re.Pattern[str], entry: str) -> re.Match[str]:
 
 def _pattern(texts: Iterable[str]) -> re.Pattern[str]:
     """Matches any of the texts, in which ``*`` stands for any text."""
-    return re.compile("|".join(re.escape(text).replace(r"\*", ".*") for text in texts))
+    return re.compile("|".join(map(_wild, texts)))
+
+
+def _wild(text: str) -> str:
+    """One text as a pattern that looks at each place once, however many its stars."""
+    first, *more = map(re.escape, text.split("*"))
+    if not more:
+        return first
+    return first + "".join(f"(?>.*?{part})" for part in more[:-1]) + ".*" + more[-1]

@@ -26,7 +26,9 @@ def create_app(upstream: Upstream) -> Flask:
     # Errors go up to the one edge that renders them.
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.register_error_handler(HTTPException, _refuse)
-    app.add_url_rule("/", "home", lambda: _home(upstream))
+    # No redirects: what is not there under the name it was asked by is not there.
+    app.url_map.merge_slashes = False
+    app.add_url_rule("/", "home", lambda: _home(upstream), strict_slashes=False)
     for path in ("/health", "/healthz"):
         app.add_url_rule(path, path, _health)
     for path in ("/ready", "/readyz"):

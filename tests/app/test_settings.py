@@ -214,6 +214,28 @@ def test_a_wrong_value_is_named(read, variable, text, sentence) -> None:
     assert refusal(read, {variable: text}) == sentence
 
 
+@pytest.mark.parametrize(
+    ("variable", "good", "bad"),
+    [
+        ("PANNIER_ALLOWED_HOSTS", "*", "https://llm.example.org"),
+        ("PANNIER_ALLOWED_HOSTS", "a.example:80, *.lan,[2001:db8::1]", "a b"),
+        ("PANNIER_ALLOWED_HOSTS", ",10.0.0.*,", "m\u00fcnchen.example"),
+        ("PANNIER_ORIGINS", "*", "app.example.org"),
+        ("PANNIER_ORIGINS", "https://*.example:*, app://x", "https://a.example/path"),
+        ("PANNIER_ORIGINS", "chrome-extension://*,", "null"),
+        ("PANNIER_TRUSTED_PROXIES", "127.0.0.1, unix", "proxy.example.org"),
+        ("PANNIER_TRUSTED_PROXIES", "10.0.0.0/8,2001:db8::/32", "10.0.0.1/8"),
+        ("PANNIER_TRUSTED_PROXIES", ",", "*"),
+    ],
+)
+def test_lists(read, variable: str, good: str, bad: str) -> None:
+    """A list that holds something else is refused in one line that names the entry."""
+    assert good in msgspec.to_builtins(read({variable: good})).values()
+    sentence = refusal(read, {variable: f"{good},{bad}"})
+    assert sentence.startswith(f"{variable}: {bad!r} is no ")
+    assert "\n" not in sentence
+
+
 @pytest.mark.parametrize("text", ["inf", "0", "1e300", "30s", "five"])
 def test_seconds(read, text: str) -> None:
     """What is no usable time is refused."""

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.server import PATIENCE, Server, clean_environ, free_port
+from support.server import PATIENCE, Server, clean_environ, free_port, workers_of
 
 ROOT = Path(__file__).parents[2]
 GUNICORN = [sys.executable, "-m", "gunicorn", "wsgi:application"]
@@ -233,14 +233,3 @@ def test_ctrl_c_is_quiet() -> None:
         server.send_signal(signal.SIGINT)
         assert server.wait() == 0
         assert "Traceback" not in server.output()
-
-
-def workers_of(pid: int) -> list[int]:
-    """The child processes of a process."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    pairs = [line.split() for line in listed.stdout.splitlines()]
-    found = [int(child) for child, parent in pairs if int(parent) == pid]
-    assert found
-    return found

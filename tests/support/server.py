@@ -152,3 +152,14 @@ class Server:
                 connection.sock.connect(str(self._socket_path))
             connection.request("GET", "/health")
             connection.getresponse().read()
+
+
+def workers_of(pid: int) -> list[int]:
+    """The child processes of a process."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    pairs = [line.split() for line in listed.stdout.splitlines()]
+    found = [int(child) for child, parent in pairs if int(parent) == pid]
+    assert found
+    return found

@@ -4,11 +4,12 @@ import socket
 import threading
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.faulty import PATIENCE
-from support.pictures import PUBLIC, Net, Web, canary, local, moved, page, text
+from support.pictures import PNG, PUBLIC, Net, Web, canary, local, moved, page, text
 
 import app.fetch
 import app.gate
@@ -357,6 +358,35 @@ def test_f12_names_that_are_slow_to_find(monkeypatch: pytest.MonkeyPatch) -> Non
         found_it.set()
         assert "took too long" in str(found[slow])
         assert isinstance(found[quick], str)
+
+
+def test_f12_many_names_that_are_slow_to_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many slow names stop neither addresses nor threads of others, and end."""
+    monkeypatch.setattr(app.gate, "LOOK_UP", 0.3)
+    found_them = threading.Event()
+
+    class Slow(Net):
+        def resolve(self, host: str) -> list[str]:
+            found_them.wait(PATIENCE)
+            return [PUBLIC]
+
+    with Web({"/": page(), "/later": page()}) as web:
+        fetcher = Slow(web.port).fetcher()
+        urls = [f"http://slow{number}.example/" for number in range(12)]
+        running = [gevent.spawn(fetcher.fetch_all, [url]) for url in urls]
+        gevent.idle()
+        with gevent.Timeout(PATIENCE):
+            assert gevent.get_hub().threadpool.apply(lambda: "done") == "done"
+        (found,) = fetcher.fetch_all([f"http://{PUBLIC}/"]).values()
+        assert found == text(PNG)
+        assert not any(one.ready() for one in running)
+        gevent.joinall(running, timeout=PATIENCE)
+        assert all("took too long" in str(one.value) for one in running)
+        found_them.set()
+        (found,) = fetcher.fetch_all(["http://quick.example/later"]).values()
+        assert found == text(PNG)
 
 
 def test_names_that_are_not_found() -> None:

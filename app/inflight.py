@@ -5,13 +5,15 @@ minutes of model time later, or never.  So each request has a watch: once its bo
 read it looks at the client's socket, which gunicorn hands over, and interrupts the
 request in the greenlet that serves it, wherever that waits (specification:
 reliability, P5).  The same way goes what ends a client that takes nothing, and a
-worker that has to stop.  A server that hands over no socket leaves only the next write
-to tell.
+worker that has to stop.  And it sees when a stream has been silent for long.  A server
+that hands over no socket leaves only the next write to tell.
 """
 
 import _socket
 import errno
 import select
+from collections.abc import Callable
+from contextlib import suppress
 from os import dup
 from typing import Any
 
@@ -20,7 +22,7 @@ from gevent import monkey
 from greenlet import getcurrent
 
 from .errors import GatewayError, Interruption
-from .ticker import Ticker, Ticking
+from .ticker import Ticker
 
 #: Seconds until a client that has sent something more is looked at again.
 AGAIN = 0.5
@@ -62,7 +64,7 @@ class Inflight:
         self._ticker.discard(watch)
 
     def end_all(self, error: GatewayError) -> None:
-        """Tell every request that it ends with an error; again for those that write."""
+        """Tell every request that it ends with an error, once each."""
         loop = gevent.get_hub().loop
         for watch in tuple(self._all):
             loop.run_callback(watch.interrupt, error)
@@ -82,10 +84,12 @@ class Watch:
         self.inside = True
         #: Items that the server was given.
         self.items = 0
-        #: What beats while the application is silent.
-        self.beats: Ticking | None = None
-        self._seen = 0
+        #: What the client is to be told as soon as the server has written what it has.
+        self.ending: GatewayError | None = None
+        self._seen = -1
         self._seen_at = 0.0
+        self._silence = 0.0  # seconds after which there is something to say
+        self._say: Callable[[], None] | None = None
 
     def look(self) -> None:
         """Look at the socket from now on: nothing is to be read from it any more."""
@@ -104,29 +108,49 @@ class Watch:
         self._inflight.end(self)
         self._stop_looking()
 
+    def when_silent(self, seconds: float, say: Callable[[], None]) -> None:
+        """Call ``say`` when the application gave nothing for ``seconds``, and again.
+
+        It runs in a greenlet of its own while the application still waits, and may
+        write where it finds the request ``silent``; with 0 it is never called.  Nothing
+        is ever called for a server that hands over no socket.
+        """
+        self._silence, self._say = seconds, say
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is still the application that everybody waits for."""
+        return self.inside and self.items == self._seen and not self._over
+
     def tick(self, now: float) -> None:
-        """Notice a client that takes nothing; called in the event loop."""
-        if self.inside and self.beats is not None:
-            self.beats.tick(now)
-        if self.inside or self.items != self._seen:
+        """Notice who is silent for too long; called in the event loop."""
+        if self.items != self._seen:
             self._seen, self._seen_at = self.items, now
-        elif now - self._seen_at >= self._inflight.write_timeout:
-            self.interrupt(None)
+        elif not self.inside:
+            if now - self._seen_at >= self._inflight.write_timeout:
+                self.interrupt(None)
+        elif self._silence and now - self._seen_at >= self._silence:
+            self._seen_at = now
+            # A few bytes fit where anything does: nobody waits while writing them, and
+            # so they never come between the pieces of something else.
+            if self._say is not None and _takes(self._socket):
+                gevent.spawn(self._say)
 
     def interrupt(self, error: GatewayError | None) -> None:
         """End the request where it waits; called in the event loop.
 
         Without ``error`` there is no client to be told.  With one it is told once, and
-        not while the server writes something else.
+        not while the server writes something else: then it is told next.
         """
-        if self._over:
+        if self._over or (error is not None and self._told):
             return
+        self._told = True
         if self.inside:
-            if error is None or not self._told:
-                self._told = True
-                self._greenlet.throw(Interruption(error))
+            self._greenlet.throw(Interruption(error))
         elif error is None:
             self._greenlet.throw(connection_lost())
+        else:
+            self.ending = error
 
     def _readable(self) -> None:
         if _gone(self._socket):
@@ -154,13 +178,24 @@ def connection_lost() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, "the client is gone")
 
 
+def _takes(sock: Any) -> bool:
+    """Whether the client's socket takes something at once."""
+    with suppress(OSError, ValueError):
+        return sock is not None and _asks(sock, select.POLLOUT)
+    return False
+
+
+def _asks(sock: Any, event: int) -> bool:
+    poll = _poll()
+    poll.register(sock.fileno(), event)
+    return bool(poll.poll(0))
+
+
 def _gone(sock: Any) -> bool:
     """Whether the peer has ended the connection; half of it suffices (D2)."""
     try:
         if _HUNG_UP:  # seen behind bytes that nobody has read, too
-            poll = _poll()
-            poll.register(sock.fileno(), _HUNG_UP)
-            return bool(poll.poll(0))
+            return _asks(sock, _HUNG_UP)
         # Not the socket itself: one of TLS peeks at nothing.
         peer = _socket.socket(fileno=dup(sock.fileno()))
         try:

@@ -8,7 +8,7 @@ first byte has its true status.  After that, a stream says the failure in its ow
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -45,6 +45,7 @@ class _Guard:
         self._path = environ.get("PATH_INFO", "")
         self._bodiless = environ.get("REQUEST_METHOD") == "HEAD"
         self._client = client
+        self._server_write: Callable[[bytes], object] = protocol.refuse_write
         self._head: tuple[str, Headers, Any] | None = None
         self._tried = False
         self._sent = False
@@ -68,19 +69,27 @@ class _Guard:
         if exc_info and self._sent:  # too late for another head (PEP 3333)
             raise exc_info[1].with_traceback(exc_info[2])
         self._head = (status, headers, exc_info)
-        return protocol.refuse_write
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        """What a stream says while its first word is waited for, or the next."""
+        self._send_head()
+        self._server_write(data)
 
     def _send_head(self) -> None:
         if self._head and not self._sent:
             self._tried = True
-            self._client(*self._head)
+            self._server_write = self._client(*self._head)
             self._sent = True  # that is, if the server has not refused it
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        watch = self._exchange.watch
         try:
+            if watch is not None and watch.ending is not None:
+                raise Interruption(watch.ending)
             item = next(self._items, None)
             if item != b"":  # something to send, or the end
                 self._send_head()
@@ -98,16 +107,24 @@ class _Guard:
         """The rest of the answer after a failure; raises when there is none."""
         if isinstance(exc, Interruption):
             if exc.error is None:  # nobody is there to be told
-                raise exc
+                try:
+                    raise exc
+                finally:  # or it holds, by its traceback, itself and every socket
+                    del exc
             exc = exc.error
-        error = self._known(exc)
-        self._exchange.failure = error
+        error = self._exchange.failure = self._known(exc)
+        try:
+            return self._rest(error)
+        finally:
+            _forget_frames(error)
+
+    def _rest(self, error: GatewayError) -> bytes:
         if not self._sent:
             return self._whole(error)
         if self._exchange.render_failure is not None:
             return self._exchange.render_failure(error)
         # The server ends the connection without the mark of a proper end.
-        raise connection_lost() from exc
+        raise connection_lost() from error
 
     def _known(self, exc: Exception) -> GatewayError:
         if isinstance(exc, GatewayError):
@@ -135,3 +152,14 @@ class _Guard:
         self._client(protocol.status_line(error.status), headers, reason)
         self._sent = True
         return b"" if self._bodiless else payload
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of the frames that an error came through, and its causes.
+
+    They hold all that was read of Ollama's answer, and the exchange that holds the
+    error: a circle that only the garbage collector would find, some time.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

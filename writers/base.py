@@ -9,7 +9,7 @@ ends, closing.  Failures are raised; ``middleware.errors`` renders them, with
 """
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
@@ -21,7 +21,6 @@ from app import protocol
 from app.carriers.base import Headers
 from app.errors import GatewayError, UpstreamBroken
 from app.exchange import Exchange
-from app.heartbeat import BEAT, Heartbeat
 from app.wire import errors
 from app.wire.decoding import decode
 
@@ -73,6 +72,7 @@ class ResponseWriter(Generic[Reply]):
         self.stream = stream
         self._client = start_response
         self._begun = False
+        self._write: Callable[[bytes], object] = protocol.refuse_write
         self._status = 0
         self._headers: Headers = []
         self._body: Iterable[bytes] | None = None
@@ -108,8 +108,8 @@ class ResponseWriter(Generic[Reply]):
     def answer(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         """Call ``app`` and translate its answer for the client."""
         if self.stream:
-            self._frames = self._beating(self._translate(app, environ))
-            return self
+            self._frames = self._translate(app, environ)
+            return self._watched()
         return self._send_whole(self.whole(self.replies(app, environ)))
 
     def replies(self, app: WSGIApplication, environ: WSGIEnvironment) -> list[Reply]:
@@ -130,40 +130,37 @@ class ResponseWriter(Generic[Reply]):
         return self
 
     def __next__(self) -> bytes:
-        """The next frames, as much as one read of Ollama's answer makes.
-
-        Or a comment, where Ollama has been silent for long.
-        """
-        frames = next(self._frames)
-        return self._keep_alive() if frames is BEAT else frames
+        """The next frames, as much as one read of Ollama's answer makes."""
+        return next(self._frames)
 
     def close(self) -> None:
         """Let go of Ollama's answer, also when no item was ever asked for."""
-        protocol.close(self._frames)
         protocol.close(self._body)
 
-    def _beating(self, frames: Generator[bytes, None, None]) -> Iterator[bytes]:
+    def _watched(self) -> "ResponseWriter[Reply]":
+        """Have the watch say something where a stream is silent for long."""
         exchange = self.exchange
-        if exchange.watch is None or not exchange.heartbeat:
-            return frames
-        return Heartbeat(frames, exchange.heartbeat, exchange.watch)
+        if exchange.watch is not None:
+            exchange.watch.when_silent(exchange.heartbeat, self._speak)
+        return self
 
-    def _keep_alive(self) -> bytes:
-        """The stream begins with it, whatever Ollama will say."""
-        self._begin_stream()
+    def _speak(self) -> None:
+        """Say that the stream lives; it begins with that, whatever Ollama will say."""
         awaited = self.exchange.awaited
         said = awaited() if awaited is not None and not self._status else ""
-        return sse.comment(said or "keep-alive")
+        if self.exchange.watch is not None and self.exchange.watch.silent:  # still
+            self._begin_stream()
+            self._write(sse.comment(said or "keep-alive"))
 
     def _begin_stream(self) -> None:
         if not self._begun:
             self._begun = True
             self.exchange.render_failure = self.failure
-            self._client("200 OK", self._own_headers(sse.HEADERS))
+            self._write = self._client("200 OK", self._own_headers(sse.HEADERS))
 
     def _translate(
         self, app: WSGIApplication, environ: WSGIEnvironment
-    ) -> Generator[bytes, None, None]:
+    ) -> Iterator[bytes]:
         body = self._open(app, environ)
         self._begin_stream()
         yield from self._translated(body)

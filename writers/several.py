@@ -6,7 +6,7 @@ they used (decisions, 14).  The first failure ends all of them.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
 from typing import Any
@@ -77,8 +77,8 @@ class SeveralWriter(ResponseWriter[Any]):
                 ],
                 self._at_once,
             )
-            self._frames = self._beating(self._interleaved(self._calls))
-            return self
+            self._frames = self._interleaved(self._calls)
+            return self._watched()
         jobs = [partial(part.complete_choice, app, environ) for part, environ in pairs]
         choices = self._choose(fanout.gather(jobs, self._at_once))
         return self._send_whole(
@@ -90,9 +90,8 @@ class SeveralWriter(ResponseWriter[Any]):
         self._closed = True
         if self._calls is not None:
             self._calls.close()
-        super().close()
 
-    def _interleaved(self, calls: Iterable[bytes]) -> Generator[bytes, None, None]:
+    def _interleaved(self, calls: Iterable[bytes]) -> Iterator[bytes]:
         for frames in calls:
             self._begin_stream()
             yield frames

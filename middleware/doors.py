@@ -26,20 +26,24 @@ class DoorsMiddleware:
         """Pass the request on, or raise ``BadRequest``, 403."""
         host = environ.get("HTTP_HOST", "")
         if not self.doors.admits_host(host) and environ["PATH_INFO"] not in PROBES:
-            raise _refusal("host", host, "PANNIER_ALLOWED_HOSTS")
+            raise _refusal(
+                "name", host, "PANNIER_ALLOWED_HOSTS", code="host_not_allowed"
+            )
         origin = environ.get("HTTP_ORIGIN")
         if origin and not self.doors.admits_origin(origin) and not is_own(origin, host):
-            raise _refusal("origin", origin, "PANNIER_ORIGINS")
+            raise _refusal(
+                "origin", origin, "PANNIER_ORIGINS", code="origin_not_allowed"
+            )
         if environ["REQUEST_METHOD"] == "OPTIONS":
             start_response("204 No Content", [])
             return []
         return self.app(environ, start_response)
 
 
-def _refusal(kind: str, value: str, setting: str) -> BadRequest:
+def _refusal(kind: str, value: str, setting: str, code: str) -> BadRequest:
     return BadRequest(
-        f"The {kind} {value[:100]!r} may not call this server."
+        f"The {kind} {value[:100]!r} is not allowed here."
         f" (HINT: {setting} can allow it.)",
         status=403,
-        code=f"{kind}_not_allowed",
+        code=code,
     )

@@ -253,6 +253,15 @@ def test_compose_reads_the_reference_s_env(compose: dict[str, Any]) -> None:
     assert gateway["environment"]["PANNIER_PORT"] == "8080"
 
 
+def test_compose_s_names_are_allowed(compose: dict[str, Any]) -> None:
+    """Other containers may call the gateway by its service's name and as pannier."""
+    gateway = compose["services"]["gateway"]
+    assert gateway["hostname"] == "pannier"
+    assert gateway["networks"]["default"]["aliases"] == ["pannier"]
+    allowed = gateway["environment"]["PANNIER_ALLOWED_HOSTS"]
+    assert allowed == "gateway,${PANNIER_ALLOWED_HOSTS:-}"
+
+
 def test_compose_reaches_the_host(compose: dict[str, Any]) -> None:
     """The name of the default OLLAMA_URL is the host, on Linux as well."""
     gateway = compose["services"]["gateway"]
@@ -273,7 +282,11 @@ def test_the_container_s_settings_are_valid(compose: dict[str, Any]) -> None:
         "HOST": "0f3c",
         "container": "y",
     }
-    environ = {**reference, **image, **fixed, "OLLAMA_URL": "http://ollama:11434"}
+    interpolated = {
+        "OLLAMA_URL": "http://ollama:11434",
+        "PANNIER_ALLOWED_HOSTS": fixed["PANNIER_ALLOWED_HOSTS"].partition("$")[0],
+    }
+    environ = {**reference, **image, **fixed, **interpolated}
     settings = Settings.from_environ(environ, Path("/nowhere"))
     assert (settings.host, settings.port) == ("0.0.0.0", 8080)
     volume = compose["services"]["gateway"]["volumes"][0].partition(":")[2]

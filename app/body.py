@@ -48,10 +48,12 @@ def read_body(
     _refuse_forms(environ, form)
 
     def read() -> bytes:
+        length = _announced(environ)
+        if length is not None and length > limit:
+            raise RequestEntityTooLarge
         if coding:
             return _inflated(environ, coding, limit)
-        length = _announced(environ)
-        if length is not None and length <= limit:
+        if length is not None:
             return _exactly(stream, length)
         # At its limit a stream ends without a word, so its limit is one byte later.
         body = get_input_stream(environ, max_content_length=limit + 1).read()
@@ -86,8 +88,6 @@ def _inflated(environ: WSGIEnvironment, coding: str, limit: int) -> bytes:
 
 
 def _limited(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
-    if (_announced(environ) or 0) > limit:
-        raise RequestEntityTooLarge
     stream = get_input_stream(environ, max_content_length=limit + 1)
     while piece := stream.read(PIECE):
         limit -= len(piece)

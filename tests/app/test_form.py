@@ -88,7 +88,7 @@ def test_malformed(body: bytes) -> None:
     ],
     ids=["texts", "files", "a little", "much", "preamble", "header"],
 )
-def test_too_large(body: bytes) -> None:
+def test_b9_too_large(body: bytes) -> None:
     """Too many parts, or a text that is too long, are a 413."""
     with pytest.raises(BadRequest) as caught:
         read(body)

@@ -62,7 +62,7 @@ def _structs(kind: Any) -> set[type[msgspec.Struct]]:
 
 
 @pytest.mark.parametrize(("path", "body", "param"), MISTYPED)
-def test_a_wrong_type(path: str, body: dict[str, Any], param: str) -> None:
+def test_b5_a_wrong_type(path: str, body: dict[str, Any], param: str) -> None:
     """Every known field has its type, and a 400 names the one that has not."""
     error = asked(path, body).error
     assert error["type"] == "invalid_request_error"
@@ -78,7 +78,7 @@ def test_a_wrong_type(path: str, body: dict[str, Any], param: str) -> None:
     WRONG,
     ids=lambda value: str(value)[:60],
 )
-def test_a_wrong_value(path: str, fields: Any, param: str, code: str) -> None:
+def test_b5_b6_a_wrong_value(path: str, fields: Any, param: str, code: str) -> None:
     """Each wrong value gets its param and code, and a message that names the field."""
     error = asked(path, GOOD[path] | fields).error
     assert (error["param"], error["code"]) == (param, code)
@@ -212,7 +212,7 @@ def test_good_requests_are_good(path: str) -> None:
         if field.encode_name not in GOOD[path]
     ],
 )
-def test_null_is_absent(path: str, field: str) -> None:
+def test_b5_null_is_absent(path: str, field: str) -> None:
     """null in any field is as if it were not there."""
     calls = []
     for body in (GOOD[path], GOOD[path] | {field: None}):
@@ -259,13 +259,13 @@ def test_a_very_long_place_is_cut() -> None:
     [
         {"Content_Type": "multipart/form-data; boundary=x"},
         {"Content_Type": "Multipart/Mixed"},
-        {"Content_Encoding": "gzip"},
-        {"Content_Encoding": "x"},
+        {"Content_Encoding": "br"},
+        {"Content_Encoding": "gzip, gzip"},
     ],
     ids=str,
 )
-def test_media_that_are_not_read(path: str, headers: Any) -> None:
-    """Forms and compressed bodies are refused before they are read."""
+def test_b2_b9_media_that_are_not_read(path: str, headers: Any) -> None:
+    """Forms and unknown codings are refused before they are read."""
     answer = ask(linted(Ollama()), "POST", path, b"not read", **headers)
     assert (answer.status, answer.error["code"]) == (415, "unsupported_media_type")
 

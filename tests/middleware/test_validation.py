@@ -101,7 +101,7 @@ NOT_JSON = {
 
 
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
-def test_bodies_that_are_not_json(body: bytes) -> None:
+def test_b3_bodies_that_are_not_json(body: bytes) -> None:
     """One stable text, whatever is wrong."""
     error = refused(body)
     assert (error.status, error.code, error.param) == (400, "invalid_json", None)
@@ -128,7 +128,7 @@ def nested(depth: int, opening: bytes, closing: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"]":', b"}]")]
 )
-def test_depth(opening: bytes, closing: bytes, key: bytes) -> None:
+def test_b3_depth(opening: bytes, closing: bytes, key: bytes) -> None:
     """128 levels pass, 129 do not, in known and unknown fields."""
     levels = len(closing)
     for depth in (128, 129, 130, 1000, 100_000):

@@ -7,6 +7,7 @@ first byte has its true status.  After that, a stream says the failure in its ow
 """
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -22,6 +23,10 @@ from app.wire import errors
 
 log = logging.getLogger("pannier")
 _faults = Faults()
+
+#: What gunicorn refuses in a header.  It keeps the lines before it, which would stand
+#: in the next head too: so it is not asked.
+_unsendable = re.compile(r"[^\t\x20-\x7e\x80-\xff]").search
 
 
 class ErrorMiddleware:
@@ -78,6 +83,8 @@ class _Guard:
 
     def _send_head(self) -> None:
         if self._head and not self._sent:
+            if _unsendable("".join([value for _, value in self._head[1]])):
+                raise ValueError("a header has a value that none may have")
             self._tried = True
             self._server_write = self._client(*self._head)
             self._sent = True  # that is, if the server has not refused it

@@ -249,7 +249,7 @@ def test_an_error_is_small(text: str, path: str) -> None:
 
 
 class Choosy(Started):
-    """A server's ``start_response``, which refuses a head with a line break in it.
+    """A server's ``start_response``, which refuses a line break in a header's name.
 
     Like gunicorn's, it takes a second head only together with an exception.
     """
@@ -258,7 +258,7 @@ class Choosy(Started):
         """Take a head or refuse it."""
         assert exc_info or not self.calls
         super().__call__(status, headers)
-        if any("\n" in value for _, value in headers):
+        if any("\n" in name for name, _ in headers):
             raise ValueError("Invalid header")
 
 
@@ -267,12 +267,28 @@ def test_a_head_that_the_server_refuses(body: Any) -> None:
     """It becomes a 500: nothing of it has left."""
 
     def app(environ, start_response):
-        start_response("200 OK", [("X-A", "b\nc")])
+        start_response("200 OK", [("X\nA", "b")])
         return body
 
     start = Choosy()
     said = b"".join(ErrorMiddleware(app)(environ_of(path="/v1/x"), start))
     assert [status[:3] for status, _ in start.calls] == ["200", "500"]
+    assert json.loads(said)["error"]["code"] == "internal_error"
+
+
+@pytest.mark.parametrize("body", [[b"a"], Body([b"a"]), Body([b"", b"a"]), Body([])])
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "\x00", "\x7f", "\u2028"])
+def test_a_header_that_no_server_sends(body: Any, value: str) -> None:
+    """It never gets to the server, which would mix its head with that of the error."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "a/b"), ("X-A", value)])
+        return body
+
+    start = Started()
+    said = b"".join(ErrorMiddleware(app)(environ_of(path="/v1/x"), start))
+    assert start.status == 500
+    assert start.headers["content-type"] == "application/json"
     assert json.loads(said)["error"]["code"] == "internal_error"
 
 

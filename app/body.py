@@ -134,7 +134,7 @@ def _all_read(environ: WSGIEnvironment) -> None:
     """From here on all that a client does is to leave."""
     watch = Exchange.of(environ).watch
     if watch is not None:
-        watch.look()
+        watch.all_read = True
 
 
 def _guarded(

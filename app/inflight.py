@@ -1,18 +1,19 @@
 """In flight: the requests that this worker is answering, and what may end them.
 
 WSGI tells an application that its client has left only when it writes, which may be
-minutes of model time later, or never.  So each request has a watch: once its body is
-read it looks at the client's socket, which gunicorn hands over, and interrupts the
-request in the greenlet that serves it, wherever that waits (specification:
-reliability, P5).  The same way goes what ends a client that takes nothing, and a
-worker that has to stop.  And it sees when a stream has been silent for long.  A server
-that hands over no socket leaves only the next write to tell.
+minutes of model time later, or never.  So each request has a watch.  A few times a
+second one look at all their sockets, which gunicorn hands over, shows who has left, and
+the request is interrupted in the greenlet that serves it, wherever that waits
+(specification: reliability, P5).  The same way goes what ends a client that takes
+nothing, and a worker that has to stop.  And a watch sees when a stream has been silent
+for long.  A server that hands over no socket leaves only the next write to tell.
 """
 
-import _socket
 import errno
 import select
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from os import dup
 from typing import Any
@@ -22,16 +23,15 @@ from gevent import monkey
 from greenlet import getcurrent
 
 from .errors import GatewayError, Interruption
-from .ticker import Ticker
 
-#: Seconds until a client that has sent something more is looked at again.
-AGAIN = 0.5
-
-READ = 1
+#: Seconds between two looks: limits hold within as much.  A watcher of each socket's
+#: own, and a timer for each limit, would cost every request what few of them need.
+TICK = 0.25
 
 #: The system's own: with no timeout it answers at once, and no greenlet runs meanwhile.
 _poll = monkey.get_original("select", "poll")
-_HUNG_UP = getattr(select, "POLLRDHUP", 0)  # Linux
+#: Linux tells the end of a connection behind bytes that nobody has read, too.
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)
 
 
 class Inflight:
@@ -43,7 +43,7 @@ class Inflight:
     def __init__(self, write_timeout: float) -> None:
         self.write_timeout = write_timeout
         self._all: set[Watch] = set()
-        self._ticker = Ticker()
+        self._timer: Any = None  # alive while there is something to look at
 
     def __len__(self) -> int:
         return len(self._all)
@@ -55,13 +55,14 @@ class Inflight:
         """
         watch = Watch(self, sock)
         self._all.add(watch)
-        self._ticker.add(watch)
+        if self._timer is None:
+            self._timer = gevent.get_hub().loop.timer(TICK, TICK)
+            self._timer.start(self._tick)
         return watch
 
     def end(self, watch: "Watch") -> None:
         """A request is over."""
         self._all.discard(watch)
-        self._ticker.discard(watch)
 
     def end_all(self, error: GatewayError) -> None:
         """Tell every request that it ends with an error, once each."""
@@ -69,44 +70,44 @@ class Inflight:
         for watch in tuple(self._all):
             loop.run_callback(watch.interrupt, error)
 
+    def _tick(self) -> None:
+        for watch in _left(self._all):
+            watch.interrupt(None)
+        now = time.monotonic()
+        for watch in tuple(self._all):
+            watch.tick(now)
+        if not self._all:
+            self._timer.close()
+            self._timer = None
+
 
 class Watch:
     """Watches over one request until ``end``."""
 
-    def __init__(self, inflight: Inflight, sock: Any) -> None:
-        self._inflight = inflight
-        self._socket = sock
-        self._greenlet = getcurrent()
-        self._looking: Any = None  # the event loop's watcher
-        self._over = False
-        self._told = False
-        #: Whether the application is at work, or else the server, on an item.
-        self.inside = True
-        #: Items that the server was given.
-        self.items = 0
-        #: What the client is to be told as soon as the server has written what it has.
-        self.ending: GatewayError | None = None
-        self._seen = -1
-        self._seen_at = 0.0
-        self._silence = 0.0  # seconds after which there is something to say
-        self._say: Callable[[], None] | None = None
+    #: Whether nothing is to be read from the client any more: what it does is to leave.
+    all_read = False
+    #: Whether the application is at work, or else the server, on an item.
+    inside = True
+    #: Items that the server was given.
+    items = 0
+    #: What the client is to be told as soon as the server has written what it has.
+    ending: GatewayError | None = None
+    _over = False
+    _told = False
+    _seen = -1
+    _seen_at = 0.0
+    _silence = 0.0  # seconds after which there is something to say
+    _say: Callable[[], None] | None = None
 
-    def look(self) -> None:
-        """Look at the socket from now on: nothing is to be read from it any more."""
-        if self._socket is None or self._looking is not None or self._over:
-            return
-        try:
-            descriptor = self._socket.fileno()
-            self._looking = gevent.get_hub().loop.io(descriptor, READ)
-        except (OSError, ValueError):  # closed already; the next write tells
-            return
-        self._looking.start(self._readable)
+    def __init__(self, inflight: Inflight, sock: Any) -> None:
+        self.socket = sock
+        self._inflight = inflight
+        self._greenlet = getcurrent()
 
     def end(self) -> None:
         """The request is over; nothing happens to its greenlet any more."""
         self._over = True
         self._inflight.end(self)
-        self._stop_looking()
 
     def when_silent(self, seconds: float, say: Callable[[], None]) -> None:
         """Call ``say`` when the application gave nothing for ``seconds``, and again.
@@ -133,7 +134,7 @@ class Watch:
             self._seen_at = now
             # A few bytes fit where anything does: nobody waits while writing them, and
             # so they never come between the pieces of something else.
-            if self._say is not None and _takes(self._socket):
+            if self._say is not None and _takes(self.socket):
                 gevent.spawn(self._say)
 
     def interrupt(self, error: GatewayError | None) -> None:
@@ -152,57 +153,45 @@ class Watch:
         else:
             self.ending = error
 
-    def _readable(self) -> None:
-        if _gone(self._socket):
-            self._stop_looking()
-            self.interrupt(None)
-            return
-        # It has sent its next request already.  That is for later, and until it is
-        # read the loop would call here without end.
-        self._stop_looking()
-        self._looking = gevent.get_hub().loop.timer(AGAIN)
-        self._looking.start(self._look_again)
-
-    def _look_again(self) -> None:
-        self._stop_looking()
-        self.look()
-
-    def _stop_looking(self) -> None:
-        looking, self._looking = self._looking, None
-        if looking is not None:
-            looking.close()
-
 
 def connection_lost() -> ConnectionResetError:
     """What servers take for a client that left: they log no fault of their own."""
     return ConnectionResetError(errno.ECONNRESET, "the client is gone")
 
 
-def _takes(sock: Any) -> bool:
-    """Whether the client's socket takes something at once."""
-    with suppress(OSError, ValueError):
-        return sock is not None and _asks(sock, select.POLLOUT)
-    return False
+def _left(watches: Iterable[Watch]) -> Iterator[Watch]:
+    """Those whose client has ended the connection; half of it suffices (D2)."""
+    poll, asked = _poll(), {}
+    for watch in watches:
+        if watch.all_read and watch.socket is not None:
+            with suppress(OSError, ValueError):  # closed already; the next write tells
+                descriptor = watch.socket.fileno()
+                poll.register(descriptor, _HUNG_UP or select.POLLIN)
+                asked[descriptor] = watch
+    for descriptor, _ in poll.poll(0) if asked else ():
+        watch = asked[descriptor]
+        if _HUNG_UP or _nothing_more(watch.socket):
+            yield watch
 
 
-def _asks(sock: Any, event: int) -> bool:
-    poll = _poll()
-    poll.register(sock.fileno(), event)
-    return bool(poll.poll(0))
-
-
-def _gone(sock: Any) -> bool:
-    """Whether the peer has ended the connection; half of it suffices (D2)."""
+def _nothing_more(sock: Any) -> bool:
+    """Whether what can be read is the end."""
+    # Not the socket itself: one of TLS peeks at nothing.
+    peer = socket.socket(fileno=dup(sock.fileno()))
     try:
-        if _HUNG_UP:  # seen behind bytes that nobody has read, too
-            return _asks(sock, _HUNG_UP)
-        # Not the socket itself: one of TLS peeks at nothing.
-        peer = _socket.socket(fileno=dup(sock.fileno()))
-        try:
-            return not peer.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
-        finally:
-            peer.close()
+        return not peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:  # a false alarm
         return False
     except OSError:
         return True
+    finally:
+        peer.close()
+
+
+def _takes(sock: Any) -> bool:
+    """Whether the client's socket takes something at once."""
+    poll = _poll()
+    with suppress(AttributeError, OSError, ValueError):  # none, or closed already
+        poll.register(sock.fileno(), select.POLLOUT)
+        return bool(poll.poll(0))
+    return False

@@ -28,8 +28,7 @@ class WatchMiddleware:
         """Pass the request on under a watch."""
         watch = self.inflight.begin(environ.get("gunicorn.socket"))
         Exchange.of(environ).watch = watch
-        if not _has_body(environ):
-            watch.look()
+        watch.all_read = not _has_body(environ)
         try:
             body = self.app(environ, start_response)
             return _Watched(watch, body, iter(body))

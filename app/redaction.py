@@ -9,12 +9,12 @@ import re
 #: Whatever is replaced ends before a space, so that no more than the secret is lost.
 _SECRET = re.compile(
     r"""(?<![a-z0-9]) sk-[\w-]+                            # a key as OpenAI's begin
-    | (?P<url>://) [^/\s"']* @                             # a URL's user and password
+    | (?P<url>://) [^/\s"']* (?=@)                           # a URL's user and password
     | (?P<scheme>\b(?:bearer|basic) (?:\s|%20|\+)+) [^\s"',;\\]+
     | (?P<field>
         (?:authorization|x-api-key|cookie) [\\"']* \s* [:=] \s* [\\"']*
         (?:(?:bearer|basic|digest|token)\s+)?
-      ) [^\s"'\\]+ (?:; \s* [^\s"'\\]+)*
+      ) [^\s"';\\]+ (?:; \s* [^\s"';\\]+)*
     | (?P<name>(?:key|token|pass|passwd|password|pwd|secret)=) [^\s"'&;,\\]+
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -25,7 +25,7 @@ class Broken(io.StringIO):
 @pytest.mark.parametrize(
     "error", [BrokenPipeError(), OSError(28, "no space"), ValueError("closed")]
 )
-def test_a_log_that_cannot_be_written_costs_no_request(
+def test_g5_a_log_that_cannot_be_written_costs_no_request(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is wrong with stdout, the writer returns."""
@@ -53,7 +53,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 LINE = "x" * 199 + "\n"
 
 
-def test_a_full_pipe_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g5_a_full_pipe_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines nobody reads are dropped, whole; the next reader is told how many."""
     write = logs.writer()
     with piped(monkeypatch) as reading:

@@ -67,7 +67,7 @@ def test_plain_gunicorn() -> None:
         ),
     ],
 )
-def test_a_wrong_setting_ends_plain_gunicorn(name, value, sentence) -> None:
+def test_l7_a_wrong_setting_ends_plain_gunicorn(name, value, sentence) -> None:
     """Exit code 2 and one line that names the setting; no traceback."""
     done = failed_start(**{name: value})
     assert (done.returncode, done.stdout) == (2, "")
@@ -75,7 +75,7 @@ def test_a_wrong_setting_ends_plain_gunicorn(name, value, sentence) -> None:
 
 
 @pytest.mark.live
-def test_nothing_needs_patching_that_is_loaded_already() -> None:
+def test_p8_nothing_needs_patching_that_is_loaded_already() -> None:
     """The configuration patches before ssl, urllib3 or requests are imported."""
     run_python(
         "import runpy, sys\n"

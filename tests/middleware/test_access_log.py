@@ -132,7 +132,7 @@ NASTY = [
 
 
 @pytest.mark.parametrize("text", NASTY, ids=lambda text: ascii(text)[:24])
-def test_nobody_forges_a_line(text: str) -> None:
+def test_g3_nobody_forges_a_line(text: str) -> None:
     """Whatever a client chooses, one request is one line, its fields where they were.
 
     The line stays within 2 KiB.
@@ -165,7 +165,7 @@ def test_nobody_forges_a_line(text: str) -> None:
         assert found["model"]
 
 
-def test_no_body_is_ever_logged() -> None:
+def test_g1_no_body_is_ever_logged() -> None:
     """Neither question nor answer is in the log."""
     log: list[str] = []
     content = "a secret question"

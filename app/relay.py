@@ -147,7 +147,8 @@ class _Relayed:
             kept.remove(extra)
         if any(v.startswith("application/x-ndjson") for k, v in kept):
             kept.append(("X-Accel-Buffering", "no"))
-            self._exchange.render_failure = self._ndjson_failure
+            if not lengths:  # one more line would fill up the length, as if all came
+                self._exchange.render_failure = self._ndjson_failure
         return kept
 
     def __iter__(self) -> Iterator[bytes]:

@@ -34,10 +34,11 @@ def _cpu(thread: Path) -> float:
 
 def memory(pid: int) -> float:
     """MB that a tree holds: PSS, in which shared pages count once."""
-    return sum(_pss(one) for one in tree(pid)) / 1024
+    return sum(pss(one) for one in tree(pid)) / 1024
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
+    """KB that one process holds."""
     rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
     return int(rollup.partition("\nPss:")[2].split()[0])
 

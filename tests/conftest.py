@@ -37,11 +37,22 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
+#: What a linted server must never write.
+BREACHES = ("AssertionError", "ResourceWarning", "WSGIWarning", "without being closed")
+
+
 @pytest.fixture(scope="session")
 def server(simulator: Simulator) -> Iterator[Server]:
-    """A real gunicorn that serves Pannier in front of the simulator."""
-    with Server({"OLLAMA_URL": simulator.url}) as running:
+    """A real gunicorn that serves Pannier in front of the simulator.
+
+    It runs under a linter of WSGI, with unclosed resources as errors, and whatever the
+    tests did to it, neither has found anything in the end.
+    """
+    env = {"OLLAMA_URL": simulator.url, "PYTHONWARNINGS": "error::ResourceWarning"}
+    with Server(env, arguments=["tests.support.linted:application"]) as running:
         yield running
+        output = running.output()
+        assert [words for words in BREACHES if words in output] == [], output[-8000:]
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ class ResponseWriter(Generic[Reply]):
         self.done = False
         self.stream = stream
         self._client = start_response
-        self._begun = False
+        self._headed = False
         self._write: Callable[[bytes], object] = protocol.refuse_write
         self._status = 0
         self._headers: Headers = []
@@ -153,9 +153,9 @@ class ResponseWriter(Generic[Reply]):
             self._write(sse.comment(said or "keep-alive"))
 
     def _begin_stream(self) -> None:
-        if not self._begun:
-            self._begun = True
-            self.exchange.render_failure = self.failure
+        self.exchange.render_failure = self.failure  # the relay has set its own since
+        if not self._headed:
+            self._headed = True
             self._write = self._client("200 OK", self._own_headers(sse.HEADERS))
 
     def _translate(

@@ -1,0 +1,1 @@
+"""The soak: mixed requests for half an hour, and whether anything grows or hangs."""

@@ -2,8 +2,9 @@
 
 ``stack`` puts everything together and is the place to start reading.  *Layers*
 (``request_id``, ``access_log``, ``cors``, ``errors``, ``doors``) act on headers and
-outcome and never read a body; *endpoints* (``chat``, ``completions``, ``embeddings``, ``models``,
-``transcriptions``) rewrite one route each, on the base in ``base``; *policies*
+outcome and never read a body; *endpoints* (``chat``, ``completions``,
+``embeddings``, ``models``, ``transcriptions``) rewrite one route each, on the base in
+``base``; *policies*
 (``aliases``, ``abilities``, ``reasoning``, ``context``) look at the call that was made
 of a request and amend it.
 """

@@ -10,8 +10,11 @@ for long.  A server that hands over no socket leaves only the next write to tell
 """
 
 import errno
+import fcntl
 import select
 import socket
+import sys
+import termios
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -98,6 +101,8 @@ class Watch:
     _seen_at = 0.0
     _silence = 0.0  # seconds after which there is something to say
     _say: Callable[[], None] | None = None
+    _saying: Any = None  # the greenlet that does
+    _unsent = 0
 
     def __init__(self, inflight: Inflight, sock: Any) -> None:
         self.socket = sock
@@ -108,34 +113,49 @@ class Watch:
         """The request is over; nothing happens to its greenlet any more."""
         self._over = True
         self._inflight.end(self)
+        # Who holds the watch, in whatever circle, does not hold those.
+        self.socket = self._greenlet = self._say = self._saying = None
 
     def when_silent(self, seconds: float, say: Callable[[], None]) -> None:
         """Call ``say`` when the application gave nothing for ``seconds``, and again.
 
-        It runs in a greenlet of its own while the application still waits, and may
+        They count from now on: what came before was not Ollama's silence.  It runs in a greenlet of its own while the application still waits, and may
         write where it finds the request ``silent``; with 0 it is never called.  Nothing
         is ever called for a server that hands over no socket.
         """
         self._silence, self._say = seconds, say
+        self._seen_at = time.monotonic()
 
     @property
     def silent(self) -> bool:
-        """Whether it is still the application that everybody waits for."""
-        return self.inside and self.items == self._seen and not self._over
+        """Whether it is the application that everybody waits for.
+
+        A few bytes then fit: nobody waits while writing them, and so they never come
+        between the pieces of something else.
+        """
+        waiting = self.inside and self.items == self._seen and not self._over
+        return waiting and _takes(self.socket)
 
     def tick(self, now: float) -> None:
         """Notice who is silent for too long; called in the event loop."""
         if self.items != self._seen:
             self._seen, self._seen_at = self.items, now
         elif not self.inside:
-            if now - self._seen_at >= self._inflight.write_timeout:
-                self.interrupt(None)
+            self._look_at_writing(now)
         elif self._silence and now - self._seen_at >= self._silence:
             self._seen_at = now
-            # A few bytes fit where anything does: nobody waits while writing them, and
-            # so they never come between the pieces of something else.
-            if self._say is not None and _takes(self.socket):
-                gevent.spawn(self._say)
+            # One at a time: it may have to wait for what there is to say.
+            if self._say is not None and not self._saying and self.silent:
+                self._saying = gevent.spawn(self._say)
+
+    def _look_at_writing(self, now: float) -> None:
+        # The system takes much at once, and then nothing more until the client has
+        # taken much of that: what is left there tells that it reads, if slowly.
+        unsent = _unsent(self.socket)
+        if unsent != self._unsent:
+            self._unsent, self._seen_at = unsent, now
+        elif now - self._seen_at >= self._inflight.write_timeout:
+            self.interrupt(None)
 
     def interrupt(self, error: GatewayError | None) -> None:
         """End the request where it waits; called in the event loop.
@@ -176,16 +196,22 @@ def _left(watches: Iterable[Watch]) -> Iterator[Watch]:
 
 def _nothing_more(sock: Any) -> bool:
     """Whether what can be read is the end."""
-    # Not the socket itself: one of TLS peeks at nothing.
-    peer = socket.socket(fileno=dup(sock.fileno()))
     try:
-        return not peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        # Not the socket itself: one of TLS peeks at nothing.
+        with socket.socket(fileno=dup(sock.fileno())) as peer:
+            return not peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:  # a false alarm
         return False
-    except OSError:
+    except (AttributeError, OSError):  # closed already
         return True
-    finally:
-        peer.close()
+
+
+def _unsent(sock: Any) -> int:
+    """Bytes of the answer that the client has not taken yet, as far as is known."""
+    with suppress(AttributeError, OSError, ValueError):  # none, or closed already
+        held = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(held, sys.byteorder)
+    return 0
 
 
 def _takes(sock: Any) -> bool:

@@ -1,0 +1,203 @@
+"""The hub: nothing that is large, and no slow name, holds up the rest of a worker."""
+
+import base64
+import http.client
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+from support.faulty import Faulty, Peer
+from support.server import PATIENCE, ROOT, Server
+
+from app.launch import gunicorn
+
+pytestmark = pytest.mark.live
+
+MIB = 2**20
+#: Seconds: a tenth, and as much again for machines that do something else meanwhile.
+HELD = 0.2
+#: How often a case is tried, for the same reason.
+TRIES = 4
+
+CHAT = {
+    "model": "m",
+    "created_at": "2026-01-02T03:04:05.678Z",
+    "message": {"role": "assistant", "content": "x"},
+    "done": True,
+    "done_reason": "stop",
+    "prompt_eval_count": 7,
+    "eval_count": 3,
+}
+LONG = CHAT | {"message": {"role": "assistant", "content": "x" * 56 * MIB}}
+VECTOR = [random.Random(1).random() for _ in range(1024)]
+EMBEDDINGS = {"model": "m", "embeddings": [VECTOR] * 256, "prompt_eval_count": 4}
+ANSWERS = {
+    "/api/chat": json.dumps(CHAT).encode(),
+    "/api/embed": json.dumps(EMBEDDINGS).encode(),
+    "/api/show": b'{"capabilities":["completion","vision","tools"]}',
+    "/api/tags": b'{"models":[{"name":"long:latest","model":"long:latest"}]}',
+    "long": json.dumps(LONG).encode(),
+}
+
+
+def answer(peer: Peer) -> None:
+    """Answer at once, looking at no more of a body than at its beginning."""
+    peer.socket.settimeout(None)  # it ends when Pannier does
+    while head := peer.head():
+        length = int(
+            head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0
+        )
+        start = peer.exactly(min(length, 64))
+        peer.discard(length - len(start))
+        path = "long" if b'"long' in start else head.split(b" ")[1].decode()
+        said = ANSWERS.get(path, b"{}")
+        peer.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(said),
+            said,
+        )
+
+
+def probed(**environ: str) -> Server:
+    """Pannier with the probe in it."""
+    program, extra = gunicorn([])
+    conf = program.index("--config") + 1
+    program[conf] = str(ROOT / "tests" / "support" / "probe.conf.py")
+    return Server(environ | extra, command=[sys.executable, *program[1:]])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Pannier in front of an Ollama that takes and gives a lot at once."""
+    with Faulty(answer) as ollama, probed(OLLAMA_URL=ollama.url) as it:
+        yield it
+
+
+def asked(server: Server, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body of an answer."""
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    ) as to:
+        to.request("GET" if body is None else "POST", path, body)
+        got = to.getresponse()
+        return got.status, got.read()
+
+
+def held(server: Server, path: str, body: bytes, status: int) -> float:
+    """For how long a request held the hub, in seconds."""
+    asked(server, "/probe")
+    assert asked(server, path, body)[0] == status
+    return float(asked(server, "/probe")[1])
+
+
+def chat(content: Any, **more: Any) -> bytes:
+    """A request for a chat."""
+    body = {"model": "m", "messages": [{"role": "user", "content": content}], **more}
+    return json.dumps(body).encode()
+
+
+def image(size: int) -> bytes:
+    """A request with one image of so many bytes."""
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(size)).decode()
+    url = {"url": f"data:image/png;base64,{picture}"}
+    return chat([{"type": "image_url", "image_url": url}])
+
+
+def tools() -> list[Any]:
+    """A hundred functions with parameters of many values."""
+    texts = {f"p{n}": {"type": "string", "enum": list("abcdefgh")} for n in range(20)}
+    schema = {"type": "object", "properties": texts}
+    return [
+        {"type": "function", "function": {"name": f"f{n}", "parameters": schema}}
+        for n in range(100)
+    ]
+
+
+def embeddings(form: str) -> bytes:
+    """A request for as many embeddings as there may be."""
+    body = {"model": "m", "input": ["x"] * 2048, "encoding_format": form}
+    return json.dumps(body).encode()
+
+
+BODIES = {
+    "one long text": ("chat/completions", lambda: chat("x" * 60 * MIB), 200),
+    "a text of escapes": ("chat/completions", lambda: chat("é\n" * 5 * MIB), 200),
+    "an image": ("chat/completions", lambda: image(15 * MIB), 200),
+    "10,000 messages": (
+        "chat/completions",
+        lambda: chat("x", messages=[{"role": "user", "content": "x" * 500}] * 10_000),
+        200,
+    ),
+    "1,024 parts": (
+        "chat/completions",
+        lambda: chat([{"type": "text", "text": "x" * 30_000}] * 1024),
+        200,
+    ),
+    "tools": ("chat/completions", lambda: chat("x", tools=tools()), 200),
+    "a long answer": ("chat/completions", lambda: chat("x", model="long"), 200),
+    "a wrong type at the end": (
+        "chat/completions",
+        lambda: chat("x" * 60 * MIB, temperature="hot"),
+        400,
+    ),
+    "too many values": (
+        "chat/completions",
+        lambda: chat("x", anything=["x"] * 6_000_000),
+        400,
+    ),
+    "no end": (
+        "chat/completions",
+        lambda: b'{"messages":[' + b'{"a":"b"},' * 5 * MIB,
+        400,
+    ),
+    "no JSON": ("chat/completions", lambda: b"x" * 60 * MIB, 400),
+    "no UTF-8": ("chat/completions", lambda: b'{"a":"' + b"\xff" * 60 * MIB, 400),
+    "halves of pairs": (
+        "chat/completions",
+        lambda: chat("x").replace(b'"x"', b'"' + rb"\ud800 " * 500_000 + b'"'),
+        200,
+    ),
+    "a long number": ("chat/completions", lambda: b'{"seed":' + b"1" * 50 * MIB, 400),
+    "embeddings": ("embeddings", lambda: embeddings("float"), 200),
+    "embeddings in base64": ("embeddings", lambda: embeddings("base64"), 200),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_l5_the_hub_is_not_held(server: Server, case: str) -> None:
+    """The largest requests and answers leave others a turn in a tenth of a second."""
+    path, make, status = BODIES[case]
+    body = make()
+    assert len(body) <= 64 * MIB
+    found = []
+    while not found or (min(found) > HELD and len(found) < TRIES):
+        found.append(held(server, f"/v1/{path}", body, status))
+    assert min(found) <= HELD, found
+
+
+def test_p7_slow_names_stop_nothing() -> None:
+    """While names of images and of Ollama are looked up in vain, the rest goes on."""
+    picture = {"type": "image_url", "image_url": {"url": "http://picture.test/a.png"}}
+    bodies = [chat([picture]), chat("x")] * 12
+    with (
+        probed(
+            OLLAMA_URL="http://ollama.test:1", PANNIER_CONNECT_TIMEOUT="1"
+        ) as server,
+        ThreadPoolExecutor(len(bodies)) as pool,
+    ):
+        asked(server, "/probe")
+        path = "/v1/chat/completions"
+        answers = [pool.submit(asked, server, path, body) for body in bodies]
+        while not all(one.done() for one in answers):
+            before = time.monotonic()
+            assert asked(server, "/health")[0] == 200
+            assert time.monotonic() - before < 0.5
+        assert {one.result()[0] for one in answers[::2]} == {400}
+        assert {one.result()[0] for one in answers[1::2]} <= {502, 504}
+        assert float(asked(server, "/probe")[1]) <= HELD

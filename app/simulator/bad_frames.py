@@ -1,6 +1,7 @@
 """Faults of framing: where the body is cut, or dressed in an unusual way."""
 
 import gzip
+from functools import cache
 
 from .fault import fault
 from .wire import Wire
@@ -182,9 +183,14 @@ def gzipped(wire: Wire) -> None:
     wire.raw(wire.head(coding, ("Content-Length", str(len(body)))) + body)
 
 
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(b" " * (64 << 20), 9)
+
+
 @fault
 def gzip_bomb(wire: Wire) -> None:
     """64 MiB of blanks, compressed to 64 KiB."""
-    body = gzip.compress(b" " * (64 << 20), 9)
+    body = _bomb()
     coding = ("Content-Encoding", "gzip")
     wire.raw(wire.head(coding, ("Content-Length", str(len(body)))) + body)

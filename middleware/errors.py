@@ -96,7 +96,8 @@ class _Guard:
         watch = self._exchange.watch
         try:
             if watch is not None and watch.ending is not None:
-                raise Interruption(watch.ending)
+                error, watch.ending = watch.ending, None
+                raise Interruption(error)
             item = next(self._items, None)
             if item != b"":  # something to send, or the end
                 self._send_head()

@@ -45,10 +45,9 @@ MAX_REDIRECTS = 3
 #: Fetches at a time: of a worker, of one request.
 AT_ONCE = 8
 OF_A_REQUEST = 4
-#: Seconds: to connect, for one image, for those of a request.
+#: Seconds to connect, and how many times as long as one image all of a request have.
 CONNECT = 3.0
-ONE = 10.0
-ALL = 20.0
+TOGETHER = 2
 
 HEADERS = {
     "User-Agent": "Pannier (fetches an image for a chat)",
@@ -87,6 +86,8 @@ class ImageFetcher:
         self._gate = Gate(settings, resolve, own_ports)
         self._connect = connect
         self._given_tls = tls
+        self._one = settings.image_timeout
+        self._all = TOGETHER * settings.image_timeout
         self._room = BoundedSemaphore(AT_ONCE)
         self._cache = Cache()
         self._going: dict[str, AsyncResult[str | FetchError | None]] = {}
@@ -99,7 +100,7 @@ class ImageFetcher:
     def fetch_all(self, urls: Iterable[str]) -> dict[str, str | FetchError]:
         """Each image as base64, or why there is none.  Raises nothing."""
         wanted = list(dict.fromkeys(urls))
-        budget = Budget()
+        budget = Budget(self._all)
         found = gather(
             [partial(self._outcome, url, budget) for url in wanted], OF_A_REQUEST
         )
@@ -120,7 +121,7 @@ class ImageFetcher:
             going = self._going.get(place.url)
             if going is None:
                 return self._lead(place, budget)
-            with budget.limit(ALL):
+            with budget.limit(self._all):
                 found: str | FetchError | None = going.get()
             if found is not None:
                 return found
@@ -151,13 +152,13 @@ class ImageFetcher:
 
     def _fetched(self, place: Target, budget: "Budget") -> str:
         begun = time.monotonic()
-        with budget.limit(ALL):
+        with budget.limit(self._all):
             # Before there is room: what is refused waits for nobody (F10).
             addresses = self._gate.addresses(place)
             used = time.monotonic() - begun
             self._room.acquire()
         try:
-            with budget.limit(ONE - used):
+            with budget.limit(self._one - used):
                 return self._fetch(place, addresses, budget)
         finally:
             self._room.release()
@@ -216,8 +217,8 @@ class ImageFetcher:
 class Budget:
     """What is left of the time and the bytes that one request may use."""
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + ALL
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
         self._bytes = MAX_TOGETHER
 
     def limit(self, at_most: float) -> gevent.Timeout:

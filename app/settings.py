@@ -272,6 +272,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "hosts (or host:port) that images may come from, separated by commas",
         ),
     ] = ""
+    image_timeout: Annotated[
+        Positive,
+        _option(
+            "PANNIER_IMAGE_TIMEOUT",
+            "to fetch one image; all of a request have twice as long",
+        ),
+    ] = 10.0
     aliases: Annotated[
         str,
         _option(

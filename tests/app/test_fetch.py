@@ -260,21 +260,20 @@ def dripping(data: bytes) -> Any:
     [silent, dripping(CHUNKED * 100), dripping(page() + b"\x00" * 10_000)],
     ids=["silent", "head", "body"],
 )
-def test_f7_too_slow(behaviour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f7_too_slow(behaviour: Any) -> None:
     """A whole fetch has a limit in time, however busy the server seems."""
-    monkeypatch.setattr(app.fetch, "ONE", 0.3)
     begun = time.monotonic()
     with Web({"/": behaviour}) as web:
-        assert str(fetched(web)) == "it took too long"
+        assert str(fetched(web, image_timeout=0.3)) == "it took too long"
         assert time.monotonic() - begun < PATIENCE
 
 
-def test_no_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_time_is_left() -> None:
     """All fetches of a request have a limit in time together."""
-    monkeypatch.setattr(app.fetch, "ALL", 0.3)
     with Web({f"/{n}": silent for n in range(9)}) as web:
         begun = time.monotonic()
-        found = local(web).fetch_all([f"{web.url}/{n}" for n in range(9)])
+        fetcher = local(web, image_timeout=0.15)
+        found = fetcher.fetch_all([f"{web.url}/{n}" for n in range(9)])
         assert time.monotonic() - begun < PATIENCE
         assert len(found) == 9
         assert all(isinstance(one, FetchError) for one in found.values())
@@ -478,12 +477,12 @@ def test_f7_floods_end_in_time(
     tls: bool, secure: Any, trusting: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit in time holds though there is always something to read."""
-    monkeypatch.setattr(app.fetch, "ONE", 0.5)
     monkeypatch.setattr(app.line, "ALLOWANCE", 512 * MIB)
     pages = {"/": Flood(*FLOODS["tiny chunks"])}
     with Web(pages, secure if tls else None) as web, Neighbour() as neighbour:
         url = f"{'https' if tls else 'http'}://pics.example/"
-        found = Net(web.port, NAMES).fetcher(trusting).fetch_all([url])[url]
+        fetcher = Net(web.port, NAMES).fetcher(trusting, image_timeout=0.5)
+        found = fetcher.fetch_all([url])[url]
     assert str(found) == "it took too long"
     assert neighbour.longest < 1
     assert neighbour.steps > 5
@@ -643,13 +642,12 @@ def test_f4_from_https_to_http(secure: Any, trusting: Any) -> None:
         assert net.connected == [(PUBLIC, 443)]
 
 
-def test_slow_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_tls() -> None:
     """A server that never answers the handshake has the same limit in time."""
-    monkeypatch.setattr(app.fetch, "ONE", 0.3)
     with Faulty(lambda peer: peer.gone()) as web:
         url = "https://pics.example/"
-        found = Net(web.port, NAMES).fetcher().fetch_all([url])[url]
-        assert str(found) == "it took too long"
+        fetcher = Net(web.port, NAMES).fetcher(image_timeout=0.3)
+        assert str(fetcher.fetch_all([url])[url]) == "it took too long"
 
 
 def test_no_secret_is_told() -> None:

@@ -93,7 +93,7 @@ def test_capability_missing(client: openai.OpenAI) -> None:
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_upstream_failures(
+def test_u1_upstream_failures(
     client: openai.OpenAI,
     simulator: Simulator,
     fault: str,
@@ -140,7 +140,7 @@ def test_no_repetition(server: Server, simulator: Simulator) -> None:
         ("error-empty", "bad_upstream_response", "without words"),
     ],
 )
-def test_failure_in_stream(
+def test_e4_failure_in_stream(
     client: openai.OpenAI, fault: str, code: str | None, words: str
 ) -> None:
     """What came before a failure is delivered, then APIError says what happened."""
@@ -157,24 +157,6 @@ def test_failure_in_stream(
     assert caught.value.type == "api_error"
 
 
-@pytest.mark.parametrize("fault", ["error-line-3", "cut-3", "reset-body-3"])
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
-def test_error_is_the_last_frame(server: Server, path: str, fault: str) -> None:
-    """After an error frame nothing comes, least of all [DONE]."""
-    body = {"model": f"fault-{fault}", "messages": HELLO, "stream": True}
-    if path == "/v1/completions":
-        body = {"model": f"fault-{fault}", "prompt": "Hi", "stream": True}
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    connection.request("POST", path, json.dumps(body))
-    answer = connection.getresponse()
-    frames = answer.read().decode().split("\n\n")
-    connection.close()
-    assert answer.status == 200
-    assert frames[-1] == ""
-    assert json.loads(frames[-2].removeprefix("data: "))["error"]["message"]
-    assert not any("[DONE]" in frame for frame in frames)
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
@@ -184,7 +166,7 @@ def test_error_is_the_last_frame(server: Server, path: str, fault: str) -> None:
         ("POST", "/v1/chat/completions", 400, "invalid_json"),
     ],
 )
-def test_envelope(
+def test_e2_envelope(
     server: Server, method: str, path: str, status: int, code: str
 ) -> None:
     """Every failure on /v1 has OpenAI's envelope with all four keys."""

@@ -256,7 +256,7 @@ def _without_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", STRUCTS)
-def test_any_request(path: str) -> None:
+def test_e3_any_request(path: str) -> None:
     """However a request is made, the answer is a result or a 4xx that says why."""
     ollama, kinds = Changing(), Counter[str]()
     apps = [linted(ollama, control=Known(), **way) for way in WAYS]
@@ -279,7 +279,7 @@ def test_any_request(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", STRUCTS)
-def test_any_answer(path: str) -> None:
+def test_u4_u7_any_answer(path: str) -> None:
     """Whatever Ollama says, the answer is a result or an error that says why."""
     ollama, kinds = Changing(), Counter[str]()
     app = linted(ollama, control=Known())
@@ -315,7 +315,9 @@ def test_any_answer(path: str) -> None:
     st.none() | st.sampled_from([wav(), b"", PNG]) | st.binary(max_size=20),
     st.sampled_from(["m", "hearing", "plain", "", "a\nb"]),
 )
-def test_any_recording(fields: dict[str, str], file: bytes | None, model: str) -> None:
+def test_e3_any_recording(
+    fields: dict[str, str], file: bytes | None, model: str
+) -> None:
     """Whatever a form holds, there is a transcription or a 4xx that says why."""
     parts: dict[str, Any] = {"model": model, **fields}
     if file is not None:
@@ -334,7 +336,7 @@ def test_any_recording(fields: dict[str, str], file: bytes | None, model: str) -
 
 @pytest.mark.parametrize("path", [*STRUCTS, AUDIO])
 @given(st.binary(max_size=30), st.sampled_from(["application/json", FORM, "", "a/b"]))
-def test_any_bytes(path: str, body: bytes, type_: str) -> None:
+def test_e3_any_bytes(path: str, body: bytes, type_: str) -> None:
     """Bytes that are no request are a 4xx."""
     stand_in = Plausible()
     answer = ask(linted(stand_in), "POST", path, body, Content_Type=type_)

@@ -169,7 +169,7 @@ class Secret(Exception):
     ids=lambda exc: type(exc).__name__,
 )
 @pytest.mark.parametrize("path", ["/v1/x", "/api/x"])
-def test_a_bug_says_nothing(
+def test_e1_a_bug_says_nothing(
     exc: Exception, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault of ours is a 500 with the request's id and not a word more."""
@@ -241,7 +241,7 @@ def test_others_pass() -> None:
 
 @pytest.mark.parametrize("text", ["\x01" * 5000, "x" * 100_000, "\U0001f600" * 5000])
 @pytest.mark.parametrize("path", ["/v1/x", "/api/x"])
-def test_an_error_is_small(text: str, path: str) -> None:
+def test_e2_an_error_is_small(text: str, path: str) -> None:
     """At most 8 KiB, whatever is in it."""
     answer = raising(BadRequest(text, param=text), path=path)
     assert len(answer.body) <= 8 * 1024

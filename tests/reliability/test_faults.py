@@ -410,7 +410,7 @@ def careful(ollama: Simulator) -> Iterator[Server]:
         yield running
 
 
-def test_u1_u4_u5_u6_by_the_other_client(careful: Server, ollama: Simulator) -> None:
+def test_u1_u4_u6_p10_by_the_other_client(careful: Server, ollama: Simulator) -> None:
     """Over ``requests`` the same comes of the same."""
     ways = ["chat", "chat-stream", "native-stream"]
     some = [*NO_ANSWER, "cut-line", "cut", "reset-body", "bad-chunk", "garbage-line"]

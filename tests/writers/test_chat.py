@@ -355,7 +355,7 @@ def test_logprobs_flow_without_text() -> None:
     ids=["done-again", "text", "error", "garbage", "invalid-utf-8", "null"],
 )
 @pytest.mark.parametrize("glued", [True, False])
-def test_nothing_counts_after_done(late: Any, glued: bool) -> None:
+def test_u6_nothing_counts_after_done(late: Any, glued: bool) -> None:
     """After done the answer is complete, whatever else comes, glued to it or not."""
     ollama = Ollama(lines(END, late)) if glued else answered(END, late)
     frames = chatted(ollama=ollama, stream=True).frames
@@ -413,7 +413,7 @@ NO_REPLY = {
 
 
 @pytest.mark.parametrize("line", NO_REPLY.values(), ids=NO_REPLY.keys())
-def test_a_line_that_is_no_reply(line: bytes) -> None:
+def test_u4_a_line_that_is_no_reply(line: bytes) -> None:
     """It is a 502 before the first frame, an error event after, never repeated."""
     for stream in (True, False):
         answer = chatted(ollama=Ollama(line + b"\n"), stream=stream)
@@ -450,7 +450,7 @@ def test_what_may_be_missing(line: dict[str, Any]) -> None:
     [1.5, 3.0, -1, 2**53 + 1, 10**30, True, "5", None, [], {}, 1e300],
     ids=repr,
 )
-def test_odd_counts_are_zero(count: Any) -> None:
+def test_u7_odd_counts_are_zero(count: Any) -> None:
     """A count that is none does not cost the answer."""
     end = said("a") | {"done": True, "prompt_eval_count": count, "eval_count": 2}
     usage = {"prompt_tokens": 0, "completion_tokens": 2, "total_tokens": 2}
@@ -464,7 +464,7 @@ def test_the_largest_count_passes() -> None:
     assert chatted(end).json["usage"]["prompt_tokens"] == 2**53
 
 
-def test_an_end_without_done() -> None:
+def test_u5_an_end_without_done() -> None:
     """An answer that just ends is a failure, streamed or not."""
     assert chatted(said("a")).error["code"] == "upstream_incomplete"
     first, error = streamed(said("a"))
@@ -512,13 +512,13 @@ TRICKY = [
 
 
 @pytest.mark.parametrize("text", TRICKY)
-def test_text_cannot_forge_a_frame(text: str) -> None:
+def test_u8_text_is_no_frame(text: str) -> None:
     """Any text arrives intact inside its one frame."""
     assert deltas(streamed(said(text), END))[0]["content"] == text
     assert message(said(text) | DONE)["content"] == text
 
 
-def test_a_lone_surrogate_becomes_a_replacement() -> None:
+def test_u7_a_lone_surrogate_becomes_a_replacement() -> None:
     """Half a character is U+FFFD; a whole one in two escapes is itself."""
     line = rb'{"message":{"content":"a\ud800b\\ud800 \ud83d\ude00 \ude00"}}'
     want = "a\ufffdb\\ud800 \U0001f600 \ufffd"
@@ -526,7 +526,7 @@ def test_a_lone_surrogate_becomes_a_replacement() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 5])
-def test_a_character_may_be_cut_anywhere(cut: int) -> None:
+def test_u3_a_character_may_be_cut_anywhere(cut: int) -> None:
     """Bytes of a character that come apart are put together."""
     data = lines(said("\u00e9\u20ac\U0001f600"), END).decode().encode()
     pieces = [data[i : i + cut] for i in range(0, len(data), cut)]
@@ -581,7 +581,7 @@ def test_the_answer_is_closed_once(stream: bool, status: str, headers: Any) -> N
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "IDENTITY", "x"])
-def test_compressed_answers_are_refused(encoding: str) -> None:
+def test_u10_compressed_answers_are_refused(encoding: str) -> None:
     """We asked for no compression; identity is none."""
     headers = [("content-ENCODING", encoding)]
     answer = chatted(ollama=answered(END, headers=headers))
@@ -623,7 +623,7 @@ def test_a_refusal_of_a_stream_is_no_stream() -> None:
     assert (answer.status, answer.error["code"]) == (404, "model_not_found")
 
 
-def test_an_error_is_read_to_its_limit_only() -> None:
+def test_u9_an_error_is_read_to_its_limit_only() -> None:
     """An endless error body is not read to its end."""
     blocks = [b"x" * 8192] * 1000
     ollama = Ollama(*blocks, status="500 Error")
@@ -632,7 +632,7 @@ def test_an_error_is_read_to_its_limit_only() -> None:
     assert ollama.body.closed
 
 
-def test_a_whole_answer_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_u9_a_whole_answer_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is too long is a 502 while it arrives."""
     monkeypatch.setattr("writers.base.MAX_WHOLE", 100_000)
     ollama = Ollama(*[b" " * 10_000] * 1000)
@@ -656,7 +656,7 @@ def test_an_app_that_fails_midway(count: int) -> None:
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n"])
-def test_a_whole_answer_that_is_done_does_not_wait(ending: bytes) -> None:
+def test_u6_a_whole_answer_that_is_done_does_not_wait(ending: bytes) -> None:
     """After ``done`` nothing more is read: Ollama may stall, break or babble."""
     payload = msgspec.json.encode(said("Hello") | DONE) + ending
     stalled = Ollama(payload, UpstreamTimeout("never asked for"))
@@ -665,7 +665,7 @@ def test_a_whole_answer_that_is_done_does_not_wait(ending: bytes) -> None:
     assert stalled.body.closed
 
 
-def test_a_whole_answer_in_awkward_pieces() -> None:
+def test_u3_a_whole_answer_in_awkward_pieces() -> None:
     """A block that happens to end like an object is not taken for the whole."""
     payload = msgspec.json.encode(said("a}b{}c") | DONE)
     pieces = [payload[i : i + 1] for i in range(len(payload))]

@@ -122,7 +122,7 @@ def test_vectors_that_are_some(vector: str, as_base64: bool) -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_vectors_that_are_none(vector: str, as_base64: bool) -> None:
+def test_u7_vectors_that_are_none(vector: str, as_base64: bool) -> None:
     """What is no flat list of finite float32 is a 502, not passed on."""
     answer = one(vector, as_base64=as_base64)
     assert answer.status == 502

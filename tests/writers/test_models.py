@@ -60,7 +60,7 @@ def test_an_empty_list(models: Any) -> None:
     [None, 5, "a", [], {}, {"name": 5}, {"name": ""}, {"model": None}, {"x": [1]}],
     ids=repr,
 )
-def test_odd_entries_are_left_out(odd: Any) -> None:
+def test_u12_odd_entries_are_left_out(odd: Any) -> None:
     """What is no model costs only itself."""
     ids = [model["id"] for model in listed({"models": [odd, GOOD]}).json["data"]]
     assert ids == ["a:latest"]
@@ -96,7 +96,7 @@ def test_an_odd_time_is_now_or_no_model(time: Any) -> None:
     ],
     ids=range(11),
 )
-def test_what_is_no_list(body: bytes) -> None:
+def test_u12_what_is_no_list(body: bytes) -> None:
     """Not a list at all is a 502."""
     answer = listed(body)
     assert (answer.status, answer.error["code"]) == (502, "bad_upstream_response")

@@ -43,7 +43,7 @@ def test_a_line_of_the_limit_passes() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 11, 100])
-def test_an_endless_line_is_cut_while_it_arrives(size: int) -> None:
+def test_u9_an_endless_line_is_cut_while_it_arrives(size: int) -> None:
     """A line that grows beyond the limit fails at once, not at its end."""
     buffer = LineBuffer(LIMIT)
     for _ in range(LIMIT // size):

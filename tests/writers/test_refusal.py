@@ -78,7 +78,7 @@ def test_errors_of_ollama(status: int, message: str, want: tuple[Any, ...]) -> N
         'a <b> & "c" \u2028 \U0001f600',
     ],
 )
-def test_words_are_kept(message: str) -> None:
+def test_u11_words_are_kept(message: str) -> None:
     """What Ollama says to the user arrives word for word, at any status."""
     body = json.dumps({"error": message}).encode()
     for status in (400, 404, 429, 500, 503):
@@ -158,7 +158,7 @@ def test_not_worth_retrying(message: str, said: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 502, 503, 599])
-def test_only_a_json_error_is_relayed(status: int, body: bytes) -> None:
+def test_e1_only_a_json_error_is_relayed(status: int, body: bytes) -> None:
     """Whatever else an error's body holds stays here; the words are ours."""
     error = refused(status, body, [])
     assert "10.0.0.1" not in error.message

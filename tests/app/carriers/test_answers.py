@@ -28,7 +28,7 @@ def cut(data, size):
 
 @pytest.mark.parametrize("size", [1, 2, 7, 10_000])
 @pytest.mark.parametrize("framing", FRAMED)
-def test_any_split(upstream, framing, size):
+def test_u3_any_split(upstream, framing, size):
     """Head and body are the same however the network cuts them."""
     response = upstream(once(*cut(FRAMED[framing], size))).send(get())
     blocks = list(response)
@@ -49,7 +49,7 @@ def test_head_as_sent(upstream):
     assert response.headers == expected
 
 
-def test_redirect_is_an_answer(upstream):
+def test_u1_p10_redirect_is_an_answer(upstream):
     """A redirect is handed on, never followed."""
     head = b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
     assert upstream(once(head)).send(get()).status == 302
@@ -82,7 +82,7 @@ def test_no_body(serve, connect, method, head):
     assert len(server.peers) == 1
 
 
-def test_interim_answers_are_skipped(upstream):
+def test_u2_p9_interim_answers_are_skipped(upstream):
     """100, 102 and 103 before the answer are not the answer."""
     interim = (
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
@@ -160,7 +160,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_broken(serve, connect, case):
+def test_u1_p9_broken(serve, connect, case):
     """Each is a broken answer: no hang, no second try, no word about addresses."""
     server = serve(once(BROKEN[case]))
     upstream = connect(server)
@@ -172,7 +172,7 @@ def test_broken(serve, connect, case):
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_no_answer(upstream, how):
+def test_u1_closed_without_a_word(upstream, how):
     """A new connection that ends without a byte is unreachable, not broken."""
 
     def behaviour(peer):
@@ -184,7 +184,7 @@ def test_no_answer(upstream, how):
         upstream(behaviour).send(post())
 
 
-def test_reset_in_body(upstream):
+def test_u4_reset_in_body(upstream):
     """A reset in the middle of the body is a broken answer."""
     seen = threading.Event()
 
@@ -202,7 +202,7 @@ def test_reset_in_body(upstream):
 
 
 @pytest.mark.parametrize("end", [b"zz\r\n", b""])
-def test_good_part_comes_first(upstream, end):
+def test_u4_good_part_comes_first(upstream, end):
     """What came before the fault is delivered; the fault then stays."""
     response = upstream(once(CHUNKED + b"5\r\nhello\r\n" + end)).send(post())
     assert next(response) == b"hello"

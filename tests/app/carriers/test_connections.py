@@ -61,7 +61,7 @@ def test_not_kept(serve, connect, answer):
 
 
 @pytest.mark.parametrize("read_first", [False, True])
-def test_unfinished_is_closed(serve, connect, read_first):
+def test_p10_unfinished_is_closed(serve, connect, read_first):
     """Closing an answer before its end closes the connection at once."""
     gone = threading.Event()
 
@@ -241,7 +241,7 @@ def closed_port():
         yield sock
 
 
-def test_refused(connect, closed_port):
+def test_u1_p10_refused(connect, closed_port):
     """A refused connection is a 502, not a timeout."""
     with pytest.raises(UpstreamUnreachable) as caught:
         connect(f"http://127.0.0.1:{closed_port.getsockname()[1]}").send(post())
@@ -290,7 +290,7 @@ def test_refused_without_retry(connect, closed_port, pauses):
     assert pauses == []
 
 
-def test_unknown_name(connect, monkeypatch):
+def test_u1_unknown_name(connect, monkeypatch):
     """A name that does not resolve is a 502."""
 
     def nowhere(*arguments, **options):

@@ -231,7 +231,7 @@ def test_early_answer_stops_the_upload(upstream):
     assert upstream(behaviour).send(post(endless)).status == 413
 
 
-def test_environment_is_ignored(record, monkeypatch, tmp_path):
+def test_p11_environment_is_ignored(record, monkeypatch, tmp_path):
     """Neither proxies nor a .netrc of the environment touch the upstream."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -250,7 +250,7 @@ def test_key_replaces_any_other(record):
     assert b"Authorization: Bearer secret\r\n" in head
 
 
-def test_no_words_about_us(upstream):
+def test_e1_no_words_about_us(upstream):
     """An error's message names no address and no class; its detail may."""
     with pytest.raises(UpstreamError) as caught:
         upstream(lambda peer: None).send(get("/api/secret"))

@@ -119,9 +119,10 @@ class Watch:
     def when_silent(self, seconds: float, say: Callable[[], None]) -> None:
         """Call ``say`` when the application gave nothing for ``seconds``, and again.
 
-        They count from now on: what came before was not Ollama's silence.  It runs in a greenlet of its own while the application still waits, and may
-        write where it finds the request ``silent``; with 0 it is never called.  Nothing
-        is ever called for a server that hands over no socket.
+        They count from now on: what came before was not Ollama's silence.  It runs in a
+        greenlet of its own while the application still waits, and may write where it
+        finds the request ``silent``; with 0 it is never called.  Nothing is ever called
+        for a server that hands over no socket.
         """
         self._silence, self._say = seconds, say
         self._seen_at = time.monotonic()

@@ -150,7 +150,8 @@ class ResponseWriter(Generic[Reply]):
         said = awaited() if awaited is not None and not self._status else ""
         if self.exchange.watch is not None and self.exchange.watch.silent:  # still
             self._begin_stream()
-            self._write(sse.comment(said or "keep-alive"))
+            with suppress(OSError):  # the client is gone: the watch sees to that
+                self._write(sse.comment(said or "keep-alive"))
 
     def _begin_stream(self) -> None:
         self.exchange.render_failure = self.failure  # the relay has set its own since

@@ -40,7 +40,7 @@ def unhidden(app: WSGIApplication) -> WSGIApplication:
     return call
 
 
-# Ollama's own answers without a body are relayed without a type; PEP 3333 asks for none.
+# Ollama's answers without a body are relayed without a type; PEP 3333 asks for none.
 validate.check_content_type = lambda status, headers: None
 
 application: Any = validate.validator(unhidden(ours))

@@ -1,0 +1,96 @@
+"""An Ollama that does as the prompt says, and waits where it is told to.
+
+``silent`` says nothing at all, ``midway`` begins a stream and stops, ``finish`` does so
+and goes on when ``go`` is set, ``endless`` goes on for ever; all else is answered at
+once.  A call is over when its answer is, or when whoever made it has left.
+"""
+
+import json
+import threading
+from typing import Any
+
+from .faulty import CHUNKED, PATIENCE, Faulty, Peer
+
+DEEDS = ("silent", "midway", "finish", "endless")
+
+
+class Ollama(Faulty):
+    """The server.  ``go`` lets those that wait for it finish."""
+
+    def __init__(self) -> None:
+        super().__init__(self._connection)
+        self.go = threading.Event()
+        self._change = threading.Condition()
+        self._asked: list[str] = []
+        self._over = 0
+
+    def wait_for(self, calls: int, deed: str = "") -> None:
+        """Wait until so many calls have come, all told or of one kind."""
+        with self._change:
+            assert self._change.wait_for(
+                lambda: sum(deed in one for one in self._asked) >= calls, PATIENCE
+            ), self._asked[-50:]
+
+    def asked(self, deed: str) -> int:
+        """How many calls of a kind have come."""
+        with self._change:
+            return self._asked.count(deed)
+
+    def held(self) -> int:
+        """How many calls are not over, once all had time to end."""
+        with self._change:
+            self._change.wait_for(lambda: self._over == len(self._asked), 1)
+            return len(self._asked) - self._over
+
+    def _connection(self, peer: Peer) -> None:
+        while True:
+            head, body = peer.request()
+            if not head:
+                return
+            deed = next((one for one in DEEDS if one.encode() in body), "quick")
+            with self._change:
+                self._asked.append(deed)
+                self._change.notify_all()
+            try:
+                self._do(deed, peer, head.split()[1], json.loads(body or "{}"))
+            finally:
+                with self._change:
+                    self._over += 1
+                    self._change.notify_all()
+
+    def _do(self, deed: str, peer: Peer, path: bytes, call: dict[str, Any]) -> None:
+        field = b"message" if path == b"/api/chat" else b"response"
+        streams = path != b"/api/embed" and call.get("stream", True)
+        if not call:
+            peer.send(_whole(b'{"models":[]}'))
+            return
+        if deed == "silent":
+            assert peer.gone()
+            return
+        if not streams:
+            assert deed != "finish" or self.go.wait(PATIENCE)
+            peer.send(_whole(_line(field, True)))
+            return
+        kind = b"\r\nContent-Type: application/x-ndjson\r\n\r\n"
+        peer.send(CHUNKED[:-4] + kind, _chunk(_line(field)))
+        if deed == "midway":
+            assert peer.gone()
+        while deed == "endless":
+            peer.send(_chunk(_line(field) * 500))
+        if deed == "finish":
+            assert self.go.wait(PATIENCE)
+        peer.send(_chunk(_line(field, True)) + _chunk(b""))
+
+
+def _line(field: bytes, done: bool = False) -> bytes:
+    said = b'"Well"' if field == b"response" else b'{"role":"assistant","content":"A"}'
+    end = b'"done":true,"done_reason":"stop"' if done else b'"done":false'
+    return b'{"model":"m","%s":%s,%s}\n' % (field, said, end)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def _whole(data: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data)

@@ -51,7 +51,7 @@ graceful_timeout = _settings.graceful_timeout
 
 # A worker at this many connections stops accepting and clients wait unheard in the
 # backlog, so it lies above every limit of ours that answers (reliability, P4).
-worker_connections = 4000
+worker_connections = max(4000, 2 * _settings.max_inflight)
 backlog = 4096
 
 # The same proxies that ours believes; what comes over a unix socket gunicorn trusts.

@@ -49,7 +49,7 @@ def test_config_masks_secrets(
 
 
 @pytest.mark.parametrize("command", ["config", "serve", "run"])
-def test_a_wrong_setting_is_one_line_and_exit_code_2(
+def test_l7_a_wrong_setting_is_one_line_and_exit_code_2(
     command: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

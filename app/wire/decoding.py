@@ -19,8 +19,8 @@ _ESCAPE = re.compile(
     rb"\\(?:\\|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
-#: What msgspec says of half a pair, in the middle, close to the end, and in a value that
-#: it only skips.
+#: What msgspec says of half a pair: in the middle, close to the end, and in a value
+#: that it only skips.
 _BROKEN = re.compile("surrogate|truncated|hex escape")
 #: Of these so many are mended between two pauses.
 _MANY = 10_000

@@ -1,5 +1,6 @@
 """Clients on bare sockets that ask and leave, and what a server says of them."""
 
+import contextlib
 import json
 import os
 import socket
@@ -75,13 +76,11 @@ def until(sock: socket.socket, mark: bytes) -> bytes:
 
 def rest(sock: socket.socket) -> bytes:
     """All that still comes; a reset is an end."""
-    seen = b""
-    try:
+    seen = []
+    with contextlib.suppress(ConnectionError):
         while block := sock.recv(65536):
-            seen += block
-    except ConnectionError:
-        pass
-    return seen
+            seen.append(block)
+    return b"".join(seen)
 
 
 def eventually(fact: Callable[[], Any], seconds: float = PATIENCE) -> Any:

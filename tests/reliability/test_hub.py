@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.faulty import Faulty, Peer
+from support.pictures import PNG
 from support.server import PATIENCE, ROOT, Server
 
 from app.launch import gunicorn
@@ -104,7 +105,7 @@ def chat(content: Any, **more: Any) -> bytes:
 
 def image(size: int) -> bytes:
     """A request with one image of so many bytes."""
-    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(size)).decode()
+    picture = base64.b64encode(PNG + bytes(size)).decode()
     url = {"url": f"data:image/png;base64,{picture}"}
     return chat([{"type": "image_url", "image_url": url}])
 

@@ -8,13 +8,13 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from support.failing import SAYS, WAYS, Seen, Table, ask, workers
-from support.server import Server
+from support.failing import SAYS, WAYS, Seen, Table, ask
+from support.scripted import Memory
+from support.server import Server, workers_of
 from support.simulator import Simulator
 from support.status_map import (
     BAD_BODY,
@@ -76,7 +76,7 @@ def pannier(ollama: Simulator) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def processes(pannier: Server) -> list[int]:
     """The workers before anything went wrong."""
-    return workers(pannier)
+    return workers_of(pannier.pid)
 
 
 @pytest.fixture(scope="module")
@@ -360,7 +360,7 @@ def test_e5_the_next_request_is_served(
     followed = {pair[0]: seen.then for pair, seen in answers.items() if seen.then}
     assert followed.keys() >= {*NO_ANSWER, *NO_SENSE, *SAID, *BAD_BODY, *BAD_TEXT}
     assert set(followed.values()) == {200}
-    assert workers(pannier) == processes
+    assert workers_of(pannier.pid) == processes
     assert "Traceback" not in pannier.output()
 
 
@@ -415,7 +415,7 @@ def test_u1_u4_u6_p10_by_the_other_client(careful: Server, ollama: Simulator) ->
     ways = ["chat", "chat-stream", "native-stream"]
     some = [*NO_ANSWER, "cut-line", "cut", "reset-body", "bad-chunk", "garbage-line"]
     some += [*DONE, "gzipped", "crlf", GOOD]
-    before = workers(careful)
+    before = workers_of(careful.pid)
     cases = [one for one in pairs(some, ways) if one[0] not in SLOW]
     cases += pairs(SLOW - {"stall-error"}, ["chat-stream"])
     found = Table(careful.port, ollama).run(cases)
@@ -435,48 +435,36 @@ def test_u1_u4_u6_p10_by_the_other_client(careful: Server, ollama: Simulator) ->
             check_refused(WAYS[name], seen, *BAD_BODY[fault][1])
         else:
             assert meaning(name, seen) == meaning(name, found[GOOD, name]), fault
-    assert workers(careful) == before
-
-
-def peak(pid: int) -> int:
-    """The most memory a process has held so far, in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found
-    return int(found[1]) * 1024
-
-
-MIB = 1 << 20
+    assert workers_of(careful.pid) == before
 
 
 @pytest.fixture(scope="module")
-def small(ollama: Simulator) -> Iterator[tuple[Server, int]]:
-    """Pannier that has served one request, and the memory it held then."""
+def small(ollama: Simulator) -> Iterator[tuple[Server, Memory]]:
+    """Pannier that has served one request, and how much memory it takes since."""
     with Server({"OLLAMA_URL": ollama.url}) as server:
         assert ask(server.port, WAYS["chat-stream"], "llama3.2").status == 200
-        yield server, peak(*workers(server))
+        yield server, Memory(server)
 
 
 @pytest.mark.parametrize(
     ("fault", "name", "limit"),
     [
-        ("endless-error", "chat", MIB),
-        ("endless-line", "chat-stream", 16 * MIB),
-        ("endless-line", "chat", 64 * MIB),
+        ("endless-error", "chat", 1),
+        ("endless-line", "chat-stream", 16),
+        ("endless-line", "chat", 64),
     ],
 )
 def test_u9_too_long(
-    small: tuple[Server, int], fault: str, name: str, limit: int
+    small: tuple[Server, Memory], fault: str, name: str, limit: int
 ) -> None:
-    """What is too long is cut while it comes, and costs little memory."""
-    server, before = small
+    """What is too long is cut while it comes, at little more than its limit in MB."""
+    server, memory = small
     seen = ask(server.port, WAYS[name], f"fault-{fault}")
     if name == "chat-stream":
         assert "too long" in json.loads(seen.events[-1])["error"]["message"]
     else:
         check_refused(WAYS[name], seen, *BROKEN)
-    (worker,) = workers(server)
-    assert peak(worker) - before <= 3 * limit
+    assert memory.growth() <= 3 * limit
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.simulator import faults
 
-from .server import Server
 from .simulator import Simulator
 
 #: Longer than any limit of the servers under test.
 PATIENCE = 60.0
 #: So many requests at a time.
-THREADS = 24
+THREADS = 48
 #: Ways of asking after which a good request follows.
 FOLLOWED = {"chat-stream", "retrieve"}
 SAYS = "Say “hello” to me."
@@ -92,12 +90,6 @@ class Seen(NamedTuple):
         assert rest == ""
         assert all(f.startswith("data: ") and "\n" not in f for f in frames)
         return [frame.removeprefix("data: ") for frame in frames]
-
-
-def workers(server: Server) -> list[int]:
-    """The process ids of a server's workers."""
-    tasks = f"/proc/{server.pid}/task/{server.pid}/children"
-    return [int(pid) for pid in Path(tasks).read_text().split()]
 
 
 def ask(port: int, way: Way, model: str = "", name: str = "good") -> Seen:

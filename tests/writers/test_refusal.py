@@ -183,7 +183,7 @@ def test_an_old_ollama_is_named() -> None:
     assert "0.2.6" in error.message
 
 
-def test_a_long_message_is_cut() -> None:
+def test_e1_a_long_message_is_cut() -> None:
     """At most 2,000 characters of Ollama's words are relayed."""
     for error in (
         refused(500, b'{"error":"%s"}' % (b"x" * 9000), []),

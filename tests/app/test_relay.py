@@ -328,6 +328,8 @@ def test_timeouts(stream: bool | None, path: str, limits: tuple[Any, ...]) -> No
         timeouts.idle,
         timeouts.total,
     ) == limits
+    # Between lines they count only where lines are what is answered.
+    assert upstream.requests[0].lines is (stream is True)
 
 
 def test_no_total() -> None:

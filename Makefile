@@ -4,6 +4,7 @@
 # make peer     the tests that need a real Ollama at OLLAMA_URL
 # make compat   other people's clients, in an environment of their own
 # make bench    the benchmarks (bench/README.md says what they mean)
+# make soak     half an hour of everything at once: does anything grow, hang, get lost?
 # make lock     refresh the pinned dependencies
 # make clean    remove what the above have made
 #
@@ -14,7 +15,7 @@ PY = $(VENV)/bin/python
 COMPAT = .venv-compat
 PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: run test check peer compat bench lock clean
+.PHONY: run test check peer compat bench soak lock clean
 
 run: $(VENV)/.runtime
 	@exec $(PY) -m app.cli run
@@ -37,6 +38,9 @@ compat:
 
 bench: $(VENV)/.tests
 	$(PY) -m bench $(ARGS)
+
+soak: $(VENV)/.tests
+	$(PY) -m bench.soak $(ARGS)
 
 $(VENV)/.runtime: $(VENV)/.made requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

@@ -27,7 +27,9 @@ def begun(
     return stream
 
 
-def test_s1_first_chunk_comes_at_once(client: openai.OpenAI, simulator: Simulator) -> None:
+def test_s1_first_chunk_comes_at_once(
+    client: openai.OpenAI, simulator: Simulator
+) -> None:
     """The first chunk is with the client before the second leaves Ollama."""
     stream = begun(client, "sim-chunks3-tps1")  # a chunk every second
     arrived = time.time()
@@ -133,7 +135,9 @@ def test_streams_share_a_connection(counted: tuple[openai.OpenAI, Faulty]) -> No
     assert len(upstream.peers) == 1
 
 
-def test_s3_a_slow_reader_holds_nobody_up(client: openai.OpenAI, server: Server) -> None:
+def test_s3_a_slow_reader_holds_nobody_up(
+    client: openai.OpenAI, server: Server
+) -> None:
     """A client that does not read stops neither the worker nor other streams."""
     body = {"model": "sim-chunks20000-bytes400", "messages": HELLO, "stream": True}
     lazy = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)

@@ -20,7 +20,7 @@ schema = schemathesis.openapi.from_dict(document())
 
 @schema.parametrize()
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_operation(case: schemathesis.Case, server: Server) -> None:
+def test_e3_every_operation(case: schemathesis.Case, server: Server) -> None:
     """No server error, a described status, a body of the described shape."""
     if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
         case.body["model"] = "llama3.2"  # one that is there

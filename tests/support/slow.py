@@ -2,7 +2,10 @@
 
 ``silent`` says nothing at all, ``midway`` begins a stream and stops, ``finish`` does so
 and goes on when ``go`` is set, ``endless`` goes on for ever; all else is answered at
-once.  A call is over when its answer is, or when whoever made it has left.
+once.  ``leaves`` closes after its answer, without having said so; ``dies`` does in the
+place of an answer, ``stale`` only on a connection that was used before, and ``byte``
+likewise, but with a byte said; ``busy`` is a 503.  A call is over when its answer is,
+or when whoever made it has left.
 """
 
 import json
@@ -12,6 +15,7 @@ from typing import Any
 from .faulty import CHUNKED, PATIENCE, Faulty, Peer
 
 DEEDS = ("silent", "midway", "finish", "endless")
+DEATHS = ("leaves", "dies", "stale", "byte", "busy")
 
 
 class Ollama(Faulty):
@@ -43,16 +47,24 @@ class Ollama(Faulty):
             return len(self._asked) - self._over
 
     def _connection(self, peer: Peer) -> None:
+        used = False
         while True:
             head, body = peer.request()
             if not head:
                 return
-            deed = next((one for one in DEEDS if one.encode() in body), "quick")
+            known = DEEDS + DEATHS
+            deed = next((one for one in known if one.encode() in body), "quick")
             with self._change:
                 self._asked.append(deed)
                 self._change.notify_all()
             try:
+                if deed == "dies" or (used and deed in ("stale", "byte")):
+                    peer.send(b"H" * (deed == "byte"))
+                    return
                 self._do(deed, peer, head.split()[1], json.loads(body or "{}"))
+                if deed == "leaves":
+                    return
+                used = True
             finally:
                 with self._change:
                     self._over += 1
@@ -63,6 +75,9 @@ class Ollama(Faulty):
         streams = path != b"/api/embed" and call.get("stream", True)
         if not call:
             peer.send(_whole(b'{"models":[]}'))
+            return
+        if deed == "busy":
+            peer.send(_whole(b'{"error":"busy"}', b"503 Service Unavailable"))
             return
         if deed == "silent":
             assert peer.gone()
@@ -85,12 +100,14 @@ class Ollama(Faulty):
 def _line(field: bytes, done: bool = False) -> bytes:
     said = b'"Well"' if field == b"response" else b'{"role":"assistant","content":"A"}'
     end = b'"done":true,"done_reason":"stop"' if done else b'"done":false'
-    return b'{"model":"m","%s":%s,%s}\n' % (field, said, end)
+    vectors = b'"embeddings":[[0.5]]'
+    return b'{"model":"m","%s":%s,%s,%s}\n' % (field, said, vectors, end)
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def _whole(data: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data)
+def _whole(data: bytes, status: bytes = b"200 OK") -> bytes:
+    length = b"Content-Length: %d" % len(data)
+    return b"HTTP/1.1 %s\r\n%s\r\n\r\n%s" % (status, length, data)

@@ -85,7 +85,7 @@ def test_p10_unfinished_is_closed(serve, connect, read_first):
     assert len(server.peers) == 2
 
 
-def test_closed_while_resting(serve, connect):
+def test_r2_closed_while_resting(serve, connect):
     """An idle connection that the upstream closed costs nothing but a new one."""
     closed = threading.Event()
 
@@ -138,7 +138,7 @@ def dies_on_second(served, last_words=b""):
     return behaviour
 
 
-def test_stale_is_tried_again(serve, connect):
+def test_r1_stale_is_tried_again(serve, connect):
     """A reused connection that dies without a byte is tried once, afresh."""
     served = []
     upstream = connect(serve(dies_on_second(served)))
@@ -151,7 +151,7 @@ def test_stale_is_tried_again(serve, connect):
 @pytest.mark.parametrize(
     "second", [lambda: post(retry=False), lambda: post(iter([b"{}"]))]
 )
-def test_stale_without_retry(serve, connect, second):
+def test_r1_stale_without_retry(serve, connect, second):
     """No second try without leave, nor for a body that is gone."""
     served = []
     upstream = connect(serve(dies_on_second(served)))
@@ -161,7 +161,7 @@ def test_stale_without_retry(serve, connect, second):
     assert served == [0, 0]
 
 
-def test_no_retry_after_a_byte(serve, connect):
+def test_r1_no_retry_after_a_byte(serve, connect):
     """One byte of an answer, and the request may have acted: no second try."""
     served = []
     upstream = connect(serve(dies_on_second(served, b"H")))
@@ -171,7 +171,7 @@ def test_no_retry_after_a_byte(serve, connect):
     assert served == [0, 0]
 
 
-def test_one_retry_only(serve, connect):
+def test_r1_one_retry_only(serve, connect):
     """When the second connection dies too, that is the end."""
 
     def behaviour(peer):
@@ -188,7 +188,7 @@ def test_one_retry_only(serve, connect):
     assert len(server.peers) == 2
 
 
-def test_no_retry_on_a_new_connection(serve, connect):
+def test_r1_no_retry_on_a_new_connection(serve, connect):
     """A new connection that dies without a byte is not tried again."""
     server = serve(lambda peer: peer.request())
     with pytest.raises(UpstreamUnreachable):
@@ -196,7 +196,7 @@ def test_no_retry_on_a_new_connection(serve, connect):
     assert len(server.peers) == 1
 
 
-def test_no_retry_after_a_polite_close(serve, connect):
+def test_r1_no_retry_after_a_polite_close(serve, connect):
     """A connection made after one that was to close is a new one: no second try."""
 
     def behaviour(peer):
@@ -212,7 +212,7 @@ def test_no_retry_after_a_polite_close(serve, connect):
     assert len(server.peers) == 2
 
 
-def test_retry_is_on_a_fresh_connection(serve, connect):
+def test_r1_retry_is_on_a_fresh_connection(serve, connect):
     """The second try does not go to another connection as old as the first."""
     go = threading.Event()
 
@@ -275,14 +275,14 @@ def pauses(closed_port, monkeypatch):
         server.join()
 
 
-def test_refused_then_up(connect, closed_port, pauses):
+def test_r1_refused_then_up(connect, closed_port, pauses):
     """A refused connection is tried once more after 100 to 250 ms."""
     upstream = connect(f"http://127.0.0.1:{closed_port.getsockname()[1]}")
     assert read(upstream.send(post())) == b"ok"
     assert pauses == [(0.1, 0.25)]
 
 
-def test_refused_without_retry(connect, closed_port, pauses):
+def test_r1_refused_without_retry(connect, closed_port, pauses):
     """Without leave for a second try there is none."""
     upstream = connect(f"http://127.0.0.1:{closed_port.getsockname()[1]}")
     with pytest.raises(UpstreamUnreachable):

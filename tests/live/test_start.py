@@ -191,7 +191,7 @@ def test_no_control_socket(tmp_path: Path) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_is_no_failure(number: signal.Signals) -> None:
+def test_l1_a_stop_is_no_failure(number: signal.Signals) -> None:
     """SIGTERM and SIGINT end the server with exit code 0, and nothing listens then."""
     with Server() as server:
         assert server.stop(number) == 0
@@ -200,7 +200,7 @@ def test_a_stop_is_no_failure(number: signal.Signals) -> None:
 
 
 @pytest.mark.live
-def test_a_reload_refuses_nobody() -> None:
+def test_l2_a_reload_refuses_nobody() -> None:
     """While SIGHUP brings a new worker, every request is answered."""
     with Server() as server:
         server.send_signal(signal.SIGHUP)

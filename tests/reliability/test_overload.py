@@ -3,11 +3,13 @@
 import http.client
 import json
 import select
+import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,6 +28,13 @@ LIMIT = 3
 FIRST_BYTE = 0.4
 
 
+def at_once(jobs: list[Callable[[], object]]) -> None:
+    """Do things side by side."""
+    with ThreadPoolExecutor() as threads:
+        for done in [threads.submit(job) for job in jobs]:
+            done.result()
+
+
 class Servers:
     """Servers of several settings, started side by side, and one Ollama for each."""
 
@@ -37,8 +46,9 @@ class Servers:
             name: Server({"OLLAMA_URL": self.ollamas[name].url, **given})
             for name, given in settings.items()
         }
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(stack.enter_context, servers.values()))
+        at_once([partial(stack.enter_context, server) for server in servers.values()])
+        stops = [partial(server.stop, signal.SIGINT) for server in servers.values()]
+        stack.callback(at_once, stops)
         self.ports = {name: server.port for name, server in servers.items()}
 
 
@@ -143,7 +153,7 @@ def test_r1_second_tries(
 def test_r1_refused(servers: Servers, path: str, tried: bool) -> None:
     """A refused connection is tried again after 100 to 250 ms, not to change models."""
     taken = []
-    for _ in range(4):
+    for _ in range(2):
         begun = time.monotonic()
         got = ask(servers.ports["down"], "POST", path, request(path, "quick"))
         taken.append(time.monotonic() - begun)
@@ -238,7 +248,7 @@ def test_r4_room_again(servers: Servers) -> None:
     """Refused requests take no place, and who leaves makes one, again and again."""
     port = servers.ports["builtin"]
     quick = request(CHAT, "quick")
-    for _ in range(3):
+    for _ in range(2):
         with ExitStack() as stack:
             turned_away = stack.enter_context(Held(servers, "builtin"))
             held = stack.enter_context(full(servers))

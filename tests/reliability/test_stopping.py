@@ -18,7 +18,9 @@ import httpx
 import openai
 import pytest
 from support import slow
-from support.server import PATIENCE, Server, workers_of
+from support.server import PATIENCE, ROOT, Server, workers_of
+
+from app.settings import Settings
 
 pytestmark = pytest.mark.live
 
@@ -336,6 +338,17 @@ def test_l1_kept_connections(
     assert (kept.status, kept.connection) == (200, "close")
     assert ends_so(late, "503"), late
     assert late.connection == "close"
+
+
+def test_l1_time_to_stop() -> None:
+    """systemd and compose wait longer than a stop may take before they kill."""
+    longest = Settings().graceful_timeout + 2
+    for name, pattern in (
+        ("contrib/pannier.service", r"^TimeoutStopSec=(\d+)$"),
+        ("compose.yaml", r"^    stop_grace_period: (\d+)s$"),
+    ):
+        [given] = re.findall(pattern, (ROOT / name).read_text(), re.MULTILINE)
+        assert int(given) > longest
 
 
 @contextlib.contextmanager

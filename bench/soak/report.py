@@ -67,7 +67,7 @@ def over_time(samples: list[Sample], rows: int = 30) -> str:
         shown.append(samples[-1])
     for before, one in zip([shown[0], *shown], shown, strict=False):
         seconds = one.second - before.second
-        used = (one.cpu - before.cpu) / seconds * 100 if seconds else 0
+        used = (one.cpu - before.cpu) / seconds * 100 if seconds else float("nan")
         lines.append(
             f"| {one.second:.0f} | {one.memory:.1f} | {one.descriptors}"
             f" | {one.upstream} | {used:.0f} |"

@@ -43,6 +43,7 @@ def read_body(
     """
     stream = environ["wsgi.input"]
     if isinstance(stream, OwnBody):
+        _all_read(environ)  # nobody reads what the client has sent with a GET
         return stream.read()
     coding = _coding(environ, CODINGS)
     _refuse_forms(environ, form)

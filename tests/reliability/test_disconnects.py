@@ -232,6 +232,21 @@ def test_d2_half_closed_gets_nothing(builtin: Server, simulator: Simulator) -> N
     left(builtin, name)
 
 
+def test_d1_with_a_body_nobody_wants(builtin: Server, simulator: Simulator) -> None:
+    """A body with a GET, which nobody reads, does not hide that its client left."""
+    name, before = fresh("get"), newest(simulator)
+    simulator.fault("/api/tags", "never")
+    try:
+        with ask(builtin.port, "GET", "/v1/models", name, {}):
+            (call,) = eventually(lambda: made(simulator, name, before))
+            now = time.time()
+        ended = simulator.wait(after=call["id"] - 1, outcome="client-left")
+    finally:
+        simulator.mend()
+    assert ended["closed"] - now <= BOUND
+    left(builtin, name)
+
+
 def test_d1_while_an_image_is_fetched(simulator: Simulator) -> None:
     """A fetch ends with the request that wanted it, and Ollama is never asked."""
     ends: list[float] = []

@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 from support.faulty import Faulty, Peer
-from support.leaving import ask, eventually, fresh, left, rest, until
+from support.leaving import (
+    ask,
+    eventually,
+    fin,
+    fresh,
+    half,
+    left,
+    reset,
+    rest,
+    until,
+)
 from support.nginx import CONFIG, needs_nginx, nginx, replaced
 from support.raw import ask as get
 from support.server import Server
@@ -152,3 +162,22 @@ def test_t1_a_client_that_is_slow(server: Server) -> None:
         for name, answer in zip(sockets, pool.map(rest, sockets.values()), strict=True):
             assert seen[name] + len(answer) > SIZE - 65536  # what came with the head
             assert answer.endswith(ENDS[clients[name]]), clients[name]
+
+
+def test_d1_d4_p6_leaving_while_written_to(server: Server, talker: Talker) -> None:
+    """Who leaves while the server waits to write more has left, without a trace."""
+    cut = talker.cut
+    clients = {}
+    for leave in (fin, reset, half):
+        for way in WAYS:
+            name = fresh(f"leaving-{way}")
+            clients[name] = leave, begun(server.port, way, name)
+    begun_at = time.monotonic()
+    for leave, client in clients.values():
+        leave(client)
+    for name in clients:
+        left(server, name)
+    assert time.monotonic() - begun_at < LIMIT
+    eventually(lambda: talker.cut - cut >= 6)  # the streams; others had come
+    for _, client in clients.values():
+        client.close()

@@ -42,6 +42,7 @@ def test_unknown_model(client: openai.OpenAI) -> None:
         ({"model": "tiny", "tools": [{"type": "function"}]}, "tools[0].function", None),
         (
             {
+                "model": "llava",
                 "messages": [
                     {
                         "role": "user",

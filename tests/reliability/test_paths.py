@@ -140,6 +140,13 @@ def test_a2_tricks_with_spelling(
 
 
 @pytest.fixture(scope="module")
+def plain(simulator: Simulator) -> Iterator[Server]:
+    """A Pannier without a linter of WSGI: those know no CONNECT."""
+    with Server({"OLLAMA_URL": simulator.url}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def tight(simulator: Simulator) -> Iterator[Server]:
     """A Pannier with low limits."""
     limits = {
@@ -226,7 +233,7 @@ def test_a4_no_file_by_path(server: Server, target: bytes) -> None:
     assert b'"code":"unknown_url"' in answer
 
 
-def test_a5_no_open_proxy(server: Server, simulator: Simulator) -> None:
+def test_a5_no_open_proxy(plain: Server, simulator: Simulator) -> None:
     """Of an absolute target its path alone counts, and CONNECT connects nobody."""
     simulator.clear()
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -245,7 +252,7 @@ def test_a5_no_open_proxy(server: Server, simulator: Simulator) -> None:
             (b"CONNECT /api/tags", b"405"),
         ):
             got = said(
-                server.port,
+                plain.port,
                 line + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             )
             assert got.startswith(b"HTTP/1.1 " + status), (line, got)

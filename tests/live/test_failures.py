@@ -53,7 +53,7 @@ def test_unknown_model(client: openai.OpenAI) -> None:
                             }
                         ],
                     }
-                ]
+                ],
             },
             "messages[0].content[0].image_url",
             "invalid_image",

@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import protocol
 from app.carriers.base import Headers
-from app.errors import Interruption
+from app.errors import BadRequest, GatewayError, Interruption
 from app.exchange import Exchange
 from app.redaction import is_suspect, redacted
 
@@ -136,7 +136,8 @@ class _Watched:
             "prompt_tokens": exchange.prompt_tokens,
             "completion_tokens": exchange.completion_tokens,
             "adjusted": ", ".join(exchange.adjusted) or None,
-            "error": failure.message if failure else None,
+            "param": failure.param if failure else None,
+            "error": _told(failure) if failure else None,
             "detail": (failure.detail or None) if failure else None,
         }
         line = _logfmt(fields)
@@ -155,6 +156,12 @@ class _Watched:
 def _logfmt(fields: Mapping[str, object]) -> str:
     said = [f"{k}={_value(v)}" for k, v in fields.items() if v is not None]
     return " ".join(said) + "\n"
+
+
+def _told(failure: GatewayError) -> str | None:
+    """What the client was told, unless it may quote from its own request's body."""
+    quotes = isinstance(failure, BadRequest) and failure.status == 400
+    return None if quotes else failure.message
 
 
 def _ended_by(exc: BaseException) -> str:

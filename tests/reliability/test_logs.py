@@ -142,6 +142,12 @@ WRONG: list[tuple[str, Any]] = [
             ]
         },
     ),
+    ("/v1/chat/completions", {"messages": [USER | {"role": CONTENT}]}),
+    ("/v1/chat/completions", TALK | {"think": CONTENT}),
+    ("/v1/chat/completions", TALK | {"reasoning_effort": CONTENT}),
+    ("/v1/chat/completions", TALK | {"response_format": {"type": CONTENT}}),
+    ("/v1/chat/completions", TALK | {"options": {CONTENT: CONTENT}, CONTENT: 1}),
+    ("/v1/embeddings", {"input": "x", "encoding_format": CONTENT}),
     ("/v1/completions", {"prompt": CONTENT, "suffix": CONTENT}),
     ("/v1/completions", {"prompt": {CONTENT: 1}}),
     ("/v1/embeddings", {"input": CONTENT}),

@@ -31,6 +31,7 @@ from app.body import finish_body
 from app.drain import drain
 from app.proxies import networks
 from app.settings import Settings, SettingsError
+from app.turns import Shared
 
 try:
     _settings = Settings.from_environ()
@@ -76,8 +77,11 @@ if os.access("/dev/shm", os.W_OK):  # noqa: S108 - gunicorn makes a private file
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 
+# Inherited by every worker.
+start.give_memory_back()
+
 # Lines that nobody forges, with nobody's secrets, and that nobody waits for.
-logger_class = start.Log
+logger_class = start.log_of(_settings)
 
 
 def on_starting(server: Any) -> None:
@@ -88,7 +92,7 @@ def on_starting(server: Any) -> None:
         # Set by our Dockerfile, and by other container engines themselves.
         *start.warnings(_settings, hosts, "container" in os.environ),
         *start.recycling(_settings, cfg.max_requests, cfg.graceful_timeout),
-        *start.descriptors(_settings),
+        *start.raise_descriptors(_settings),
     ):
         server.log.warning("%s", warning)
 
@@ -102,6 +106,13 @@ def post_worker_init(worker: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gevent.spawn(drain, worker, worker.wsgi.inflight)
     start.say_what_nobody_catches()
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Let no client that sends without end hold up the others."""
+    unreader = request.unreader  # of the connection, which may have been here before
+    if not isinstance(unreader.sock, Shared):
+        unreader.sock = Shared(unreader.sock)
 
 
 def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:

@@ -94,6 +94,21 @@ _IPV4_AT_THE_END = tuple(
 )
 
 
+def parsed(text: str) -> Address | None:
+    """The address that a text is, of IPv4 in IPv6 the IPv4; ``None`` for a name."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name to listen on is heard by this machine alone."""
+    address = parsed(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
 def is_here(address: Address) -> bool:
     """Whether a connection to this address would end on this very machine."""
     if address.is_loopback or not is_plain(address):

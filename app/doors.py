@@ -9,9 +9,10 @@ import re
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
-from .addresses import is_here
+from .addresses import is_here, parsed
+from .listing import entries
 
 #: Pages of this machine, and of programs that show pages: Ollama's own list.
 ORIGINS = (
@@ -48,7 +49,7 @@ def hosts(text: str) -> list[str]:
 
     Raises ``ValueError`` with the entry that is none.
     """
-    return [_listed(_LISTED_HOST, entry)[1] for entry in _entries(text)]
+    return [_listed(_LISTED_HOST, entry)[1] for entry in entries(text)]
 
 
 def origins(text: str) -> list[str]:
@@ -56,7 +57,7 @@ def origins(text: str) -> list[str]:
 
     Raises ``ValueError`` with the entry that is none.
     """
-    return [_listed(_LISTED_ORIGIN, entry)[0] for entry in _entries(text)]
+    return [_listed(_LISTED_ORIGIN, entry)[0] for entry in entries(text)]
 
 
 class Doors:
@@ -95,22 +96,16 @@ def is_own(origin: str, host: str) -> bool:
 
 def _is_near(host: str) -> bool:
     """Whether this is an address of this machine, or of a private network."""
-    try:
-        address = ip_address(host.strip("[]"))
-    except ValueError:
+    address = parsed(host.strip("[]"))
+    if address is None:
         return False
-    address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback or address.is_unspecified:
         return True
     return any(address in network for network in _PRIVATE) or is_here(address)
 
 
-def _entries(text: str) -> list[str]:
-    return [entry for part in text.lower().split(",") if (entry := part.strip())]
-
-
 def _listed(form: re.Pattern[str], entry: str) -> re.Match[str]:
-    found = form.fullmatch(entry)
+    found = form.fullmatch(entry.lower())
     if not found:
         raise ValueError(entry)
     return found

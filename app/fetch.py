@@ -29,17 +29,10 @@ from .fanout import gather
 from .gate import Gate, OwnPorts, Resolve, listening, resolve
 from .image_cache import Cache
 from .line import Line, SecureLine, connect
-from .pictures import (
-    HEAD,
-    MAX_IMAGE,
-    MAX_PIXELS,
-    MAX_TOGETHER,
-    MIB,
-    is_accepted,
-    pixels,
-)
+from .pictures import HEAD, MAX_IMAGE, MAX_PIXELS, MAX_TOGETHER, is_accepted, pixels
 from .settings import Settings
 from .targets import FetchError, Target, following, target
+from .turns import STEP, let_others
 
 MAX_REDIRECTS = 3
 #: Fetches at a time: of a worker, of one request.
@@ -58,7 +51,7 @@ HEADERS = {
 TYPES = {"image/png", "image/jpeg", "image/jpg", "image/webp", "image/gif"}
 _REDIRECTS = {301, 302, 303, 307, 308}
 #: Bytes made base64 in one go: a multiple of 3.
-_STEP = 3 * MIB
+_STEP = 3 * STEP
 
 #: A connected socket to exactly this address and port; raises ``OSError``.
 Connect = Callable[[Address, int], Any]
@@ -290,8 +283,7 @@ def _text(image: bytearray) -> str:
     """An image as base64, made in steps: others run between them."""
     texts = []
     for start in range(0, len(image), _STEP):
-        if start:
-            gevent.sleep(0.001)  # of 0, the loop would not look at its sockets
+        let_others(image)
         texts.append(base64.b64encode(image[start : start + _STEP]).decode())
     return "".join(texts)
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from gevent import monkey
 
-from .redaction import plain, redacted
+from .redaction import Redaction, plain
 
 #: The system's own: with no timeout it answers at once, and no greenlet runs meanwhile.
 _poll = monkey.get_original("select", "poll")
@@ -78,13 +78,14 @@ def _sent(descriptor: int, data: bytes) -> bool:
 class Safe(logging.Formatter):
     """Another formatter's text without secrets, and with one beginning."""
 
-    def __init__(self, inner: logging.Formatter) -> None:
+    def __init__(self, inner: logging.Formatter, redaction: Redaction) -> None:
         super().__init__()
         self._inner = inner
+        self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
         """The text of a record; a traceback's lines are indented."""
-        return plain(redacted(self._inner.format(record)))
+        return plain(self._redaction.redacted(self._inner.format(record)))
 
 
 class Faults:

@@ -1,9 +1,9 @@
 """Native: which of Ollama's own routes Pannier has (specification: reliability, A2)."""
 
-import ipaddress
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from .addresses import is_loopback
 from .errors import BadRequest
 from .settings import Settings
 
@@ -54,11 +54,3 @@ def relays_all(settings: Settings) -> bool:
     if settings.relay == "auto":
         return is_loopback(settings.host)
     return settings.relay == "all"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name to listen on is heard by this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

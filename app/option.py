@@ -149,17 +149,6 @@ def _aliases(given: Given) -> str:
     return given.text
 
 
-def _image_hosts(given: Given) -> str:
-    try:
-        listed(given.text)
-    except ValueError as exc:
-        raise SettingsError(
-            f"{given.named}: {str(exc)!r} is no host and no host:port;"
-            " example.com,10.0.0.5:9000 would be a list of two."
-        ) from None
-    return given.text
-
-
 def _listing(read: Callable[[str], object], wanted: str) -> Callable[[Given], str]:
     """The check of a list that ``read`` takes; it names the entry that is wrong."""
 
@@ -181,7 +170,10 @@ _CHECKS: dict[str, Callable[[Given], str]] = {
         doors.hosts, "host; llm.example.org,*.lan would be a list of two"
     ),
     "host": _host,
-    "image_hosts": _image_hosts,
+    "image_hosts": _listing(
+        listed,
+        "host and no host:port; example.com,10.0.0.5:9000 would be a list of two",
+    ),
     "origins": _listing(
         doors.origins,
         "origin; https://chat.example.org,http://*.lan:3000 would be a list of two",

@@ -16,6 +16,9 @@ from .errors import BadRequest, GatewayError, UpstreamError
 from .upstream import Upstream
 from .version import own_version
 
+#: Asked by load balancers: whether the process lives, and whether Ollama answers.
+HEALTH = ("/health", "/healthz")
+READY = ("/ready", "/readyz")
 PROBE_SECONDS = 2.0
 
 
@@ -29,9 +32,9 @@ def create_app(upstream: Upstream) -> Flask:
     # No redirects: what is not there under the name it was asked by is not there.
     app.url_map.merge_slashes = False
     app.add_url_rule("/", "home", lambda: _home(upstream), strict_slashes=False)
-    for path in ("/health", "/healthz"):
+    for path in HEALTH:
         app.add_url_rule(path, path, _health)
-    for path in ("/ready", "/readyz"):
+    for path in READY:
         app.add_url_rule(path, path, lambda: _ready(upstream))
     app.add_url_rule("/version", "version", lambda: _version(upstream))
     app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(openapi.document()))

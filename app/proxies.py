@@ -6,10 +6,11 @@ is read from its end (specification: reliability, H7).
 """
 
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from wsgiref.types import WSGIEnvironment
 
-from .addresses import Address
+from .addresses import Address, parsed
+from .listing import entries
 
 #: What stands for peers without an address, those that come over a unix socket.
 UNIX = "unix"
@@ -21,7 +22,7 @@ def networks(text: str) -> list[IPv4Network | IPv6Network]:
 
     Raises ``ValueError`` with the entry that is none.
     """
-    return [_network(entry) for entry in _entries(text) if entry != UNIX]
+    return [_network(entry) for entry in entries(text.lower()) if entry != UNIX]
 
 
 class Proxies:
@@ -29,7 +30,7 @@ class Proxies:
 
     def __init__(self, trusted: str = "") -> None:
         self._networks = networks(trusted)
-        self._unix = UNIX in _entries(trusted)
+        self._unix = UNIX in entries(trusted.lower())
         self.trusts = lru_cache(_REMEMBERED)(self._trusts)
 
     def client(self, environ: WSGIEnvironment) -> str:
@@ -53,10 +54,6 @@ class Proxies:
         return address is not None and any(address in net for net in self._networks)
 
 
-def _entries(text: str) -> list[str]:
-    return [entry for part in text.lower().split(",") if (entry := part.strip())]
-
-
 def _network(entry: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(entry)
@@ -71,8 +68,4 @@ def _address(entry: str) -> Address | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+    return parsed(text)

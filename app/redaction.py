@@ -24,36 +24,32 @@ _HIDDEN = "***"
 _SHORTEST = 8
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
-#: Secrets of our own, word for word.
-_known: set[str] = set()
 
+class Redaction:
+    """Takes out of texts what looks like a secret, and secrets of ``ours`` anywhere."""
 
-def hide(secret: str) -> None:
-    """Keep a secret of our own out of the log, wherever it turns up."""
-    if len(secret) >= _SHORTEST:
-        _known.add(secret)
+    def __init__(self, *ours: str) -> None:
+        self._ours = [secret for secret in ours if len(secret) >= _SHORTEST]
 
+    def is_suspect(self, text: str) -> bool:
+        """Whether a text may hold a secret; it takes less than a microsecond."""
+        small = text.lower()
+        # Written out, since a loop, or a pattern, takes longer.
+        if "sk-" in small or "bearer" in small or "basic" in small or "auth" in small:
+            return True
+        if "key" in small or "cookie" in small or "@" in small or "token=" in small:
+            return True
+        if "pass" in small or "pwd=" in small or "secret=" in small:
+            return True
+        return any(secret in text for secret in self._ours)
 
-def is_suspect(text: str) -> bool:
-    """Whether a text may hold a secret; it takes less than a microsecond."""
-    small = text.lower()
-    # Written out, since a loop, or a pattern, takes longer.
-    if "sk-" in small or "bearer" in small or "basic" in small or "auth" in small:
-        return True
-    if "key" in small or "cookie" in small or "@" in small or "token=" in small:
-        return True
-    if "pass" in small or "pwd=" in small or "secret=" in small:
-        return True
-    return any(secret in text for secret in _known)
-
-
-def redacted(text: str) -> str:
-    """The text with three stars in the place of each secret."""
-    if not is_suspect(text):
-        return text
-    for secret in _known:
-        text = text.replace(secret, _HIDDEN)
-    return _SECRET.sub(_stars, text)
+    def redacted(self, text: str) -> str:
+        """The text with three stars in the place of each secret."""
+        if not self.is_suspect(text):
+            return text
+        for secret in self._ours:
+            text = text.replace(secret, _HIDDEN)
+        return _SECRET.sub(_stars, text)
 
 
 def plain(text: str) -> str:

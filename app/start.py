@@ -4,6 +4,7 @@ It is gunicorn's side of Pannier, used by ``gunicorn.conf.py`` alone.
 """
 
 import contextlib
+import ctypes
 import logging
 import resource
 from collections.abc import Iterable, Iterator
@@ -14,23 +15,32 @@ from urllib.parse import urlsplit
 import gevent
 from gunicorn.glogging import Logger
 
+from .addresses import is_loopback
 from .logs import Faults, Safe, Unwaited
-from .native import is_loopback, relays_all
+from .native import relays_all
+from .redaction import Redaction
 from .settings import Settings
 
 #: Descriptors beside those of requests: listeners, pipes, libraries, connections at
 #: rest.
 BESIDE = 128
+#: Bytes of a block that is not kept.
+LARGE = 1024 * 1024
+#: As ``malloc.h`` has them.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's log, and ours beside it: nobody forges its lines, or waits for it."""
 
+    redaction: Redaction
+
     def setup(self, cfg: Any) -> None:
         """Do as gunicorn does, then see to its handlers."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
-            handler.setFormatter(Safe(handler.formatter or logging.Formatter()))
+            inner = handler.formatter or logging.Formatter()
+            handler.setFormatter(Safe(inner, self.redaction))
             # A file has a handler of its own, which does wait: for a disk.
             if type(handler) is logging.StreamHandler:
                 handler.setStream(Unwaited("stderr"))
@@ -38,6 +48,25 @@ class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
         ours.handlers = self.error_log.handlers
         ours.setLevel(self.loglevel)
         ours.propagate = False
+
+
+def log_of(settings: Settings) -> type[Log]:
+    """The log that hides the secrets of the settings: gunicorn wants it as a class."""
+    redaction = Redaction(settings.upstream_api_key)
+    return type("Log", (Log,), {"redaction": redaction})
+
+
+def give_memory_back() -> None:
+    """Have the C library return large blocks to the system as soon as they are free.
+
+    glibc learns from the first of them to keep as large ones for later, in a heap that
+    then never shrinks: after bodies of 60 MiB a worker held 50 MB more than at first.
+    Other libraries have no such habit, and no such switch.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for switch in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            library.mallopt(switch, LARGE)
 
 
 def say_what_nobody_catches() -> None:
@@ -89,26 +118,27 @@ def recycling(settings: Settings, max_requests: int, grace: float) -> Iterator[s
         )
 
 
-def descriptors(settings: Settings) -> Iterator[str]:
-    """Raise the limit of open files to what the requests need, and say if it cannot be.
+def raise_descriptors(settings: Settings) -> list[str]:
+    """Raise the limit of open files to what the requests need; what is wrong if not.
 
     A request needs two, one to the client and one to Ollama (reliability, R7).
     """
     needed = 2 * settings.max_inflight + BESIDE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _reaches(soft, needed):
-        return
+        return []
     raised = needed if _reaches(hard, needed) else hard
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
         soft = raised
-    if soft < needed:
-        yield (
-            f"{settings.max_inflight} requests at a time (PANNIER_MAX_INFLIGHT) need"
-            f" {needed} open files, and {soft} are allowed. Raise the limit (ulimit -n"
-            f" {needed}; under systemd LimitNOFILE={needed}), or lower the number of"
-            " requests."
-        )
+    if soft >= needed:
+        return []
+    return [
+        f"{settings.max_inflight} requests at a time (PANNIER_MAX_INFLIGHT) need"
+        f" {needed} open files, and {soft} are allowed. Raise the limit (ulimit -n"
+        f" {needed}; under systemd LimitNOFILE={needed}), or lower the number of"
+        " requests."
+    ]
 
 
 def _reaches(limit: int, needed: int) -> bool:

@@ -12,6 +12,8 @@ from urllib.parse import quote, urljoin
 import idna
 from msgspec import Struct
 
+from .listing import entries
+
 MAX_URL = 2048
 PORTS = {"http": 80, "https": 443}
 
@@ -102,8 +104,7 @@ def listed(text: str) -> frozenset[tuple[str, int | None]]:
 
     Raises ``ValueError`` with the entry that is none.
     """
-    entries = [entry for part in text.split(",") if (entry := part.strip())]
-    return frozenset(_entry(entry) for entry in entries)
+    return frozenset(map(_entry, entries(text)))
 
 
 def _entry(entry: str) -> tuple[str, int | None]:

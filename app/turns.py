@@ -5,7 +5,7 @@ A worker has one thread, and a step that takes long holds up every stream in it
 Python's lock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import AnyStr
 
 import gevent
@@ -13,9 +13,14 @@ import gevent
 #: Bytes, or characters, of one step, which take a few milliseconds; less is never worth
 #: a turn.
 STEP = 1024 * 1024
+#: Seconds for which one client may be read before the others have a turn.
+TURN = 0.01
+#: Bytes of one read: gunicorn throws a body away in pieces, and copies at each of them
+#: all that it has read ahead.
+BLOCK = 64 * 1024
 
 
-def let_others(data: bytes | str) -> None:
+def let_others(data: Sized) -> None:
     """Let others run before the next step, if this is work on so much."""
     if len(data) > STEP:
         gevent.sleep(0.001)  # of 0, the loop would not look at its sockets
@@ -29,3 +34,26 @@ def steps(data: AnyStr, overlap: int = 0) -> Iterator[AnyStr]:
     for start in range(0, len(data), STEP):
         let_others(data)
         yield data[start : start + STEP + overlap]
+
+
+class Shared:
+    """A client's socket, to read from, that leaves others their turns.
+
+    gevent asks its loop only when there is nothing to read: a client that sends faster
+    than it is read would hold the whole worker, limits in time included.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._recv = sock.recv
+        self._loop = gevent.get_hub().loop
+        self._round = self._since = 0.0
+
+    def recv(self, size: int) -> bytes:
+        """What is there, at most ``size`` bytes; waits while there is nothing."""
+        this = self._loop.now()  # the same until the loop has gone round
+        if this != self._round:
+            self._round, self._since = this, time.monotonic()
+        elif time.monotonic() - self._since > TURN:
+            gevent.sleep(0.001)
+        data: bytes = self._recv(min(size, BLOCK))
+        return data

@@ -15,7 +15,7 @@ from app import protocol
 from app.carriers.base import Headers
 from app.errors import BadRequest, GatewayError, Interruption
 from app.exchange import Exchange
-from app.redaction import is_suspect, redacted
+from app.redaction import Redaction
 
 MAX_VALUE = 256
 #: What needs no quotes; everything else is written as JSON, in ASCII.
@@ -25,7 +25,8 @@ _PLAIN = re.compile(r"[!#-<>-\[\]-~]+", re.ASCII)
 class AccessLogMiddleware:
     """Writes through ``write``, which takes one line with its end.
 
-    ``address`` says where a request came from, as far as that is known.
+    ``address`` says where a request came from, as far as that is known, ``redaction``
+    knows what no line may hold.
     """
 
     def __init__(
@@ -33,37 +34,33 @@ class AccessLogMiddleware:
         app: WSGIApplication,
         write: Callable[[str], Any],
         address: Callable[[WSGIEnvironment], str] = lambda environ: "",
+        redaction: Redaction = Redaction(),  # noqa: B008 - it never changes
     ) -> None:
         self.app = app
         self.write = write
         self.address = address
+        self.redaction = redaction
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on and watch its answer."""
-        address = self.address(environ)
-        watched = _Watched(environ, start_response, self.write, address)
-        return watched.open(self.app, environ)
+        return _Watched(self, environ, start_response).open(environ)
 
 
 class _Watched:
     """The answer to one request, counted."""
 
     def __init__(
-        self,
-        environ: WSGIEnvironment,
-        client: StartResponse,
-        write: Callable[[str], Any],
-        address: str,
+        self, log: AccessLogMiddleware, environ: WSGIEnvironment, client: StartResponse
     ) -> None:
+        self._log = log
         self._exchange = Exchange.of(environ)
         self._method = environ["REQUEST_METHOD"]
         self._path = environ.get("PATH_INFO", "")
-        self._address = address
+        self._address = log.address(environ)
         self._client_id = environ.get("HTTP_X_CLIENT_REQUEST_ID")
         self._client = client
-        self._write = write
         self._status = ""
         self._bytes = 0
         self._first: int | None = None
@@ -72,9 +69,9 @@ class _Watched:
         self._body: Iterable[bytes] = ()
         self._items: Iterator[bytes] = iter(())
 
-    def open(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
+    def open(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         try:
-            self._body = app(environ, self._start_response)
+            self._body = self._log.app(environ, self._start_response)
             self._items = iter(self._body)
         except BaseException as exc:  # nobody will close what they never got
             self._end = _ended_by(exc)
@@ -116,7 +113,7 @@ class _Watched:
         """Write the line, once."""
         if not self._said:
             self._said = True
-            self._write(self._line())
+            self._log.write(self._line())
 
     def _line(self) -> str:
         exchange = self._exchange
@@ -141,11 +138,15 @@ class _Watched:
             "detail": (failure.detail or None) if failure else None,
         }
         line = _logfmt(fields)
-        if is_suspect(line):  # one look for all; value by value is for the few
-            line = _logfmt(
-                {k: redacted(v) if isinstance(v, str) else v for k, v in fields.items()}
-            )
-        return line
+        redaction = self._log.redaction
+        if not redaction.is_suspect(line):  # one look for all
+            return line
+        return _logfmt(
+            {
+                name: redaction.redacted(value) if isinstance(value, str) else value
+                for name, value in fields.items()
+            }
+        )
 
     def _outcome(self) -> str:
         if self._exchange.failure:

@@ -8,9 +8,10 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.doors import Doors, is_own
 from app.errors import BadRequest
+from app.pages import HEALTH, READY
 
-#: Asked by load balancers under whatever name or address they have.
-PROBES = frozenset(["/health", "/healthz", "/ready", "/readyz"])
+#: Asked under whatever name or address a load balancer has.
+PROBES = frozenset([*HEALTH, *READY])
 
 
 class DoorsMiddleware:

@@ -7,12 +7,10 @@ from app import protocol
 from app.errors import GatewayError, Interruption
 from app.exchange import Exchange
 from app.inflight import Inflight, Watch, connection_lost
+from app.pages import HEALTH
 
 #: Bytes that a server is given at once: a client has to take so much in time.
 SLICE = 64 * 1024
-
-#: Answered however many requests there are.
-_ALWAYS = frozenset(["/health", "/healthz"])
 
 
 class WatchMiddleware:
@@ -95,8 +93,8 @@ class LimitMiddleware:
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Pass the request on, or raise ``GatewayError``, 503."""
-        if len(self.inflight) > self.limit and environ["PATH_INFO"] not in _ALWAYS:
+        """Pass the request on, or raise ``GatewayError``, 503; never for ``HEALTH``."""
+        if len(self.inflight) > self.limit and environ["PATH_INFO"] not in HEALTH:
             raise GatewayError(
                 "Too many requests are being answered; please try again.",
                 status=503,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial, reduce
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from app import logs, redaction
+from app import logs
 from app.catalog import Catalog
 from app.doors import Doors
 from app.fetch import ImageFetcher
@@ -17,6 +17,7 @@ from app.inflight import Inflight
 from app.native import Native
 from app.pages import create_app
 from app.proxies import Proxies
+from app.redaction import Redaction
 from app.relay import Relay
 from app.settings import Settings
 from app.upstream import Upstream
@@ -46,9 +47,11 @@ from .transcriptions import TranscriptionsMiddleware
 Layer = Callable[[WSGIApplication], WSGIApplication]
 
 
-def build_stack(settings: Settings) -> WSGIApplication:
-    """The application that ``settings`` describe; nothing is opened yet."""
-    redaction.hide(settings.upstream_api_key)
+def build_stack(settings: Settings) -> WatchMiddleware:
+    """The application that ``settings`` describe; nothing is opened yet.
+
+    Its ``inflight`` are the requests that a worker has to end before it stops.
+    """
     upstream = Upstream.of(settings)
     pages = create_app(upstream)
     relay = Relay(upstream, settings)
@@ -64,20 +67,27 @@ def build_stack(settings: Settings) -> WSGIApplication:
         ],
     )
     inflight = Inflight(settings.write_timeout)
+    write = logs.writer() if settings.access_log else None
+    return WatchMiddleware(wrap(routes, layers(settings, inflight, write)), inflight)
+
+
+def layers(
+    settings: Settings, inflight: Inflight, write: Callable[[str], object] | None
+) -> Iterable[Layer]:
+    """All between the watch and the routes, outermost first; ``write`` is the log's."""
     doors = Doors(settings.allowed_hosts, settings.origins)
-    layers: list[Layer] = [  # outermost first
-        partial(WatchMiddleware, inflight=inflight),
-        RequestIdMiddleware,
-        partial(CorsMiddleware, doors=doors),
-        ErrorMiddleware,  # everything below may raise
-        partial(DoorsMiddleware, doors=doors),
-        partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight),
-    ]
-    if settings.access_log:
-        address = Proxies(settings.trusted_proxies).client
-        log = partial(AccessLogMiddleware, write=logs.writer(), address=address)
-        layers.insert(2, log)
-    return wrap(routes, layers)
+    yield RequestIdMiddleware
+    if write is not None:
+        yield partial(
+            AccessLogMiddleware,
+            write=write,
+            address=Proxies(settings.trusted_proxies).client,
+            redaction=Redaction(settings.upstream_api_key),
+        )
+    yield partial(CorsMiddleware, doors=doors)
+    yield ErrorMiddleware  # everything below may raise
+    yield partial(DoorsMiddleware, doors=doors)
+    yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
 
 
 def openai_routes(

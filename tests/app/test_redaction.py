@@ -1,7 +1,6 @@
 import pytest
 
-from app import redaction
-from app.redaction import is_suspect, plain, redacted
+from app.redaction import Redaction, plain
 
 
 @pytest.mark.parametrize(
@@ -30,15 +29,13 @@ from app.redaction import is_suspect, plain, redacted
 )
 def test_g2_what_is_hidden(text: str, said: str) -> None:
     """Keys, credentials, cookies and passwords are stars, and nothing else is."""
-    assert redacted(text) == said
+    assert Redaction().redacted(text) == said
 
 
-def test_g2_our_own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g2_our_own_secret() -> None:
     """A secret of ours is hidden word for word; a short one is no secret."""
-    monkeypatch.setattr(redaction, "_known", set[str]())
-    redaction.hide("correct horse")
-    redaction.hide("x")
-    assert redacted("the correct horse, max") == "the ***, max"
+    redaction = Redaction("correct horse", "x")
+    assert redaction.redacted("the correct horse, max") == "the ***, max"
 
 
 def test_an_ordinary_line_is_not_suspect() -> None:
@@ -47,7 +44,7 @@ def test_an_ordinary_line_is_not_suspect() -> None:
         "id=req_0cfe00112233445566778899 method=POST path=/v1/chat/completions"
         " model=llama3.2 status=200 outcome=done bytes=376 prompt_tokens=11"
     )
-    assert not is_suspect(line)
+    assert not Redaction("correct horse").is_suspect(line)
 
 
 def test_lines_cannot_be_forged() -> None:

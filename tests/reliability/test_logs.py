@@ -19,6 +19,7 @@ from support.simulator import Simulator
 
 from app.launch import gunicorn
 from app.logs import Faults, Safe
+from app.redaction import Redaction
 from middleware.access_log import AccessLogMiddleware
 from middleware.errors import ErrorMiddleware
 
@@ -268,7 +269,7 @@ class Counting(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
-        self.setFormatter(Safe(logging.Formatter()))
+        self.setFormatter(Safe(logging.Formatter(), Redaction()))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record's lines."""

@@ -9,16 +9,11 @@ from wsgiref.types import WSGIApplication
 from werkzeug.middleware.lint import LintMiddleware
 
 from app.catalog import Catalog, Control
-from app.doors import Doors
+from app.inflight import Inflight
 from app.pages import create_app
 from app.settings import Settings
-from middleware.access_log import AccessLogMiddleware
-from middleware.cors import CorsMiddleware
-from middleware.doors import DoorsMiddleware
-from middleware.errors import ErrorMiddleware
-from middleware.request_id import RequestIdMiddleware
 from middleware.routes import Routes
-from middleware.stack import build_stack, openai_routes, wrap
+from middleware.stack import build_stack, layers, openai_routes, wrap
 
 from .ollama import FakeUpstream
 
@@ -52,20 +47,9 @@ def linted(
         (method, path, LintMiddleware(app))
         for method, path, app in openai_routes(inner, catalog, Settings(**settings))
     ]
-    doors = Doors()
     write = partial(list.append, [] if log is None else log)
+    between = layers(Settings(**settings), Inflight(write_timeout=30), write)
     return wrap(
         LintMiddleware(Routes(pages, [("*", "/api/", inner), *routes])),
-        [
-            LintMiddleware,
-            RequestIdMiddleware,
-            LintMiddleware,
-            partial(AccessLogMiddleware, write=write),
-            LintMiddleware,
-            partial(CorsMiddleware, doors=doors),
-            LintMiddleware,
-            ErrorMiddleware,
-            LintMiddleware,
-            partial(DoorsMiddleware, doors=doors),
-        ],
+        [one for layer in between for one in (LintMiddleware, layer)],
     )

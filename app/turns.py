@@ -5,8 +5,9 @@ A worker has one thread, and a step that takes long holds up every stream in it
 Python's lock.
 """
 
+import time
 from collections.abc import Iterator, Sized
-from typing import AnyStr
+from typing import Any, AnyStr
 
 import gevent
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.server import PATIENCE, Server, clean_environ, free_port, workers_of
+from support.server import PATIENCE, Server, clean_environ, free_port
 
 ROOT = Path(__file__).parents[2]
 GUNICORN = [sys.executable, "-m", "gunicorn", "wsgi:application"]
@@ -228,7 +228,7 @@ def ask_health(port: int) -> None:
 def test_ctrl_c_is_quiet() -> None:
     """Ctrl-C reaches every process of a terminal, and ends them without a traceback."""
     with Server() as server:
-        for pid in workers_of(server.pid):
+        for pid in server.workers():
             os.kill(pid, signal.SIGINT)
         server.send_signal(signal.SIGINT)
         assert server.wait() == 0

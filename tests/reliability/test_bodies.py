@@ -29,13 +29,6 @@ HELLO = {"model": "llama3.2", "messages": [{"role": "user", "content": "Hello"}]
 
 
 @pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """An upstream of this module alone, since its log is looked at."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def small(ollama: Simulator) -> Iterator[Server]:
     """Pannier with small limits on bodies, and little patience with them."""
     env = {

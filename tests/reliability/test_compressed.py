@@ -36,13 +36,6 @@ CODINGS = ["gzip", "deflate", "zstd"]
 
 
 @pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """An upstream of this module alone, since its log is looked at."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def small(ollama: Simulator) -> Iterator[Server]:
     """Pannier that takes bodies of 1 MiB, and waits 30 s for the rest of one."""
     env = {

@@ -1,18 +1,17 @@
 """Descriptors: the limit at the start, what happens without any left, and no leak."""
 
 import json
-import os
 import re
 import resource
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from support.faulty import CHUNKED, Faulty, Peer
-from support.server import PATIENCE, Server, workers_of
+from support.leaving import descriptors, eventually
+from support.server import PATIENCE, Server
 
 from app.launch import gunicorn
 
@@ -63,19 +62,6 @@ def limited(command: str, **environ: str) -> Iterator[Server]:
         yield server
 
 
-def open_files(pid: int) -> int:
-    """How many descriptors a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_r7_the_start_warns_of_too_few_descriptors() -> None:
     """Where the hard limit is too low, one line says so, and how to raise it."""
     with limited("ulimit -n 512", PANNIER_MAX_INFLIGHT="300") as server:
@@ -91,7 +77,7 @@ def test_r7_the_start_raises_the_soft_limit() -> None:
         pytest.skip("the hard limit of this machine is too low")
     with limited("ulimit -S -n 256", PANNIER_MAX_INFLIGHT="300") as server:
         assert "[WARNING]" not in server.output()
-        (worker,) = workers_of(server.pid)
+        (worker,) = server.workers()
         assert resource.prlimit(worker, resource.RLIMIT_NOFILE)[0] == needed
 
 
@@ -117,7 +103,7 @@ def test_r7_no_descriptor_left() -> None:
         ) as server,
         ExitStack() as clients,
     ):
-        (worker,) = workers_of(server.pid)
+        (worker,) = server.workers()
         running: list[socket.socket] = []
         refused: list[bytes] = []
         while len(refused) < 2:
@@ -134,8 +120,8 @@ def test_r7_no_descriptor_left() -> None:
         for client in running:
             with client.makefile("rb") as answer:
                 assert answer.read().count(b"data: [DONE]") == 1
-        assert workers_of(server.pid) == [worker]
-        until(lambda: open_files(worker) < 40)
+        assert server.workers() == [worker]
+        eventually(lambda: descriptors(server) < 40)
         assert statuses([clients.enter_context(closing(asked(server.port)))]) == [200]
 
 
@@ -143,15 +129,14 @@ def test_r7_abandoned_streams_leave_no_descriptor() -> None:
     """After 60 streams whose clients left, as many descriptors are open as before."""
     held = Held()
     with Faulty(held) as ollama, Server({"OLLAMA_URL": ollama.url}) as server:
-        (worker,) = workers_of(server.pid)
         with closing(asked(server.port)) as client:
             assert statuses([client]) == [200]
-        until(lambda: "outcome=left" in server.output())
-        before = open_files(worker)
+        eventually(lambda: "outcome=left" in server.output())
+        before = descriptors(server)
         for _ in range(3):
             some = [asked(server.port) for _ in range(20)]
             assert statuses(some) == [200] * 20
             for client in some:
                 client.close()
-        until(lambda: open_files(worker) <= before + 10)
+        eventually(lambda: descriptors(server) <= before + 10)
         held.released.set()

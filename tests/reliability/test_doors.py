@@ -3,14 +3,14 @@
 import re
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.leaving import eventually
 from support.nginx import CONFIG, needs_nginx, nginx, replaced
 from support.raw import Got, ask
-from support.server import PATIENCE, Server
+from support.server import Server
 from support.simulator import Simulator
 
 pytestmark = pytest.mark.live
@@ -262,13 +262,13 @@ def client_of(server: Server, got: Got) -> str:
 
 def logged(server: Server, words: str) -> str:
     """The first whole line of the log with these words, as soon as there is one."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        for line in server.output().splitlines(keepends=True):
-            if words in line and line.endswith("\n"):
-                return line
-        time.sleep(0.01)
-    raise AssertionError(f"no line with {words!r} in {server.output()}")
+
+    def lines() -> list[str]:
+        output = server.output().splitlines(keepends=True)
+        return [line for line in output if words in line and line.endswith("\n")]
+
+    first: str = eventually(lines)[0]
+    return first
 
 
 @needs_nginx

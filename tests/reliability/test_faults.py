@@ -14,7 +14,7 @@ import openai
 import pytest
 from support.failing import SAYS, WAYS, Seen, Table, ask
 from support.scripted import Memory
-from support.server import Server, workers_of
+from support.server import Server
 from support.simulator import Simulator
 from support.status_map import (
     BAD_BODY,
@@ -60,13 +60,6 @@ case = pytest.mark.parametrize
 
 
 @pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """A simulator whose routes may be broken."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def pannier(ollama: Simulator) -> Iterator[Server]:
     """Pannier with short limits in front of it."""
     with Server({"OLLAMA_URL": ollama.url, **LIMITS}) as running:
@@ -76,7 +69,7 @@ def pannier(ollama: Simulator) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def processes(pannier: Server) -> list[int]:
     """The workers before anything went wrong."""
-    return workers_of(pannier.pid)
+    return pannier.workers()
 
 
 @pytest.fixture(scope="module")
@@ -360,7 +353,7 @@ def test_e5_the_next_request_is_served(
     followed = {pair[0]: seen.then for pair, seen in answers.items() if seen.then}
     assert followed.keys() >= {*NO_ANSWER, *NO_SENSE, *SAID, *BAD_BODY, *BAD_TEXT}
     assert set(followed.values()) == {200}
-    assert workers_of(pannier.pid) == processes
+    assert pannier.workers() == processes
     assert "Traceback" not in pannier.output()
 
 
@@ -415,7 +408,7 @@ def test_u1_u4_u6_p10_by_the_other_client(careful: Server, ollama: Simulator) ->
     ways = ["chat", "chat-stream", "native-stream"]
     some = [*NO_ANSWER, "cut-line", "cut", "reset-body", "bad-chunk", "garbage-line"]
     some += [*DONE, "gzipped", "crlf", GOOD]
-    before = workers_of(careful.pid)
+    before = careful.workers()
     cases = [one for one in pairs(some, ways) if one[0] not in SLOW]
     cases += pairs(SLOW - {"stall-error"}, ["chat-stream"])
     found = Table(careful.port, ollama).run(cases)
@@ -435,7 +428,7 @@ def test_u1_u4_u6_p10_by_the_other_client(careful: Server, ollama: Simulator) ->
             check_refused(WAYS[name], seen, *BAD_BODY[fault][1])
         else:
             assert meaning(name, seen) == meaning(name, found[GOOD, name]), fault
-    assert workers_of(careful.pid) == before
+    assert careful.workers() == before
 
 
 @pytest.fixture(scope="module")

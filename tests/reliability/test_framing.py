@@ -62,13 +62,6 @@ PATHS = ["/v1/chat/completions", "/api/chat", UPLOAD, "/v1/nothing", "/health"]
 
 
 @pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """An upstream of this module alone, since its log is looked at."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def strict(
     ollama: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.bare import said
 from support.faulty import Faulty, Peer
-from support.raw import ask, said
+from support.raw import ask
 from support.server import Server
 from support.simulator import Simulator
 
@@ -216,7 +217,7 @@ NASTY = "a\r\nSet-Cookie: b=c\r\n\r\n\x00\u2028é\U0001f600\x85"
 def test_h6_no_value_makes_a_header(server: Server, path: str, body: Any) -> None:
     """Whatever a body holds, an answer's head is what it should be, in ASCII."""
     data = json.dumps(body).encode()
-    answer = said(
+    answer, _ = said(
         server.port,
         b"POST %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (path.encode(), len(data), data),
@@ -244,7 +245,8 @@ def test_h6_no_path_makes_a_header(
 ) -> None:
     """Nor whatever a path holds."""
     request = b"%b %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    head = said(server.port, request % (method, target)).partition(b"\r\n\r\n")[0]
+    answer, _ = said(server.port, request % (method, target))
+    head = answer.partition(b"\r\n\r\n")[0]
     assert HEAD.fullmatch(head), head
     assert b"\nset-cookie" not in head.lower()
 

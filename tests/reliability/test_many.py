@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from support.leaving import ask, connect, descriptors, eventually, until, workers
+from support.leaving import ask, connect, descriptors, eventually, until
 from support.raw import ask as answered
 from support.scripted import CHATS, Memory, chat
 from support.server import Server
@@ -22,13 +22,6 @@ FAULTS = [
     *("bad-chunk", "garbage-line", "deep-line", "error-line", "not-done", "status-302"),
     "nan",
 ]
-
-
-@pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """A simulator whose requests are all of this module."""
-    with Simulator() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +60,7 @@ def test_r3_held_streams_hold_nobody_up(
 
 def test_r6_hundreds_are_served(pannier: Server, ollama: Simulator) -> None:
     """300 idle connections and 400 streams: all of them are served, and others too."""
-    before = workers(pannier)
+    before = pannier.workers()
     with ExitStack() as stack:
         idle = [stack.enter_context(connect(pannier.port)) for _ in range(300)]
         streams = [
@@ -82,7 +75,7 @@ def test_r6_hundreds_are_served(pannier: Server, ollama: Simulator) -> None:
         assert ollama.open() == 400
         for one in idle:  # closed after five seconds without a word
             assert one.recv(1) == b""
-    assert workers(pannier) == before
+    assert pannier.workers() == before
     eventually(lambda: not ollama.open(), 5)
 
 

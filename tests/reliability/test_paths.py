@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from support.bare import said
 from support.faulty import Faulty, always
-from support.raw import ask, said
+from support.raw import ask
 from support.server import Server
 from support.simulator import Simulator
 
@@ -130,7 +131,7 @@ def test_a2_tricks_with_spelling(
 ) -> None:
     """A native path that is not written the one right way reaches nobody."""
     simulator.clear()
-    answer = said(
+    answer, _ = said(
         server.port,
         b"%b %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         % (method, target),
@@ -170,10 +171,10 @@ def test_a3_the_same_limits(tight: Server, simulator: Simulator, path: str) -> N
     assert ask(tight.port, "POST", path, large).status == 413
     coded = {"Content-Encoding": "br"}
     assert ask(tight.port, "POST", path, CHAT, coded).status == 415
-    begun = time.monotonic()
     slow = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
-    assert said(tight.port, slow % path.encode()).startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - begun < 5
+    answer, seconds = said(tight.port, slow % path.encode())
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert seconds < 5
     assert simulator.log() == []
 
 
@@ -225,7 +226,7 @@ def test_a3_the_same_end(server: Server, simulator: Simulator, path: str) -> Non
 )
 def test_a4_no_file_by_path(server: Server, target: bytes) -> None:
     """No spelling of a path gets at a file."""
-    answer = said(
+    answer, _ = said(
         server.port,
         b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target,
     )
@@ -251,7 +252,7 @@ def test_a5_no_open_proxy(plain: Server, simulator: Simulator) -> None:
             (b"CONNECT http://%b/api/tags" % there, b"405"),
             (b"CONNECT /api/tags", b"405"),
         ):
-            got = said(
+            got, _ = said(
                 plain.port,
                 line + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             )

@@ -18,7 +18,7 @@ import httpx
 import openai
 import pytest
 from support import slow
-from support.server import PATIENCE, ROOT, Server, workers_of
+from support.server import PATIENCE, ROOT, Server
 
 from app.settings import Settings
 
@@ -442,10 +442,10 @@ def new_master() -> None:
     """Replace a server's master."""
     with serving() as (_, server):
         with contextlib.ExitStack() as stack, Asking(server.port) as asking:
-            old = workers_of(server.pid)
+            old = server.workers()
             server.send_signal(signal.SIGUSR2)
-            wait_until(lambda: len(workers_of(server.pid)) > len(old), server)
-            [new] = set(workers_of(server.pid)) - set(old)
+            wait_until(lambda: len(server.workers()) > len(old), server)
+            [new] = set(server.workers()) - set(old)
             stack.callback(refused, server.port)
             stack.callback(os.kill, new, signal.SIGTERM)
             wait_until(lambda: server.output().count("Booting worker") == 2, server)
@@ -468,7 +468,7 @@ def killed_worker() -> None:
         jobs = {name: threads.submit(ask, server.port, CASES[name]) for name in names}
         reader = threads.submit(read_all, sdk)
         ollama.wait_for(4)
-        [worker] = workers_of(server.pid)
+        [worker] = server.workers()
         os.kill(worker, signal.SIGKILL)
         killed = time.monotonic()
         with contextlib.closing(connect(server.port)) as connection:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.failing import WAYS, Seen, ask
-from support.server import ROOT, Server, workers_of
+from support.server import ROOT, Server
 from support.simulator import Simulator
 
 pytestmark = pytest.mark.live
@@ -152,7 +152,7 @@ def lines(server: Server, model: str) -> Iterator[bytes]:
 
 def test_t4_the_wall_clock_moves(server: Server, shift: Path) -> None:
     """A clock that jumps by days moves no limit, and no duration is negative."""
-    before = workers_of(server.pid)
+    before = server.workers()
     stalled, started = lines(server, "fault-stall"), time.monotonic()
     next(stalled)
     for at in (DAY, -DAY):
@@ -168,7 +168,7 @@ def test_t4_the_wall_clock_moves(server: Server, shift: Path) -> None:
     assert b"sent nothing for 1.2 seconds" in b"".join(stalled)
     assert time.monotonic() - started >= 1.2
     shift.write_text("0")
-    assert workers_of(server.pid) == before
+    assert server.workers() == before
     durations = re.findall(r"\b\w*ms=(\S+)", server.output())
     assert len(durations) >= 4
     assert all(0 <= int(value) < 60_000 for value in durations)

@@ -109,12 +109,6 @@ def left(server: Server, name: str) -> None:
     assert "Traceback" not in server.output()
 
 
-def workers(server: Server) -> list[int]:
-    """The process ids of a server's workers."""
-    tasks = f"/proc/{server.pid}/task/{server.pid}/children"
-    return [int(pid) for pid in Path(tasks).read_text().split()]
-
-
 def descriptors(server: Server) -> int:
     """How many descriptors its workers have open."""
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in workers(server))
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in server.workers())

@@ -1,9 +1,8 @@
-"""HTTP as bytes: for requests that no client's library would send."""
+"""Requests with just the head that a test wants, and answers with all of theirs."""
 
 import contextlib
 import http.client
 import json
-import socket
 from typing import Any
 
 import msgspec
@@ -63,13 +62,3 @@ def ask(
         response = connection.getresponse()
         lines = [(name.lower(), value) for name, value in response.getheaders()]
         return Got(response.status, lines, response.read())
-
-
-def said(port: int, data: bytes) -> bytes:
-    """All that comes back until the server closes; ``data`` has to ask for that."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
-        client.sendall(data)
-        answer = b""
-        while block := client.recv(65536):
-            answer += block
-        return answer

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from .faulty import CHUNKED, Peer
-from .leaving import workers
 from .server import Server
 
 NDJSON = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Type: application/x-ndjson\r\n\r\n")
@@ -66,7 +65,7 @@ class Memory:
     """The most that a server's only worker has held since this was made."""
 
     def __init__(self, server: Server) -> None:
-        (pid,) = workers(server)
+        (pid,) = server.workers()
         self._status = Path(f"/proc/{pid}/status")
         Path(f"/proc/{pid}/clear_refs").write_text("5")  # forget the peak
         self._before = self._megabytes()

@@ -107,6 +107,16 @@ class Server:
         self.stop(signal.SIGINT)
         self._directory.cleanup()
 
+    def workers(self) -> list[int]:
+        """The child processes of the master."""
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+        )
+        pairs = [line.split() for line in listed.stdout.splitlines()]
+        found = [int(child) for child, parent in pairs if int(parent) == self.pid]
+        assert found
+        return found
+
     def output(self) -> str:
         """What it has written to stdout and stderr so far."""
         return self._log.read_text(errors="replace")
@@ -152,14 +162,3 @@ class Server:
                 connection.sock.connect(str(self._socket_path))
             connection.request("GET", "/health")
             connection.getresponse().read()
-
-
-def workers_of(pid: int) -> list[int]:
-    """The child processes of a process."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    pairs = [line.split() for line in listed.stdout.splitlines()]
-    found = [int(child) for child, parent in pairs if int(parent) == pid]
-    assert found
-    return found

@@ -12,7 +12,8 @@ import json
 import threading
 from typing import Any
 
-from .faulty import CHUNKED, PATIENCE, Faulty, Peer
+from .faulty import PATIENCE, Faulty, Peer
+from .scripted import LAST, NDJSON, chunk
 
 DEEDS = ("silent", "midway", "finish", "endless")
 DEATHS = ("leaves", "dies", "stale", "byte", "busy")
@@ -86,15 +87,14 @@ class Ollama(Faulty):
             assert deed != "finish" or self.go.wait(PATIENCE)
             peer.send(_whole(_line(field, True)))
             return
-        kind = b"\r\nContent-Type: application/x-ndjson\r\n\r\n"
-        peer.send(CHUNKED[:-4] + kind, _chunk(_line(field)))
+        peer.send(NDJSON, chunk(_line(field)))
         if deed == "midway":
             assert peer.gone()
         while deed == "endless":
-            peer.send(_chunk(_line(field) * 500))
+            peer.send(chunk(_line(field) * 500))
         if deed == "finish":
             assert self.go.wait(PATIENCE)
-        peer.send(_chunk(_line(field, True)) + _chunk(b""))
+        peer.send(chunk(_line(field, True)) + LAST)
 
 
 def _line(field: bytes, done: bool = False) -> bytes:
@@ -102,10 +102,6 @@ def _line(field: bytes, done: bool = False) -> bytes:
     end = b'"done":true,"done_reason":"stop"' if done else b'"done":false'
     vectors = b'"embeddings":[[0.5]]'
     return b'{"model":"m","%s":%s,%s,%s}\n' % (field, said, vectors, end)
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def _whole(data: bytes, status: bytes = b"200 OK") -> bytes:

@@ -1,5 +1,6 @@
 """A simulator, Pannier in front of it, and a client: what live tests need."""
 
+import signal
 from collections.abc import Iterator
 from unittest.mock import patch
 
@@ -53,6 +54,7 @@ def server(simulator: Simulator) -> Iterator[Server]:
     env = {"OLLAMA_URL": simulator.url, "PYTHONWARNINGS": warned}
     with Server(env, arguments=["tests.support.linted:application"]) as running:
         yield running
+        running.stop(signal.SIGINT)
         output = running.output()
         assert [words for words in BREACHES if words in output] == [], output[-8000:]
 

@@ -26,8 +26,9 @@ FAULTS = [
 
 @pytest.fixture(scope="module")
 def pannier(ollama: Simulator) -> Iterator[Server]:
-    """Pannier in front of it."""
-    with Server({"OLLAMA_URL": ollama.url}) as running:
+    """Pannier in front of it; who says nothing for two seconds is closed."""
+    env = {"OLLAMA_URL": ollama.url, "PANNIER_HEADER_TIMEOUT": "2"}
+    with Server(env) as running:
         yield running
 
 
@@ -73,7 +74,7 @@ def test_r6_hundreds_are_served(pannier: Server, ollama: Simulator) -> None:
             assert b" word" in until(one, b" word")
         assert good(pannier) < 2
         assert ollama.open() == 400
-        for one in idle:  # closed after five seconds without a word
+        for one in idle:  # closed when they have said nothing for long
             assert one.recv(1) == b""
     assert pannier.workers() == before
     eventually(lambda: not ollama.open(), 5)

@@ -6,6 +6,8 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from statistics import median
 from typing import Any
 
 import pytest
@@ -56,6 +58,14 @@ def line(size: int, done: bool) -> bytes:
     return json.dumps({"model": "m", "message": message, "done": done}).encode() + b"\n"
 
 
+@cache
+def answer(stream: bool) -> bytes:
+    """A long answer, in many lines or in one."""
+    if stream:
+        return line(SIZE // LINES, False) * LINES + line(0, True)
+    return line(SIZE, True)
+
+
 class Talker:
     """An Ollama whose answers are long; ``cut`` counts those that nobody took."""
 
@@ -68,15 +78,12 @@ class Talker:
             head, body = peer.request()
             if not head:
                 return
+            text = answer(json.loads(body)["stream"])
             if b"short" in body:
-                answer = line(5, True)
-            elif json.loads(body).get("stream"):
-                answer = line(SIZE // LINES, False) * LINES + line(0, True)
-            else:
-                answer = line(SIZE, True)
+                text = line(5, True)
             try:
-                length = b"Content-Length: %d\r\n\r\n" % len(answer)
-                peer.send(b"HTTP/1.1 200 OK\r\n" + length, answer)
+                length = b"Content-Length: %d\r\n\r\n" % len(text)
+                peer.send(b"HTTP/1.1 200 OK\r\n" + length, text)
             except ConnectionError:
                 self.cut += 1
                 return
@@ -97,6 +104,13 @@ def server(talker: Talker) -> Iterator[Server]:
             yield running
 
 
+@pytest.fixture(scope="module")
+def patient(talker: Talker) -> Iterator[Server]:
+    """Pannier before it, with so much patience that nothing ends for want of it."""
+    with Faulty(talker) as ollama, Server({"OLLAMA_URL": ollama.url}) as running:
+        yield running
+
+
 def begun(where: int, way: str, name: str) -> socket.socket:
     """A client that has read how its answer begins."""
     path, body = WAYS[way]
@@ -107,22 +121,23 @@ def begun(where: int, way: str, name: str) -> socket.socket:
 
 def test_t1_s3_a_client_that_stops_reading(server: Server, talker: Talker) -> None:
     """Who takes nothing for long is cut, and its call; others notice nothing."""
-    cut = talker.cut
-    clients = {}
-    for way in WAYS:
-        name = fresh(way)
-        clients[name] = begun(server.port, way, name), time.monotonic()
+    cut, since = talker.cut, time.monotonic()
+    names = {way: fresh(way) for way in WAYS}
+    clients = [begun(server.port, way, name) for way, name in names.items()]
     other = WHOLE | {"messages": [{"role": "user", "content": "short"}]}
-    while time.monotonic() - max(since for _, since in clients.values()) < LIMIT / 2:
-        asked = time.monotonic()
+    taken: list[float] = []
+    cut_off: set[str] = set()
+    while len(cut_off) < len(names):
+        log, asked = server.output(), time.monotonic()
+        cut_off = {name for name in names.values() if f"id={name} " in log}
+        assert asked - since > LIMIT or not cut_off
+        assert asked - since < LIMIT + 3
         assert get(server.port, "POST", CHAT, other).status == 200
-        assert time.monotonic() - asked < LIMIT / 2
-    output = server.output()
-    assert [name for name in clients if f"id={name} " in output] == []
-    for name in clients:
+        taken.append(time.monotonic() - asked)
+    assert median(taken) < LIMIT / 2, taken
+    for name in names.values():
         left(server, name)
-    assert time.monotonic() - min(since for _, since in clients.values()) < LIMIT + 2
-    for client, _ in clients.values():
+    for client in clients:
         with client:
             assert len(rest(client)) < SIZE / 2  # what the system held
     eventually(lambda: talker.cut - cut >= 2)  # the streams; others had come
@@ -150,11 +165,11 @@ def test_t1_a_client_that_is_slow(server: Server) -> None:
             for name, way in clients.items()
         }
         seen = dict.fromkeys(clients, 0)
-        end = time.monotonic() + 3 * LIMIT
+        end = time.monotonic() + 2 * LIMIT
         while time.monotonic() < end:
             for name, client in sockets.items():
                 seen[name] += len(client.recv(8192))
-            time.sleep(0.02)
+            time.sleep(0.02)  # as slow readers do
         output = server.output()
         assert [name for name in clients if f"id={name} " in output] == []
         assert max(seen.values()) < SIZE / 10
@@ -164,20 +179,18 @@ def test_t1_a_client_that_is_slow(server: Server) -> None:
             assert answer.endswith(ENDS[clients[name]]), clients[name]
 
 
-def test_d1_d4_p6_leaving_while_written_to(server: Server, talker: Talker) -> None:
+def test_d1_d4_p6_leaving_while_written_to(patient: Server, talker: Talker) -> None:
     """Who leaves while the server waits to write more has left, without a trace."""
     cut = talker.cut
     clients = {}
     for leave in (fin, reset, half):
         for way in WAYS:
             name = fresh(f"leaving-{way}")
-            clients[name] = leave, begun(server.port, way, name)
-    begun_at = time.monotonic()
+            clients[name] = leave, begun(patient.port, way, name)
     for leave, client in clients.values():
         leave(client)
     for name in clients:
-        left(server, name)
-    assert time.monotonic() - begun_at < LIMIT
+        left(patient, name)
     eventually(lambda: talker.cut - cut >= 6)  # the streams; others had come
     for _, client in clients.values():
         client.close()

@@ -1,13 +1,16 @@
 """A real gunicorn that serves this checkout, in a process of its own."""
 
+import atexit
 import contextlib
 import http.client
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,10 +27,26 @@ NO_VOCABULARY = {"TIKTOKEN_CACHE_DIR": "", "https_proxy": "http://127.0.0.1:9"}
 PATIENCE = 30.0
 
 
+#: Sockets that hold ports for those who will listen there soon.
+_holders: deque[socket.socket] = deque()
+
+
 def free_port() -> int:
-    """A port of loopback that was free just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port of loopback where nobody listens, and that nobody else is given soon."""
+    holder = socket.socket()
+    # On Linux one that does not listen keeps nobody from it who asks for it by number.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port = int(holder.getsockname()[1])
+    _holders.append(holder)
+    _release(16 if sys.platform == "linux" else 0)
+    return port
+
+
+@atexit.register
+def _release(kept: int = 0) -> None:
+    while len(_holders) > kept:
+        _holders.popleft().close()
 
 
 def clean_environ(**more: str) -> dict[str, str]:
@@ -42,7 +61,7 @@ def clean_environ(**more: str) -> dict[str, str]:
 
 
 class Server:
-    """Starts on entering, answers then, and is stopped by its pid on leaving.
+    """Starts on entering, answers then, and is killed on leaving, workers and all.
 
     ``env`` are variables such as ``OLLAMA_URL``; ``arguments`` go to gunicorn.  It
     runs in an empty directory, where no ``.env`` of the developer's lies, or in
@@ -90,6 +109,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             self._wait()
@@ -104,7 +124,11 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop(signal.SIGINT)
+        if self._process is not None:
+            # How a server stops has tests of its own; here it would only take time.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         self._directory.cleanup()
 
     def workers(self) -> list[int]:

@@ -89,6 +89,7 @@ class Interleaved(Generic[Item]):
             self._waiting.clear()
         if not self._closed:
             self._queue.put(end)
+        del end  # its failure holds this frame, and by that all of the request
 
     def close(self) -> None:
         """End what still runs, and wait until it has let go."""

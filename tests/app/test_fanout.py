@@ -1,3 +1,5 @@
+import gc
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import islice
@@ -334,3 +336,24 @@ def test_a_failure_while_being_closed() -> None:
     calls.close()
     assert jobs.ended == ["b"]
     assert list(calls) == []
+
+
+def test_an_ended_job_holds_nothing() -> None:
+    """What a job held is let go when it is ended, without the garbage collector."""
+
+    def items(held: Jobs) -> Items:
+        yield held
+        gevent.sleep(20)
+
+    held = Jobs()
+    seen = weakref.ref(held)
+    calls = Interleaved([partial(items, held)], 1)
+    gc.collect()
+    gc.disable()
+    try:
+        assert next(calls) is held
+        calls.close()
+        del held, calls
+        assert seen() is None
+    finally:
+        gc.enable()

@@ -139,14 +139,9 @@ class _Watched:
         }
         line = _logfmt(fields)
         redaction = self._log.redaction
-        if not redaction.is_suspect(line):  # one look for all
-            return line
-        return _logfmt(
-            {
-                name: redaction.redacted(value) if isinstance(value, str) else value
-                for name, value in fields.items()
-            }
-        )
+        if redaction.is_suspect(line):  # one look for all; value by value for the few
+            line = _logfmt(fields, redaction.redacted)
+        return line
 
     def _outcome(self) -> str:
         if self._exchange.failure:
@@ -154,8 +149,12 @@ class _Watched:
         return self._end
 
 
-def _logfmt(fields: Mapping[str, object]) -> str:
-    said = [f"{k}={_value(v)}" for k, v in fields.items() if v is not None]
+def _logfmt(fields: Mapping[str, object], of_text: Callable[[str], str] = str) -> str:
+    said = [
+        f"{name}={_value(of_text(value) if isinstance(value, str) else value)}"
+        for name, value in fields.items()
+        if value is not None
+    ]
     return " ".join(said) + "\n"
 
 

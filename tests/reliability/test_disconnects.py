@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,6 +95,7 @@ WAYS = {
     "native pull": Way("/api/pull", {"model": "llama3.2"}),
     "native list": Way("/api/tags"),
 }
+CARRIERS = ("builtin", "requests")
 FEW = ("first byte", "running", "stream, first byte", "stream, stalled", "native")
 
 
@@ -247,8 +249,8 @@ def test_d1_with_a_body_nobody_wants(builtin: Server, simulator: Simulator) -> N
     left(builtin, name)
 
 
-def test_d1_while_an_image_is_fetched(simulator: Simulator) -> None:
-    """A fetch ends with the request that wanted it, and Ollama is never asked."""
+def while_an_image_is_fetched(simulator: Simulator) -> None:
+    """A client leaves while its images are fetched."""
     ends: list[float] = []
 
     def take(peer: Peer) -> None:
@@ -296,10 +298,8 @@ def connecting(port: int) -> int:
     return sum(line.split()[2:4] == wanted for line in lines)
 
 
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux only")
-@pytest.mark.parametrize("carrier", ["builtin", "requests"])
-def test_d1_while_connecting(carrier: str) -> None:
-    """A client that leaves while there is no connection yet ends the attempt."""
+def while_connecting(carrier: str) -> None:
+    """A client leaves while there is no connection yet."""
     with full() as upstream:
         port: int = upstream.getsockname()[1]
         env = {
@@ -463,9 +463,8 @@ app, port = build_stack(Settings.from_environ()), int(os.environ['PANNIER_PORT']
 """
 
 
-@pytest.mark.parametrize("other", OTHERS)
-def test_d1_servers_without_a_socket(simulator: Simulator, other: str) -> None:
-    """A server that tells nothing of its client notices with the next writes."""
+def without_a_socket(simulator: Simulator, other: str) -> None:
+    """A client leaves a server that tells nothing of it."""
     env = {"OLLAMA_URL": simulator.url, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", STARTED + OTHERS[other]]
     with Server(env, command=command) as server:
@@ -481,3 +480,35 @@ def test_d1_servers_without_a_socket(simulator: Simulator, other: str) -> None:
         assert "Traceback" not in server.output()
         with ask(server.port, "POST", CHAT, name, messages("sim-chunks2")) as client:
             assert json.loads(until(client, b"total_tokens").split(b"\r\n\r\n")[1])
+
+
+@pytest.fixture(scope="module")
+def apart(simulator: Simulator) -> Iterator[dict[str, Future[None]]]:
+    """What needs servers of its own, side by side."""
+    with ThreadPoolExecutor(8) as pool:
+        jobs = {"image": pool.submit(while_an_image_is_fetched, simulator)}
+        for carrier in CARRIERS:
+            jobs[carrier] = pool.submit(while_connecting, carrier)
+        for other in OTHERS:
+            jobs[other] = pool.submit(without_a_socket, simulator, other)
+        yield jobs
+
+
+def test_d1_while_an_image_is_fetched(apart: dict[str, Future[None]]) -> None:
+    """A fetch ends with the request that wanted it, and Ollama is never asked."""
+    apart["image"].result()
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux only")
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_d1_while_connecting(apart: dict[str, Future[None]], carrier: str) -> None:
+    """A client that leaves while there is no connection yet ends the attempt."""
+    apart[carrier].result()
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_d1_servers_without_a_socket(
+    apart: dict[str, Future[None]], other: str
+) -> None:
+    """A server that tells nothing of its client notices with the next writes."""
+    apart[other].result()

@@ -3,7 +3,6 @@
 import http.client
 import json
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,8 +46,6 @@ class Servers:
             for name, given in settings.items()
         }
         at_once([partial(stack.enter_context, server) for server in servers.values()])
-        stops = [partial(server.stop, signal.SIGINT) for server in servers.values()]
-        stack.callback(at_once, stops)
         self.ports = {name: server.port for name, server in servers.items()}
 
 

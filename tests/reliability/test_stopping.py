@@ -243,8 +243,8 @@ STOPS = [(GRACE, "builtin"), (GRACE, "requests"), (1, "builtin")]
 
 
 @pytest.fixture(scope="module")
-def stops() -> dict[tuple[int, str], Stop]:
-    """Servers of several settings that are stopped side by side."""
+def stops(lives: object) -> dict[tuple[int, str], Stop]:
+    """Servers of several settings that are stopped side by side, and beside others."""
     with ThreadPoolExecutor() as threads:
         jobs = {one: threads.submit(stop, *one) for one in STOPS}
         return {one: job.result() for one, job in jobs.items()}

@@ -161,13 +161,9 @@ def endless(peer: Peer) -> None:
     raise AssertionError("64 MB were read")
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_f2_f4_f5_f6_f7_f8_f10_one_text_for_all(
-    ask: Asking, web: Web, inside: Faulty, simulator: Simulator, stream: bool
-) -> None:
-    """Whatever is wrong, the answer is the same 400, at once, and nobody is asked."""
-    places = {
-        "/page.png": web.pages["/page.png"],
+def no_images(inside: Faulty, simulator: Simulator) -> dict[str, Any]:
+    """Pages that are no images, and redirects to where there may be none."""
+    return {
         "/inner.png": moved(f"{inside.url}/"),
         "/ollama.png": moved(f"{simulator.url}/api/tags"),
         "/loop.png": moved("/loop.png"),
@@ -176,6 +172,14 @@ def test_f2_f4_f5_f6_f7_f8_f10_one_text_for_all(
         "/zipped.png": page(content_encoding="gzip"),
         "/endless.png": endless,
     }
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_f2_f4_f5_f6_f7_f8_f10_one_text_for_all(
+    ask: Asking, web: Web, inside: Faulty, simulator: Simulator, stream: bool
+) -> None:
+    """Whatever is wrong, the answer is the same 400, at once, and nobody is asked."""
+    places = {"/page.png": web.pages["/page.png"], **no_images(inside, simulator)}
     web.pages = {**web.pages, **places}
     with Faulty(lambda peer: None) as closed:
         pass  # nobody listens there any more

@@ -196,18 +196,16 @@ class Stop(NamedTuple):
     held: int
 
 
+PATIENT = {"PANNIER_HEARTBEAT": "0.1", "PANNIER_HEADER_TIMEOUT": "20"}
+
+
 def stop(grace: int, client: str) -> Stop:
     """Stop a server that is doing all that is in ``CASES``, and more."""
-    env = {
-        "PANNIER_GRACEFUL_TIMEOUT": str(grace),
-        "PANNIER_UPSTREAM_CLIENT": client,
-        "PANNIER_HEARTBEAT": "0.1",
-        "PANNIER_HEADER_TIMEOUT": "20",
-    }
+    env = {"PANNIER_GRACEFUL_TIMEOUT": str(grace), "PANNIER_UPSTREAM_CLIENT": client}
     hurry = threading.Event()
     with (
         slow.Ollama() as ollama,
-        Server({"OLLAMA_URL": ollama.url, **env}) as server,
+        Server({"OLLAMA_URL": ollama.url, **env, **PATIENT}) as server,
         ThreadPoolExecutor(32) as threads,
         contextlib.closing(connect(server.port)) as kept,
         contextlib.closing(connect(server.port)) as late,

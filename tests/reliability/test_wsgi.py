@@ -11,6 +11,7 @@ from wsgiref.validate import validator
 
 import gevent
 import pytest
+from support.carrying import eventually
 from support.faulty import Faulty, Peer
 from support.ollama import CHAT, NDJSON, FakeUpstream, Started, environ_of
 from support.scripted import NDJSON as HEAD
@@ -158,8 +159,7 @@ def test_p14_a_killed_greenlet_lets_go_of_ollama(
         app = validator(build_stack(settings))
         greenlet = gevent.spawn(served, app, environ, 100)
         for _ in range(body.get("n", 1)):
-            while not told.acquire(blocking=False):
-                gevent.sleep(0.005)
+            assert eventually(lambda: told.acquire(blocking=False))
         greenlet.kill()
         for _ in range(body.get("n", 1)):
             assert gone.acquire(timeout=5)

@@ -113,6 +113,7 @@ def pre_request(worker: Any, request: Any) -> None:
     unreader = request.unreader  # of the connection, which may have been here before
     if not isinstance(unreader.sock, Shared):
         unreader.sock = Shared(unreader.sock)
+    unreader.sock.turn()
 
 
 def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:

@@ -56,11 +56,7 @@ def read_body(
             return _inflated(environ, coding, limit)
         if length is not None:
             return _exactly(stream, length)
-        # At its limit a stream ends without a word, so its limit is one byte later.
-        body = get_input_stream(environ, max_content_length=limit + 1).read()
-        if len(body) > limit:
-            raise RequestEntityTooLarge
-        return body
+        return b"".join(_limited(environ, limit))
 
     try:
         body = _guarded(environ, read, seconds)
@@ -89,6 +85,7 @@ def _inflated(environ: WSGIEnvironment, coding: str, limit: int) -> bytes:
 
 
 def _limited(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
+    # At its limit a stream ends without a word, so its limit is one byte later.
     stream = get_input_stream(environ, max_content_length=limit + 1)
     while piece := stream.read(PIECE):
         limit -= len(piece)

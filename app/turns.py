@@ -41,20 +41,25 @@ class Shared:
     """A client's socket, to read from, that leaves others their turns.
 
     gevent asks its loop only when there is nothing to read: a client that sends faster
-    than it is read would hold the whole worker, limits in time included.
+    than it is read, be it requests ahead, would hold the whole worker, limits in time
+    included.
     """
 
     def __init__(self, sock: Any) -> None:
         self._recv = sock.recv
         self._loop = gevent.get_hub().loop
-        self._round = self._since = 0.0
+        self._round, self._since = 0, 0.0
 
-    def recv(self, size: int) -> bytes:
-        """What is there, at most ``size`` bytes; waits while there is nothing."""
-        this = self._loop.now()  # the same until the loop has gone round
+    def turn(self) -> None:
+        """Let others run, if they could not for long."""
+        this = self._loop.iteration
         if this != self._round:
             self._round, self._since = this, time.monotonic()
         elif time.monotonic() - self._since > TURN:
             gevent.sleep(0.001)
+
+    def recv(self, size: int) -> bytes:
+        """What is there, at most ``size`` bytes; waits while there is nothing."""
+        self.turn()
         data: bytes = self._recv(min(size, BLOCK))
         return data

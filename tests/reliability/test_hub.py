@@ -4,11 +4,12 @@ import base64
 import http.client
 import json
 import random
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import pytest
@@ -182,6 +183,64 @@ def test_l5_the_hub_is_not_held(server: Server, case: str) -> None:
     while not found or (min(found) > HELD and len(found) < TRIES):
         found.append(held(server, f"/v1/{path}", body, status))
     assert min(found) <= HELD, found
+
+
+def request(line: str, *fields: str) -> bytes:
+    """The head of a request."""
+    return "\r\n".join(
+        [f"{line} HTTP/1.1", "Host: localhost", *fields, "", ""]
+    ).encode()
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+#: Each head, and what follows it without end.
+FLOODS = {
+    "a length that nobody reads": (
+        request("GET /health", f"Content-Length: {10**12}"),
+        b"x" * MIB,
+    ),
+    "chunks that nobody reads": (
+        request("GET /health", CHUNKED),
+        b"100000\r\n%b\r\n" % (b"x" * MIB),
+    ),
+    "bytes that nobody reads": (request("GET /health", CHUNKED), b"1\r\nx\r\n" * MIB),
+    "a body of bytes": (
+        request("POST /v1/chat/completions", CHUNKED),
+        b"1\r\nx\r\n" * MIB,
+    ),
+    "requests ahead": (b"", request("GET /health") * 1000),
+}
+
+
+@pytest.mark.parametrize("case", FLOODS)
+def test_l5_a_client_that_never_stops_sending(server: Server, case: str) -> None:
+    """Whoever sends without end, faster than it is read, holds nobody up."""
+    head, more = FLOODS[case]
+
+    def flood(client: socket.socket) -> None:
+        with suppress(OSError):  # it is closed, here or there
+            client.sendall(head)
+            while True:
+                client.sendall(more)
+
+    def take(client: socket.socket) -> None:
+        with suppress(OSError):
+            while client.recv(MIB):
+                pass
+
+    with (
+        ThreadPoolExecutor(2) as pool,
+        closing(socket.create_connection(("127.0.0.1", server.port))) as client,
+        ExitStack() as leaving,
+    ):
+        leaving.callback(client.shutdown, socket.SHUT_RDWR)
+        asked(server, "/probe")
+        end = time.monotonic() + 1
+        pool.submit(flood, client)
+        pool.submit(take, client)
+        while time.monotonic() < end:
+            assert asked(server, "/health")[0] == 200
+        assert float(asked(server, "/probe")[1].split()[1]) <= HELD
 
 
 def test_p7_slow_names_stop_nothing() -> None:

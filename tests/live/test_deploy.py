@@ -89,7 +89,7 @@ def test_an_answer_through_nginx(front: str) -> None:
 @pytest.mark.live
 def test_nginx_does_not_hold_a_stream_back(front: str, simulator: Simulator) -> None:
     """The first frame is with the client before Ollama has written the second."""
-    body = chat("slowly", "sim-chunks3-tps1", stream=True)
+    body = chat("slowly", "sim-chunks2-tps1", stream=True)
     with request("POST", f"{front}/v1/chat/completions", body) as response:
         assert response.getheader("Content-Type", "").startswith("text/event-stream")
         while b'"content":"' not in response.readline():

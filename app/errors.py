@@ -111,3 +111,14 @@ class Interruption(BaseException):
     def __init__(self, error: GatewayError | None = None) -> None:
         super().__init__()
         self.error = error
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of the frames that an error came through, and its causes.
+
+    They hold all that was read of an answer, and often what holds the error: a circle
+    that only the garbage collector would find, some time.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

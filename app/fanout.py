@@ -7,12 +7,12 @@ run at a time: that many workers take the jobs in their order.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import Generic, TypeVar
 
 import gevent
-from gevent.queue import Full, Queue
+from gevent.queue import Queue
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -71,9 +71,12 @@ class Interleaved(Generic[Item]):
             if not isinstance(item, _End):
                 return item
             self._running -= 1
-            if item.failure is not None:
+            if (failure := item.failure) is not None:
                 self.close()
-                raise item.failure
+                try:
+                    raise failure
+                finally:  # it holds this frame, which is not to hold it
+                    del item, failure
         raise StopIteration
 
     def _work(self) -> None:
@@ -95,8 +98,9 @@ class Interleaved(Generic[Item]):
         """End what still runs, and wait until it has let go."""
         self._closed = True
         gevent.killall(self._workers)
-        with suppress(Full):  # nobody waits at a full queue
-            self._queue.put_nowait(_End())  # wakes who waits
+        while not self._queue.empty():  # failures hold us, by their frames
+            self._queue.get_nowait()
+        self._queue.put_nowait(_End())  # wakes who waits
 
 
 class _End:

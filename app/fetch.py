@@ -24,7 +24,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from .addresses import Address
 from .carriers.framing import Body, body_of
 from .carriers.head import Head, HeadReader
-from .errors import UpstreamBroken
+from .errors import UpstreamBroken, forget_frames
 from .fanout import gather
 from .gate import Gate, OwnPorts, Resolve, listening, resolve
 from .image_cache import Cache
@@ -103,6 +103,7 @@ class ImageFetcher:
         try:
             return self._shared(target(url), budget)
         except FetchError as exc:
+            forget_frames(exc)
             return exc
 
     def _shared(self, place: Target, budget: "Budget") -> str | FetchError:
@@ -135,6 +136,7 @@ class ImageFetcher:
         try:
             return self._fetched(place, budget)
         except FetchError as exc:
+            forget_frames(exc)  # one of them is to hold it
             return exc
         except OSError as exc:
             return FetchError(str(exc)[:200])

@@ -164,6 +164,8 @@ class _Relayed:
         return fresh + errors.native(error.message) + b"\n"
 
     def close(self) -> None:
+        if self._exchange.render_failure == self._ndjson_failure:
+            self._exchange.render_failure = None  # which holds us, and we it
         # A writer that has all it needs does not wait for the end of the framing.
         if self._exchange.complete:
             self._response.release()

@@ -8,6 +8,7 @@ of secrets.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -107,6 +108,7 @@ class _Watched:
         try:
             protocol.close(self._body)
         finally:
+            self._body, self._items = (), iter(())  # they hold our start_response
             self._say()
 
     def _say(self) -> None:
@@ -120,6 +122,7 @@ class _Watched:
         failure = exchange.failure
         fields = {
             "id": exchange.id,
+            "time": _now(),
             "client": self._address or None,
             "client_id": self._client_id or None,
             "method": self._method,
@@ -146,7 +149,14 @@ class _Watched:
     def _outcome(self) -> str:
         if self._exchange.failure:
             return str(self._exchange.failure.code or "error")
-        return self._end
+        watch = self._exchange.watch
+        return "stalled" if watch is not None and watch.stalled else self._end
+
+
+def _now() -> str:
+    """The time of day, to the millisecond."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return now.replace("+00:00", "Z")
 
 
 def _logfmt(fields: Mapping[str, object], of_text: Callable[[str], str] = str) -> str:

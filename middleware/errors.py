@@ -15,7 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import protocol
 from app.carriers.base import Headers
-from app.errors import GatewayError, Interruption
+from app.errors import GatewayError, Interruption, forget_frames
 from app.exchange import Exchange
 from app.inflight import connection_lost
 from app.logs import Faults
@@ -109,7 +109,11 @@ class _Guard:
         return item
 
     def close(self) -> None:
-        protocol.close(self._body)
+        try:
+            protocol.close(self._body)
+        finally:  # all of these hold each other
+            self._body, self._items = (), iter(())
+            self._exchange.render_failure = None
 
     def _fail(self, exc: Exception | Interruption) -> bytes:
         """The rest of the answer after a failure; raises when there is none."""
@@ -124,7 +128,7 @@ class _Guard:
         try:
             return self._rest(error)
         finally:
-            _forget_frames(error)
+            forget_frames(error)
 
     def _rest(self, error: GatewayError) -> bytes:
         if not self._sent:
@@ -160,14 +164,3 @@ class _Guard:
         self._client(protocol.status_line(error.status), headers, reason)
         self._sent = True
         return b"" if self._bodiless else payload
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    """Let go of the frames that an error came through, and its causes.
-
-    They hold all that was read of Ollama's answer, and the exchange that holds the
-    error: a circle that only the garbage collector would find, some time.
-    """
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__

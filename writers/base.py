@@ -136,6 +136,7 @@ class ResponseWriter(Generic[Reply]):
     def close(self) -> None:
         """Let go of Ollama's answer, also when no item was ever asked for."""
         protocol.close(self._body)
+        self._frames = iter(())  # a generator of ours, which holds us
 
     def _watched(self) -> "ResponseWriter[Reply]":
         """Have the watch say something where a stream is silent for long."""

@@ -90,6 +90,7 @@ class SeveralWriter(ResponseWriter[Any]):
         self._closed = True
         if self._calls is not None:
             self._calls.close()
+        self._frames = iter(())  # a generator of ours, which holds us
 
     def _interleaved(self, calls: Iterable[bytes]) -> Iterator[bytes]:
         for frames in calls:

@@ -135,9 +135,11 @@ class Unread(HTTPResponse):
 
     def begin(self) -> None:
         """Read the head in the exchange's way, then show http.client a dummy."""
-        self._exchange.begin(self, self._sock)
-        # An idle connection keeps its last response: not the request with it.
-        del self._exchange
+        try:
+            self._exchange.begin(self, self._sock)
+        finally:
+            # An idle connection keeps its last response: not the request with it.
+            del self._exchange
         file, self.fp = self.fp, io.BufferedReader(io.BytesIO(STAND_IN))
         super().begin()
         self.fp = file

@@ -35,6 +35,10 @@ from app.turns import Shared
 
 try:
     _settings = Settings.from_environ()
+    if not start.hears(_settings.host):
+        raise SettingsError(
+            f"PANNIER_HOST={_settings.host!r}: this machine cannot listen there."
+        )
 except SettingsError as exc:
     print(f"pannier: {exc}", file=sys.stderr)  # noqa: T201 - there is no log yet
     sys.exit(2)
@@ -85,7 +89,7 @@ logger_class = start.log_of(_settings)
 
 
 def on_starting(server: Any) -> None:
-    """Warn, once, of what works but may not be meant."""
+    """Say what was decided, warn of what may not be meant; once, not at reloads."""
     hosts = [address[0] for address in server.address if isinstance(address, tuple)]
     cfg = server.cfg
     for warning in (
@@ -95,6 +99,8 @@ def on_starting(server: Any) -> None:
         *start.raise_descriptors(_settings),
     ):
         server.log.warning("%s", warning)
+    server.log.info("Ollama is expected at %s", _settings.upstream_url)
+    start.guard_reload(server)
 
 
 def post_worker_init(worker: Any) -> None:

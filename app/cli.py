@@ -73,7 +73,8 @@ def config(arguments: list[str]) -> int:
     """Print the settings in force."""
     _no_arguments("config", arguments)
     for row in in_force():
-        print(f"# {row.option.help} [{row.source}]")
+        choices = " | ".join(row.option.choices)
+        print(f"# {row.option.help}{choices and f' ({choices})'} [{row.source}]")
         print(f"{row.option.variable}={row.shown}")
     return 0
 

@@ -95,6 +95,8 @@ class Watch:
     items = 0
     #: What the client is to be told as soon as the server has written what it has.
     ending: GatewayError | None = None
+    #: Whether the client was given up because it took nothing.
+    stalled = False
     _over = False
     _told = False
     _seen = -1
@@ -156,6 +158,7 @@ class Watch:
         if unsent != self._unsent:
             self._unsent, self._seen_at = unsent, now
         elif now - self._seen_at >= self._inflight.write_timeout:
+            self.stalled = True
             self.interrupt(None)
 
     def interrupt(self, error: GatewayError | None) -> None:

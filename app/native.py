@@ -1,6 +1,7 @@
 """Native: which of Ollama's own routes Pannier has (specification: reliability, A2)."""
 
 from collections.abc import Iterable
+from socket import AF_UNIX
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .addresses import is_loopback
@@ -27,7 +28,7 @@ class Native:
 
     def __init__(self, relay: WSGIApplication, settings: Settings) -> None:
         self.relay = relay
-        self.all = relays_all(settings)
+        self.settings = settings
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -39,18 +40,31 @@ class Native:
                 f"Not allowed to {method}.", status=405, code="method_not_allowed"
             )
         path = environ.get("PATH_INFO", "")
-        if not self.all and method not in INFERENCE.get(path, ()):
+        inference = method in INFERENCE.get(path, ())
+        if not inference and not relays_all(self.settings, _heard_on(environ)):
             raise BadRequest(
-                "404 page not found: PANNIER_RELAY=inference leaves only the routes"
-                " that use models and do not change them",
+                "404 page not found: this server relays only the routes that use models"
+                " and do not change them (HINT: PANNIER_RELAY=all can allow it)",
                 status=404,
                 code="unknown_url",
             )
         return self.relay(environ, start_response)
 
 
-def relays_all(settings: Settings) -> bool:
-    """Whether all of Ollama's routes are there, those that change models too."""
+def relays_all(settings: Settings, host: str | None) -> bool:
+    """Whether those who reach an address have all of Ollama's routes.
+
+    ``host`` is where the server listens, ``None`` for a unix socket, which is heard by
+    this machine alone.
+    """
     if settings.relay == "auto":
-        return is_loopback(settings.host)
+        return host is None or is_loopback(host)
     return settings.relay == "all"
+
+
+def _heard_on(environ: WSGIEnvironment) -> str | None:
+    """The address on which the server heard a request, whatever the settings say."""
+    sock = environ.get("gunicorn.socket")
+    if sock is not None and sock.family == AF_UNIX:
+        return None
+    return str(environ.get("SERVER_NAME", ""))

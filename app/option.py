@@ -30,6 +30,14 @@ class Option(msgspec.Struct, frozen=True):
     help: str
     secret: bool = False
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it can have, where those are few and have names."""
+        kind: Any = msgspec.inspect.type_info(self.type)
+        kind = getattr(kind, "type", kind)
+        named = isinstance(kind, msgspec.inspect.LiteralType)
+        return tuple(map(str, kind.values)) if named else ()
+
 
 class Given(msgspec.Struct, frozen=True):
     """A text somebody set: by which variable, and where."""
@@ -68,8 +76,8 @@ def meaning(option: Option, given: Given) -> Any:
 def _wanted(option: Option) -> str:
     kind: Any = msgspec.inspect.type_info(option.type)
     kind = getattr(kind, "type", kind)
-    if isinstance(kind, msgspec.inspect.LiteralType):
-        return "one of " + ", ".join(repr(value) for value in kind.values)
+    if option.choices:
+        return "one of " + ", ".join(map(repr, option.choices))
     if isinstance(kind, msgspec.inspect.BoolType):
         return "'true' or 'false'"
     noun = "number" if isinstance(kind, msgspec.inspect.FloatType) else "whole number"

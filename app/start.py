@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import logging
 import resource
+import socket
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
@@ -19,7 +20,7 @@ from .addresses import is_loopback
 from .logs import Faults, Safe, Unwaited
 from .native import relays_all
 from .redaction import Redaction
-from .settings import Settings
+from .settings import Settings, SettingsError
 
 #: Descriptors beside those of requests: listeners, pipes, libraries, connections at
 #: rest.
@@ -94,9 +95,10 @@ def warnings(
     """What works but may not be meant, of what the settings say; one line each."""
     beyond = [host for host in hosts if not is_loopback(host)]
     if beyond:
+        granted = _granted(settings, beyond[0])
         yield (
             f"Pannier is open: there are no keys, and it listens on {', '.join(hosts)},"
-            f" so everyone who reaches this address can {_granted(settings)}."
+            f" so everyone who reaches this address can {granted}."
         )
     upstream = urlsplit(settings.upstream_url).hostname or ""
     if in_container and is_loopback(upstream):
@@ -104,6 +106,36 @@ def warnings(
             "OLLAMA_URL points into this container; an Ollama on the host answers at"
             " http://host.docker.internal:11434."
         )
+
+
+def guard_reload(server: Any) -> None:
+    """Have gunicorn go on as it is when it shall take up settings that are wrong.
+
+    By itself it would end, with every answer that runs.
+    """
+    reload = server.reload
+
+    def guarded() -> None:
+        try:
+            Settings.from_environ()
+        except SettingsError as exc:
+            server.log.error("Not reloaded: %s", exc)
+        else:
+            reload()
+
+    server.reload = guarded
+
+
+def hears(host: str) -> bool:
+    """Whether this machine can listen on an address at all."""
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+        family, kind, proto, _, address = found[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
 
 
 def recycling(settings: Settings, max_requests: int, grace: float) -> Iterator[str]:
@@ -145,7 +177,7 @@ def _reaches(limit: int, needed: int) -> bool:
     return limit == resource.RLIM_INFINITY or limit >= needed
 
 
-def _granted(settings: Settings) -> str:
-    if relays_all(settings):
-        return "use Ollama and change its models (PANNIER_RELAY)"
-    return "use Ollama's models"
+def _granted(settings: Settings, host: str) -> str:
+    if relays_all(settings, host):
+        return "use Ollama and change its models (PANNIER_RELAY=all)"
+    return "use Ollama's models (PANNIER_RELAY=all would let them be changed)"

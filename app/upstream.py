@@ -35,7 +35,7 @@ class Upstream:
         client: Literal["builtin", "requests"] = "builtin",
         api_key: str | None = None,
     ) -> None:
-        origin = Origin.parse(url)
+        self._origin = origin = Origin.parse(url)
         if api_key and not (api_key.isascii() and api_key.isprintable()):
             raise ValueError("the upstream's API key must be printable ASCII")
         self._authorization = (
@@ -57,7 +57,11 @@ class Upstream:
 
     def send(self, request: Request) -> Response:
         """Send a request; the answer's head is complete when this returns."""
-        return self._carrier.send(self._authorized(request))
+        try:
+            return self._carrier.send(self._authorized(request))
+        except UpstreamError as exc:
+            self._locate(exc)
+            raise
 
     def control(
         self,
@@ -80,7 +84,11 @@ class Upstream:
             body=b"" if payload is None else msgspec.json.encode(payload),
             timeouts=Timeouts(first_byte=None, idle=None, total=timeout),
         )
-        response = self._control.send(self._authorized(request))
+        try:
+            response = self._control.send(self._authorized(request))
+        except UpstreamError as exc:
+            self._locate(exc)
+            raise
         try:
             if not 200 <= response.status < 300:
                 raise UpstreamError(
@@ -89,6 +97,10 @@ class Upstream:
             return whole(response, MAX_ANSWER)
         finally:
             response.close()
+
+    def _locate(self, error: UpstreamError) -> None:
+        """The log says where Ollama was looked for; clients are never told."""
+        error.detail = f"{self._origin.authority}: {error.detail or error.message}"
 
     def close(self) -> None:
         """Close the connections at rest."""

@@ -100,5 +100,6 @@ class LimitMiddleware:
                 status=503,
                 code="server_overloaded",
                 headers=[("Retry-After", "1")],
+                detail="PANNIER_MAX_INFLIGHT",
             )
         return self.app(environ, start_response)

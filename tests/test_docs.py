@@ -133,7 +133,13 @@ def default(option: Option) -> str:
     return f"`{option.default}`"
 
 
-SETTINGS = [[f"`{o.variable}`", default(o), o.help] for o in options()]
+def said(option: Option) -> str:
+    """Its help, and what it can be where that has names."""
+    named = ", ".join(f"`{choice}`" for choice in option.choices)
+    return f"{option.help}; one of {named}" if named else option.help
+
+
+SETTINGS = [[f"`{o.variable}`", default(o), said(o)] for o in options()]
 
 
 def test_all_settings() -> None:

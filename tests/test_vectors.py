@@ -197,7 +197,7 @@ DIFFERENCES = {
     "err 502 <html>bad</html>": Difference(
         "only the string of a JSON error is relayed (reliability E1)",
         answer=error(
-            "Ollama answered 502 without a usable message.",
+            "Ollama, or what answers in its place, failed with status 502.",
             "bad_upstream_response",
             type_="api_error",
         ),

@@ -17,6 +17,8 @@ from app.wire import ollama
 from app.wire.decoding import decode
 
 MAX_MESSAGE = 2000
+#: Bytes of what else was said, for the log.
+MAX_DETAIL = 200
 
 _decoder = msgspec.json.Decoder()
 
@@ -131,7 +133,11 @@ def _classify(status: int, message: str, kind: str, headers: Headers) -> Upstrea
         return _refusal(status, message, "request_canceled")
     if status < 500:
         return _refusal(status, message, "invalid_value")
-    return _failed(message) if status == 500 else _wordless(status, b"", headers)
+    return (
+        _failed(message)
+        if status == 500
+        else _wordless(status, message.encode(), headers)
+    )
 
 
 def _failed(message: str) -> UpstreamRefused:
@@ -174,7 +180,10 @@ def _wordless(status: int, body: bytes, headers: Headers) -> UpstreamError:
         )
     if status in (429, 503):
         return _overload(status, "Ollama is overloaded.", headers)
-    return UpstreamBroken(f"Ollama answered {status} without a usable message.")
+    return UpstreamBroken(
+        f"Ollama, or what answers in its place, failed with status {status}.",
+        detail=body[:MAX_DETAIL].decode("utf-8", "replace"),
+    )
 
 
 def _unwrap(message: str) -> tuple[str, dict[str, Any]]:

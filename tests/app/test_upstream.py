@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.carrying import get, within
 from support.faulty import OK, Faulty
+from support.server import free_port
 
 from app.carriers.base import Origin
 from app.carriers.http1 import Http1Carrier
@@ -298,3 +299,18 @@ def test_requests_under_gevent():
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("good\n", "")
+
+
+@pytest.mark.parametrize("client", ["builtin", "requests"])
+def test_the_log_learns_where(client):
+    """An Ollama that is not there is named to the operator, and to nobody else."""
+    closed = free_port()
+    upstream = Upstream(f"http://127.0.0.1:{closed}", client=client)
+    for ask in (
+        lambda: upstream.send(get("/")),
+        lambda: upstream.control("GET", "/api/version"),
+    ):
+        with pytest.raises(UpstreamUnreachable) as failure:
+            ask()
+        assert failure.value.detail.startswith(f"127.0.0.1:{closed}: ")
+        assert "127.0.0.1" not in failure.value.message

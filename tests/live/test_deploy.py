@@ -125,9 +125,48 @@ def test_a_body_with_images_fits_through_nginx(front: str) -> None:
 
 @needs_nginx
 @pytest.mark.live
-def test_nginx_passes_uploads_on_as_they_come(front: str, simulator: Simulator) -> None:
+@pytest.mark.parametrize("prefix", ["", "/pannier"])
+@pytest.mark.parametrize("path", ["/api/pull", "/api//delete", "/api/%62lobs/sha256:0"])
+def test_nginx_keeps_models_as_they_are(
+    managed: str, simulator: Simulator, prefix: str, path: str
+) -> None:
+    """Whoever comes through nginx cannot change models, until that is opened."""
+    simulator.clear()
+    with request("POST", f"{managed}{prefix}{path}", chat()) as response:
+        assert response.status == 403
+    assert simulator.log() == []
+
+
+@pytest.fixture(scope="module")
+def managed(simulator: Simulator) -> Iterator[str]:
+    """The shipped nginx with a path prefix, in front of a Pannier with all routes."""
+    with (
+        Server({"OLLAMA_URL": simulator.url, "PANNIER_RELAY": "all"}) as server,
+        nginx(prefixed(server)) as url,
+    ):
+        yield url
+
+
+@pytest.fixture
+def opened(simulator: Simulator) -> Iterator[str]:
+    """The shipped nginx without the block that closes routes."""
+    start = CONFIG.index("    location ~ /api/(pull|")
+    end = CONFIG.index("}\n", start) + 2
+    with Server({"OLLAMA_URL": simulator.url}) as server:
+        config = replaced(CONFIG, CONFIG[start:end], "")
+        with nginx(
+            replaced(config, "127.0.0.1:8080", f"127.0.0.1:{server.port}")
+        ) as url:
+            yield url
+
+
+@needs_nginx
+@pytest.mark.live
+def test_nginx_passes_uploads_on_as_they_come(
+    opened: str, simulator: Simulator
+) -> None:
     """The upload of a model of 100 GB reaches Ollama before it has all arrived."""
-    where = urlsplit(front)
+    where = urlsplit(opened)
     path = "/api/blobs/sha256:" + "0" * 64
     with socket.create_connection((where.hostname, where.port or 0)) as client:
         client.sendall(

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,8 @@ def test_the_fields() -> None:
     )
     line = fields(logged(app, environ_of("POST", "/v1/x")))
     assert line.pop("ms").isdigit()
+    before = datetime.fromisoformat(line.pop("time"))
+    assert timedelta() <= datetime.now(UTC) - before < timedelta(minutes=1)
     assert line.pop("first_byte_ms").isdigit()
     assert line == {
         "id": "i",
@@ -76,7 +79,9 @@ def test_the_fields() -> None:
 def test_what_is_not_known_is_not_said() -> None:
     """No model, no counts, no first byte: no fields."""
     line = fields(logged(answering(), environ_of("GET", "/")))
-    assert set(line) == {"id", "method", "path", "status", "outcome", "bytes", "ms"}
+    assert set(line) == {
+        "id", "time", "method", "path", "status", "outcome", "bytes", "ms",
+    }  # fmt: skip
 
 
 def test_the_clients_own_id() -> None:
@@ -151,6 +156,7 @@ def test_g3_nobody_forges_a_line(text: str) -> None:
         name
         for name in (
             "id",
+            "time",
             "method",
             "path",
             "model",

@@ -10,7 +10,7 @@ import pytest
 from support.leaving import eventually
 from support.nginx import CONFIG, needs_nginx, nginx, replaced
 from support.raw import Got, ask
-from support.server import Server
+from support.server import Server, free_port
 from support.simulator import Simulator
 
 pytestmark = pytest.mark.live
@@ -372,17 +372,26 @@ def test_a2_everything_on_loopback(server: Server, simulator: Simulator) -> None
     assert asked == MANAGEMENT
 
 
+@pytest.mark.parametrize("way", ["PANNIER_HOST", "--bind"])
 @pytest.mark.parametrize(
     ("relay", "words", "status"),
-    [("auto", "can use Ollama's models.", 404), ("all", "change its models", 200)],
+    [
+        ("auto", "can use Ollama's models (PANNIER_RELAY=all would", 404),
+        ("all", "change its models (PANNIER_RELAY=all)", 200),
+    ],
 )
 def test_a2_h10_open_to_others(
-    simulator: Simulator, relay: str, words: str, status: int
+    simulator: Simulator, relay: str, words: str, status: int, way: str
 ) -> None:
     """Beyond loopback inference is the default, and one WARNING says what is open."""
     copy = {"source": "llama3.2", "destination": "copied"}
-    env = {"PANNIER_HOST": "0.0.0.0", "PANNIER_RELAY": relay}
-    with Server({"OLLAMA_URL": simulator.url, **env}) as server:
+    port = free_port()
+    arguments = ["--bind", f"0.0.0.0:{port}"] if way == "--bind" else []
+    host = "127.0.0.1" if arguments else "0.0.0.0"
+    env = {
+        "OLLAMA_URL": simulator.url, "PANNIER_HOST": host, "PANNIER_RELAY": relay,
+    }  # fmt: skip
+    with Server(env, arguments=arguments, port=port) as server:
         (warning,) = [x for x in server.output().splitlines() if "WARNING" in x]
         assert words in warning
         assert ask(server.port, "POST", "/api/copy", copy).status == status

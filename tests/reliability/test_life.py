@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 from support.faulty import Faulty, once
+from support.leaving import eventually
 from support.server import PATIENCE, ROOT, Server, clean_environ, free_port
 from support.simulator import Simulator
 
@@ -139,6 +141,40 @@ def test_l7_one_line_names_the_setting(
     assert re.fullmatch(rf"pannier: {name}\b.*\n", said.err)
     assert said.out == ""
     assert SECRET not in said.err
+
+
+def test_l7_a_wrong_reload_is_refused(tmp_path: Path) -> None:
+    """Where the settings are wrong, a reload changes nothing and says why."""
+    settings = tmp_path / ".env"
+    settings.write_text("PANNIER_MAX_INFLIGHT=9\n")
+    with Server(cwd=tmp_path) as server:
+        workers = server.workers()
+        settings.write_text("PANNIER_MAX_INFLIGHT=many\n")
+        server.send_signal(signal.SIGHUP)
+        refused = eventually(
+            lambda: "Not reloaded: PANNIER_MAX_INFLIGHT" in server.output()
+        )
+        assert refused, server.output()
+        assert asked(server, "/health")[0] == 200
+        assert server.workers() == workers
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "300.1.1.1", "nobody.invalid"])
+def test_l7_an_address_that_is_not_ours(host: str) -> None:
+    """What no server can listen on is a wrong setting."""
+    done = subprocess.run(
+        COMMANDS["pannier serve"],
+        cwd=ROOT,
+        env=clean_environ(PANNIER_HOST=host),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"pannier: PANNIER_HOST={host!r}: this machine cannot listen there.\n"
+    )
 
 
 COMMANDS: Mapping[str, list[str]] = {

@@ -136,7 +136,7 @@ def test_t1_s3_a_client_that_stops_reading(server: Server, talker: Talker) -> No
         taken.append(time.monotonic() - asked)
     assert median(taken) < LIMIT / 2, taken
     for name in names.values():
-        left(server, name)
+        left(server, name, "stalled")
     for client in clients:
         with client:
             assert len(rest(client)) < SIZE / 2  # what the system held
@@ -152,7 +152,7 @@ def test_t1_behind_nginx(server: Server, talker: Talker) -> None:
     )
     name = fresh("nginx")
     with nginx(config) as url, begun(int(url.rpartition(":")[2]), "stream", name):
-        left(server, name)
+        left(server, name, "stalled")
     eventually(lambda: talker.cut > cut)
 
 

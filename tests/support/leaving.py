@@ -102,10 +102,10 @@ def said(server: Server, name: str) -> list[str]:
     return found
 
 
-def left(server: Server, name: str) -> None:
+def left(server: Server, name: str, outcome: str = "left") -> None:
     """A request of a client that left is one line, and no trace (D4)."""
     (line,) = said(server, name)
-    assert "outcome=left" in line, line
+    assert f"outcome={outcome}" in line, line
     assert "Traceback" not in server.output()
 
 

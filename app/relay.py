@@ -147,7 +147,9 @@ class _Relayed:
             kept.remove(extra)
         if any(v.startswith("application/x-ndjson") for k, v in kept):
             kept.append(("X-Accel-Buffering", "no"))
-            if not lengths:  # one more line would fill up the length, as if all came
+            # One more line would fill up a length, as if all came; and what a writer
+            # makes of the lines is its own.
+            if not lengths and self._exchange.stream is None:
                 self._exchange.render_failure = self._ndjson_failure
         return kept
 
@@ -164,8 +166,6 @@ class _Relayed:
         return fresh + errors.native(error.message) + b"\n"
 
     def close(self) -> None:
-        if self._exchange.render_failure == self._ndjson_failure:
-            self._exchange.render_failure = None  # which holds us, and we it
         # A writer that has all it needs does not wait for the end of the framing.
         if self._exchange.complete:
             self._response.release()

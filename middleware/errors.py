@@ -97,7 +97,8 @@ class _Guard:
         try:
             if watch is not None and watch.ending is not None:
                 error, watch.ending = watch.ending, None
-                raise Interruption(error)
+                if not self._exchange.complete:  # nothing follows the end
+                    raise Interruption(error)
             item = next(self._items, None)
             if item != b"":  # something to send, or the end
                 self._send_head()

@@ -155,9 +155,9 @@ class ResponseWriter(Generic[Reply]):
                 self._write(sse.comment(said or "keep-alive"))
 
     def _begin_stream(self) -> None:
-        self.exchange.render_failure = self.failure  # the relay has set its own since
         if not self._headed:
             self._headed = True
+            self.exchange.render_failure = self.failure
             self._write = self._client("200 OK", self._own_headers(sse.HEADERS))
 
     def _translate(

@@ -8,6 +8,7 @@ from support.ollama import Answer, Body, Started, ask, environ_of
 
 from app.errors import BadRequest, GatewayError, UpstreamBroken, UpstreamTimeout
 from app.exchange import Exchange
+from app.inflight import Inflight
 from app.logs import Faults
 from middleware.errors import ErrorMiddleware
 
@@ -151,6 +152,28 @@ def test_nothing_follows_a_failure() -> None:
         return Body([b"a", UpstreamBroken("cut"), b"never"])
 
     assert ask(ErrorMiddleware(app), "GET", "/").body == b"afailed"
+
+
+@pytest.mark.parametrize(
+    ("complete", "rest"), [(False, [b"<over>"]), (True, [])], ids=["under way", "whole"]
+)
+def test_l1_nothing_follows_the_end(complete: bool, rest: list[bytes]) -> None:
+    """A worker that stops meanwhile tells an answer under way, and no whole one."""
+    environ = environ_of()
+    exchange = Exchange.of(environ)
+    exchange.watch = watch = Inflight(60).begin(None)
+    exchange.render_failure = lambda error: f"<{error.message}>".encode()
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"data: [DONE]\n\n"
+
+    items = iter(ErrorMiddleware(app)(environ, Started()))
+    assert next(items) == b"data: [DONE]\n\n"
+    exchange.complete = complete
+    watch.ending = GatewayError("over")
+    assert list(items) == rest
+    watch.end()
 
 
 class Secret(Exception):

@@ -48,6 +48,9 @@ def refusal(status: int, words: str) -> bytes:
 
 
 END = chunk("", done=True) + b"0\r\n\r\n"
+SQUEEZED = (
+    CHUNKED[:-2] + b"Content-Type: application/x-ndjson\r\nContent-Encoding: br\r\n\r\n"
+)
 GOOD = [CHUNKED, chunk("Hel"), chunk("lo"), END]
 SLOWLY: list[bytes | float] = [
     one for piece in [chunk("", "hm ")] * 10 for one in (piece, WAIT / 10)
@@ -67,6 +70,7 @@ SCRIPTS: dict[str, list[bytes | float]] = {
     "gone": [WAIT],
     "garbage": [WAIT, b"nonsense\r\n\r\n"],
     "no-json": [WAIT, CHUNKED, b"3\r\nno\n\r\n"],
+    "squeezed": [WAIT, SQUEEZED, END],
     "cut": [WAIT, CHUNKED, chunk("Hel")],
     "never": [PATIENCE * 2],
     "long": [1.4, *GOOD],
@@ -79,6 +83,7 @@ FAILING = {
     "gone": (502, "upstream_unreachable"),
     "garbage": (502, "bad_upstream_response"),
     "no-json": (502, "bad_upstream_response"),
+    "squeezed": (502, "bad_upstream_response"),
     "never": (504, "upstream_timeout"),
 }
 KNOWN = {"models": [{"name": f"{name}:latest"} for name in ("cold", "warm")]}

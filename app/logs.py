@@ -99,6 +99,13 @@ class Faults:
         self._clock = clock
         self._told: dict[object, tuple[float, int]] = {}
 
+    def tell(self, log: logging.Logger, words: str, fault: BaseException) -> None:
+        """Log a fault with its trace, if it is not one that was told just now."""
+        more = self.untold(fault)
+        if more is not None:
+            seen = f" (seen {more} more times)" if more else ""
+            log.error("%s%s", words, seen, exc_info=fault)
+
     def untold(self, fault: BaseException) -> int | None:
         """How many like it were not told since the last that was.
 

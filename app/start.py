@@ -81,10 +81,7 @@ def say_what_nobody_catches() -> None:
         fault: BaseException,
         trace: TracebackType | None,
     ) -> None:
-        more = faults.untold(fault)
-        if more is not None:
-            seen = f" (seen {more} more times)" if more else ""
-            log.error("nobody caught this%s", seen, exc_info=(kind, fault, trace))
+        faults.tell(log, "nobody caught this", fault)
 
     gevent.get_hub().print_exception = say
 

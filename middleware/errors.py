@@ -22,7 +22,6 @@ from app.logs import Faults
 from app.wire import errors
 
 log = logging.getLogger("pannier")
-_faults = Faults()
 
 #: What gunicorn refuses in a header.  It keeps the lines before it, which would stand
 #: in the next head too: so it is not asked.
@@ -32,20 +31,24 @@ _unsendable = re.compile(r"[^\t\x20-\x7e\x80-\xff]").search
 class ErrorMiddleware:
     """Renders every exception in the dialect of the path."""
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, faults: Faults | None = None) -> None:
         self.app = app
+        self.faults = faults or Faults()
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on and guard its answer."""
-        return _Guard(environ, start_response).answer(self.app, environ)
+        return _Guard(self.faults, environ, start_response).answer(self.app, environ)
 
 
 class _Guard:
     """The guarded answer to one request."""
 
-    def __init__(self, environ: WSGIEnvironment, client: StartResponse) -> None:
+    def __init__(
+        self, faults: Faults, environ: WSGIEnvironment, client: StartResponse
+    ) -> None:
+        self._faults = faults
         self._exchange = Exchange.of(environ)
         self._path = environ.get("PATH_INFO", "")
         self._bodiless = environ.get("REQUEST_METHOD") == "HEAD"
@@ -142,10 +145,7 @@ class _Guard:
     def _known(self, exc: Exception) -> GatewayError:
         if isinstance(exc, GatewayError):
             return exc
-        more = _faults.untold(exc)
-        if more is not None:
-            seen = f" (seen {more} more times)" if more else ""
-            log.error("request %s failed%s", self._exchange.id, seen, exc_info=exc)
+        self._faults.tell(log, f"request {self._exchange.id} failed", exc)
         return GatewayError(f"internal error (request {self._exchange.id})")
 
     def _whole(self, error: GatewayError) -> bytes:

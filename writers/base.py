@@ -24,7 +24,7 @@ from app.exchange import Exchange
 from app.wire import errors
 from app.wire.decoding import decode
 
-from . import refusal, sse
+from . import headers, refusal, sse
 from .ndjson import LineBuffer
 
 Reply = TypeVar("Reply")
@@ -39,11 +39,6 @@ MOST_TRIED = 8
 #: How a reply says that it is the last, and enough bytes for it to be cut anywhere.
 _DONE = re.compile(rb'"done"\s*:\s*true')
 _DONE_BYTES = 32
-
-#: What a field's name in a header consists of; characters of one, and of all.
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.\[\]-]")
-MAX_NAME = 64
-MAX_NAMES = 1000
 
 encode = msgspec.json.Encoder().encode
 
@@ -122,7 +117,7 @@ class ResponseWriter(Generic[Reply]):
     def _send_whole(self, payload: bytes) -> list[bytes]:
         kind = ("Content-Type", self.content_type)
         length = ("Content-Length", str(len(payload)))
-        self._client("200 OK", self._own_headers([kind, length]))
+        self._client("200 OK", headers.of(self.exchange, [kind, length]))
         return [payload]
 
     def __iter__(self) -> Iterator[bytes]:
@@ -158,7 +153,7 @@ class ResponseWriter(Generic[Reply]):
         if not self._headed:
             self._headed = True
             self.exchange.render_failure = self.failure
-            self._write = self._client("200 OK", self._own_headers(sse.HEADERS))
+            self._write = self._client("200 OK", headers.of(self.exchange, sse.HEADERS))
 
     def _translate(
         self, app: WSGIApplication, environ: WSGIEnvironment
@@ -285,19 +280,6 @@ class ResponseWriter(Generic[Reply]):
             ) from exc
         return reply
 
-    def _own_headers(self, headers: Headers) -> Headers:
-        """A new list: what a dialect says, with what every answer of ours says."""
-        own = [
-            *headers,
-            ("openai-version", "2020-10-01"),
-            ("openai-processing-ms", str(self.exchange.milliseconds())),
-        ]
-        if self.exchange.ignored:
-            own.append(("X-Pannier-Ignored", _named(self.exchange.ignored)))
-        if self.exchange.adjusted:
-            own.append(("X-Pannier-Adjusted", ", ".join(self.exchange.adjusted)))
-        return own
-
 
 def _beginning(body: Iterable[bytes]) -> bytes:
     """As much of an error as is worth reading."""
@@ -309,17 +291,3 @@ def _beginning(body: Iterable[bytes]) -> bytes:
         if size > MAX_ERROR:
             break
     return b"".join(pieces)
-
-
-def _named(fields: list[str]) -> str:
-    """Names of fields for a header: a client chose them, so anything may be in them."""
-    names: list[str] = []
-    size = 0
-    for field in fields:
-        name = _NOT_IN_NAMES.sub("_", field[:MAX_NAME]) or "_"
-        size += len(name) + 2
-        if size > MAX_NAMES:
-            names.append("...")
-            break
-        names.append(name)
-    return ", ".join(names)

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -9,14 +10,7 @@ from support.ollama import Answer, Body, Started, ask, environ_of
 from app.errors import BadRequest, GatewayError, UpstreamBroken, UpstreamTimeout
 from app.exchange import Exchange
 from app.inflight import Inflight
-from app.logs import Faults
 from middleware.errors import ErrorMiddleware
-
-
-@pytest.fixture(autouse=True)
-def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No fault was told before a test."""
-    monkeypatch.setattr("middleware.errors._faults", Faults())
 
 
 def raising(exc: Exception, *blocks: bytes, path: str = "/v1/x", **more: Any) -> Answer:
@@ -201,9 +195,9 @@ def test_e1_a_bug_says_nothing(
     error = answer.json["error"]
     message = error if path.startswith("/api/") else error["message"]
     (record,) = caplog.records
-    assert isinstance(record.args, tuple)
-    request_id, _ = record.args
-    assert message == f"internal error (request {request_id})"
+    found = re.fullmatch(r"internal error \(request (req_\w+)\)", message)
+    assert found
+    assert record.getMessage() == f"request {found[1]} failed"
     assert record.exc_info
     assert record.exc_info[1] is exc
 

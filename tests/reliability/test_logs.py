@@ -279,7 +279,6 @@ class Counting(logging.Handler):
 def test_g4_equal_faults_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """10,000 requests that fail alike are 10,000 lines, and a trace in ten seconds."""
     now = [0.0]
-    monkeypatch.setattr("middleware.errors._faults", Faults(lambda: now[0]))
     handler, lines = Counting(), list[str]()
     log = logging.getLogger("pannier")
     monkeypatch.setattr(log, "handlers", [handler])
@@ -288,7 +287,8 @@ def test_g4_equal_faults_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(environ, start_response):
         raise ZeroDivisionError("always")
 
-    app = AccessLogMiddleware(ErrorMiddleware(failing), lines.append)
+    guarded = ErrorMiddleware(failing, Faults(lambda: now[0]))
+    app = AccessLogMiddleware(guarded, lines.append)
     for number in range(10_000):
         now[0] = number / 500  # twenty seconds in all
         body: Any = app(environ_of("GET", "/v1/x"), Started())
@@ -304,7 +304,6 @@ def test_g4_equal_faults_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_g4_different_faults_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of another place or type has its own trace, however soon it comes."""
     handler = Counting()
-    monkeypatch.setattr("middleware.errors._faults", Faults())
     log = logging.getLogger("pannier")
     monkeypatch.setattr(log, "handlers", [handler])
     monkeypatch.setattr(log, "propagate", False)
@@ -314,8 +313,9 @@ def test_g4_different_faults_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ZeroDivisionError
         raise ValueError
 
+    app = ErrorMiddleware(failing)
     for path in ("/v1/a", "/v1/b", "/v1/a"):
-        ask(ErrorMiddleware(failing), "GET", path)
+        ask(app, "GET", path)
     assert sum("Traceback" in line for line in handler.lines) == 2
 
 

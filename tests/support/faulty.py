@@ -30,7 +30,15 @@ class Peer:
         sock.settimeout(PATIENCE)
 
     def head(self) -> bytes:
-        """Read one request's head, ``b""`` at the end of the connection."""
+        """Read one request's head, ``b""`` at the end of the connection.
+
+        Until it begins there is no hurry: a client may keep a connection for long.
+        """
+        if not self._buffer:
+            patience = self.socket.gettimeout()
+            self.socket.settimeout(None)
+            self._buffer = self._receive()
+            self.socket.settimeout(patience)
         while b"\r\n\r\n" not in self._buffer:
             block = self._receive()
             if not block:
@@ -137,6 +145,9 @@ class Faulty:
             self._listener.shutdown(socket.SHUT_RDWR)
         for thread in list(self._threads):
             thread.join(PATIENCE)
+        for peer in self.peers:  # whose client neither asks nor leaves
+            with contextlib.suppress(OSError):
+                peer.socket.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         if error is None and self._errors:
             raise self._errors[0]

@@ -23,6 +23,7 @@ from app.redaction import Redaction, plain
         ("?access_token=abc", "?access_token=***"),
         ("password=abc&api_key=d", "password=***&api_key=***"),
         ("bearer%20abc", "bearer%20***"),
+        ("basic YWJj end", "basic *** end"),
         ("prompt_tokens=12 model=llama3.2", "prompt_tokens=12 model=llama3.2"),
         ("Object missing required field `key`", "Object missing required field `key`"),
     ],

@@ -226,7 +226,7 @@ def test_b7_a_drip(small: Server, ollama: Simulator) -> None:
         )
     for answer, seconds in found:
         assert answer.status == 408
-        assert 0.4 < seconds < 3
+        assert 0.4 < seconds < 2
     assert ollama.log() == []
 
 
@@ -248,7 +248,7 @@ def test_b7_a_drip_through_nginx(small: Server, ollama: Simulator) -> None:
         address = (where.hostname or "", where.port or 0)
         answer, seconds = dripped(address, head, [b" "] * 200)
     assert (answer.status, answer.error["code"]) == (408, "request_timeout")
-    assert 0.4 < seconds < 3
+    assert 0.4 < seconds < 2
     assert ollama.log() == []
 
 

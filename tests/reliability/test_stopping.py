@@ -313,7 +313,7 @@ def test_l1_the_end_of_the_process(
     assert "Traceback" not in ended.output
     assert "[error]" not in ended.output.lower()
     # The one that takes nothing is cut.
-    assert stopped[0] == 1 or ended.output.count("outcome=left") == 1
+    assert stopped[0] == 1 or ended.output.count("outcome=stalled") == 1
 
 
 @pytest.mark.parametrize("stopped", STOPS, ids=str)

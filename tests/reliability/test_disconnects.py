@@ -213,7 +213,9 @@ def test_d1_d4_by_requests(by_requests: Server, simulator: Simulator) -> None:
 @needs_nginx
 def test_d1_behind_nginx(front: int, builtin: Server, simulator: Simulator) -> None:
     """A client that leaves nginx ends its request as well."""
-    all_leave(front, builtin, simulator, WAYS, fin)
+    # Which lets nobody manage models.
+    ways = [way for way in WAYS if way != "native pull"]
+    all_leave(front, builtin, simulator, ways, fin)
 
 
 @pytest.mark.parametrize("leave", [fin, half])

@@ -65,14 +65,18 @@ def over_time(samples: list[Sample], rows: int = 30) -> str:
     shown = samples[::step]
     if shown[-1] is not samples[-1]:
         shown.append(samples[-1])
-    for before, one in zip([shown[0], *shown], shown, strict=False):
-        seconds = one.second - before.second
-        used = (one.cpu - before.cpu) / seconds * 100 if seconds else float("nan")
+    for before, one in zip([None, *shown], shown, strict=False):
+        used = "" if before is None else f"{load_of(before, one) * 100:.0f}"
         lines.append(
             f"| {one.second:.0f} | {one.memory:.1f} | {one.descriptors}"
-            f" | {one.upstream} | {used:.0f} |"
+            f" | {one.upstream} | {used} |"
         )
     return "\n".join(lines)
+
+
+def load_of(before: Sample, one: Sample) -> float:
+    """The cores in use between two samples."""
+    return (one.cpu - before.cpu) / max(one.second - before.second, 0.001)
 
 
 def by_kind(load: Load) -> str:

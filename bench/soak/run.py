@@ -21,6 +21,10 @@ QUIET = 3.0
 
 def run(seconds: float, rate: float, workers: int) -> bool:
     """Soak for so long; prints everything, says whether all of it holds."""
+    print(
+        f"{rate:g} requests a second of every kind, good and bad, for {seconds:g}"
+        f" seconds; {workers} workers of Pannier in front of the simulator."
+    )
     with Simulator() as simulator:
         env = {"OLLAMA_URL": simulator.url, "WEB_CONCURRENCY": str(workers), **SETTINGS}
         with Server(env) as server:
@@ -31,7 +35,9 @@ def run(seconds: float, rate: float, workers: int) -> bool:
     print(f"\n{over_time(watch.samples)}\n\n{by_kind(load)}\n")
     for holds, words in found:
         print("ok    " if holds else "FAILED", words)
-    return all(verdict.holds for verdict in found)
+    holds = all(verdict.holds for verdict in found)
+    print("\nAll of it held." if holds else "\nNot all of it held.")
+    return holds
 
 
 def _soak(load: Load, watch: Watch, seconds: float) -> list[Verdict]:

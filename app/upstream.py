@@ -57,11 +57,7 @@ class Upstream:
 
     def send(self, request: Request) -> Response:
         """Send a request; the answer's head is complete when this returns."""
-        try:
-            return self._carrier.send(self._authorized(request))
-        except UpstreamError as exc:
-            self._locate(exc)
-            raise
+        return self._carried(self._carrier, request)
 
     def control(
         self,
@@ -84,11 +80,7 @@ class Upstream:
             body=b"" if payload is None else msgspec.json.encode(payload),
             timeouts=Timeouts(first_byte=None, idle=None, total=timeout),
         )
-        try:
-            response = self._control.send(self._authorized(request))
-        except UpstreamError as exc:
-            self._locate(exc)
-            raise
+        response = self._carried(self._control, request)
         try:
             if not 200 <= response.status < 300:
                 raise UpstreamError(
@@ -98,14 +90,18 @@ class Upstream:
         finally:
             response.close()
 
-    def _locate(self, error: UpstreamError) -> None:
-        """The log says where Ollama was looked for; clients are never told."""
-        error.detail = f"{self._origin.authority}: {error.detail or error.message}"
-
     def close(self) -> None:
         """Close the connections at rest."""
         self._carrier.close()
         self._control.close()
+
+    def _carried(self, carrier: Carrier, request: Request) -> Response:
+        try:
+            return carrier.send(self._authorized(request))
+        except UpstreamError as exc:
+            # The log says where Ollama was looked for; clients are never told.
+            exc.detail = f"{self._origin.authority}: {exc.detail or exc.message}"
+            raise
 
     def _authorized(self, request: Request) -> Request:
         if self._authorization is None:

@@ -83,6 +83,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         ours, extra = gunicorn(list(arguments))
         self._command = ours if command is None else [*command, *arguments]
+        self._starts_others = command is not None
         self._env = clean_environ(
             **{"PANNIER_PORT": str(self.port), **NO_VOCABULARY, **(env or {})}
         )
@@ -125,6 +126,8 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         if self._process is not None:
+            if self._starts_others:  # in groups of their own: it has to end them itself
+                self.stop(signal.SIGINT)
             # How a server stops has tests of its own; here it would only take time.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

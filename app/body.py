@@ -63,12 +63,8 @@ def read_body(
     try:
         body = _guarded(environ, read, seconds)
     except RequestEntityTooLarge:
-        _hang_up(environ)
-        raise BadRequest(
-            f"The body of the request is larger than {limit} bytes.",
-            status=413,
-            code="request_too_large",
-        ) from None
+        message = f"The body of the request is larger than {limit} bytes."
+        raise _given_up(environ, message, 413, "request_too_large") from None
     _all_read(environ)
     return body
 
@@ -148,30 +144,30 @@ def _guarded(
     except RequestEntityTooLarge:
         raise
     except InflateError as exc:
-        _hang_up(environ)
-        raise BadRequest(
-            "The body of the request is not what its Content-Encoding says.",
-            code="invalid_body",
-            detail=str(exc),
-        ) from exc
+        message = "The body of the request is not what its Content-Encoding says."
+        raise _given_up(environ, message, detail=str(exc)) from exc
     except gevent.Timeout as exc:
         if exc is not timeout:
             raise
-        _hang_up(environ)
-        raise BadRequest(
-            f"The body of the request did not arrive within {seconds:g} seconds.",
-            status=408,
-            code="request_timeout",
-        ) from exc
+        message = f"The body of the request did not arrive within {seconds:g} seconds."
+        raise _given_up(environ, message, 408, "request_timeout") from exc
     except Exception as exc:
         # A server reports a bad chunk as an exception of its own, whatever its type,
         # from inside read(): all that can fail here is the body.
-        _hang_up(environ)
-        raise BadRequest(
-            "The body of the request is not complete.",
-            code="invalid_body",
-            detail=repr(exc),
-        ) from exc
+        message = "The body of the request is not complete."
+        raise _given_up(environ, message, detail=repr(exc)) from exc
+
+
+def _given_up(
+    environ: WSGIEnvironment,
+    message: str,
+    status: int = 400,
+    code: str = "invalid_body",
+    detail: str = "",
+) -> BadRequest:
+    """The error for a body of which no more is read."""
+    _hang_up(environ)
+    return BadRequest(message, status=status, code=code, detail=detail)
 
 
 def finish_body(stream: Any, seconds: float) -> None:

@@ -22,17 +22,15 @@ from os import dup
 from typing import Any
 
 import gevent
-from gevent import monkey
 from greenlet import getcurrent
 
 from .errors import GatewayError, Interruption
+from .polling import poll, takes
 
 #: Seconds between two looks: limits hold within as much.  A watcher of each socket's
 #: own, and a timer for each limit, would cost every request what few of them need.
 TICK = 0.25
 
-#: The system's own: with no timeout it answers at once, and no greenlet runs meanwhile.
-_poll = monkey.get_original("select", "poll")
 #: Linux tells the end of a connection behind bytes that nobody has read, too.
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)
 
@@ -185,14 +183,14 @@ def connection_lost() -> ConnectionResetError:
 
 def _left(watches: Iterable[Watch]) -> Iterator[Watch]:
     """Those whose client has ended the connection; half of it suffices (D2)."""
-    poll, asked = _poll(), {}
+    looked, asked = poll(), {}
     for watch in watches:
         if watch.all_read and watch.socket is not None:
             with suppress(OSError, ValueError):  # closed already; the next write tells
                 descriptor = watch.socket.fileno()
-                poll.register(descriptor, _HUNG_UP or select.POLLIN)
+                looked.register(descriptor, _HUNG_UP or select.POLLIN)
                 asked[descriptor] = watch
-    for descriptor, _ in poll.poll(0) if asked else ():
+    for descriptor, _ in looked.poll(0) if asked else ():
         watch = asked[descriptor]
         if _HUNG_UP or _nothing_more(watch.socket):
             yield watch
@@ -220,8 +218,6 @@ def _unsent(sock: Any) -> int:
 
 def _takes(sock: Any) -> bool:
     """Whether the client's socket takes something at once."""
-    poll = _poll()
     with suppress(AttributeError, OSError, ValueError):  # none, or closed already
-        poll.register(sock.fileno(), select.POLLOUT)
-        return bool(poll.poll(0))
+        return takes(sock.fileno())
     return False

@@ -7,18 +7,13 @@ of secrets here; the access log does that with each of its values.
 import contextlib
 import logging
 import os
-import select
 import sys
 import time
 from collections.abc import Callable
 from typing import Literal
 
-from gevent import monkey
-
+from .polling import takes
 from .redaction import Redaction, plain
-
-#: The system's own: with no timeout it answers at once, and no greenlet runs meanwhile.
-_poll = monkey.get_original("select", "poll")
 
 #: A pipe that can be written takes so many bytes at once (POSIX asks for less).
 _PIECE = 4096
@@ -65,11 +60,9 @@ class Unwaited:
 
 
 def _sent(descriptor: int, data: bytes) -> bool:
-    poll = _poll()
-    poll.register(descriptor, select.POLLOUT)
     # Longer than a piece are tracebacks alone, which may be cut at one.
     for start in range(0, len(data), _PIECE):
-        if not poll.poll(0):
+        if not takes(descriptor):
             return False
         os.write(descriptor, data[start : start + _PIECE])
     return True

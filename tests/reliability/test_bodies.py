@@ -15,6 +15,7 @@ import pytest
 from support.bare import post, said, statuses
 from support.nginx import CONFIG, needs_nginx, nginx, replaced
 from support.pictures import PNG
+from support.posting import Answer, ask
 from support.server import PATIENCE, Server
 from support.simulator import Simulator
 
@@ -144,35 +145,6 @@ def test_head_of_an_error(small: Server, path: bytes) -> None:
         assert b"\r\nX-Content-Type-Options: nosniff" in one
     assert rest == b""
     assert "body bytes on a no-body response" not in small.output()
-
-
-class Answer:
-    """A whole answer."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.body = response.read()
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The error of OpenAI's envelope, which must have its four keys."""
-        error: dict[str, Any] = json.loads(self.body)["error"]
-        assert list(error) == ["message", "type", "param", "code"]
-        return error
-
-
-def ask(server: Server, path: str, body: Any, **headers: str) -> Answer:
-    """Post bytes, an iterable of them (in chunks), or JSON."""
-    if isinstance(body, dict):
-        body = json.dumps(body).encode()
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
-    try:
-        connection.request("POST", path, body, fields)
-        return Answer(connection.getresponse())
-    finally:
-        connection.close()
 
 
 @pytest.mark.parametrize("path", [CHAT, NATIVE])

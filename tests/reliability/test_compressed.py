@@ -1,7 +1,6 @@
 """Compressed bodies, to a real server: what Ollama gets of them, and what they cost."""
 
 import gzip
-import http.client
 import json
 import os
 import re
@@ -9,12 +8,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support import posting
 from support.bare import post, said, statuses
+from support.posting import Answer
 from support.recordings import FORM, form, wav
-from support.server import PATIENCE, Server
+from support.server import Server
 from support.simulator import Simulator
 
 from app.inflate import zstd
@@ -47,31 +47,11 @@ def small(ollama: Simulator) -> Iterator[Server]:
         yield running
 
 
-class Answer:
-    """A whole answer."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.body = response.read()
-
-    @property
-    def error(self) -> Any:
-        """OpenAI's error, or Ollama's text."""
-        return json.loads(self.body)["error"]
-
-
 def ask(
     server: Server, path: str, body: bytes, coding: str, kind: str = "application/json"
 ) -> Answer:
     """Post a body in a coding."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
-    headers = {"Content-Encoding": coding, "Content-Type": kind}
-    try:
-        connection.request("POST", path, body, headers)
-        return Answer(connection.getresponse())
-    finally:
-        connection.close()
+    return posting.ask(server, path, body, Content_Encoding=coding, Content_Type=kind)
 
 
 @pytest.fixture
@@ -193,7 +173,7 @@ def test_b2_what_is_broken(
     assert answer.status == 400
     if path.startswith("/v1"):
         assert answer.error["code"] == "invalid_body"
-    assert "Content-Encoding" in json.dumps(answer.error)
+    assert "Content-Encoding" in json.dumps(json.loads(answer.body)["error"])
     assert ollama.log() == []
 
 

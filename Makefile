@@ -13,6 +13,7 @@
 VENV = .venv
 PY = $(VENV)/bin/python
 COMPAT = .venv-compat
+BENCH = .venv-bench
 PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 
 .PHONY: run test check peer compat bench soak lock clean
@@ -36,7 +37,7 @@ compat:
 	@$(MAKE) VENV=$(COMPAT) $(COMPAT)/.clients
 	$(COMPAT)/bin/python -m pytest -m "compat or live" tests/compat tests/live/test_openai*.py $(ARGS)
 
-bench: $(VENV)/.tests
+bench: $(VENV)/.tests $(BENCH)/.rivals
 	$(PY) -m bench $(ARGS)
 
 soak: $(VENV)/.tests
@@ -53,6 +54,13 @@ $(VENV)/.tests: $(VENV)/.runtime requirements-test.lock
 $(VENV)/.clients: $(VENV)/.runtime requirements-compat.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-compat.lock
 	@touch $@
+
+# Large, and not for every Python; the benchmark can do without.
+$(BENCH)/.rivals: requirements-bench.lock
+	@$(MAKE) VENV=$(BENCH) $(BENCH)/.made && \
+	  echo "Installing LiteLLM, to compare with (once, 750 MB) ..." && \
+	  $(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock && \
+	  touch $@ || echo "LiteLLM cannot be installed here: it is left out."
 
 $(VENV)/.made:
 	@for python in $(PYTHONS); do \
@@ -75,7 +83,9 @@ lock:
 	  --no-header --no-annotate --no-emit-index-url --upgrade requirements-test.in -o requirements-test.lock
 	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --upgrade requirements-compat.in -o requirements-compat.lock
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --upgrade requirements-bench.in -o requirements-bench.lock
 	rm -rf build/lock
 
 clean:
-	rm -rf $(VENV) $(COMPAT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -277,7 +277,10 @@ def test_the_test_lock_holds_what_tests_ask_for() -> None:
     assert {"pytest", "mypy", "ruff"} <= names
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock"])
+LOCKS = ["requirements.lock", "requirements-test.lock", "requirements-bench.lock"]
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_the_locks_are_complete_and_anonymous(name: str) -> None:
     """Every pin has hashes; no address and no path of anybody's is in the file."""
     text = (ROOT / name).read_text()

@@ -21,6 +21,7 @@ from gevent import monkey
 # what its parent has loaded (specification: reliability, P8).
 monkey.patch_all()
 
+import gc
 import signal
 from typing import Any
 
@@ -84,6 +85,9 @@ if os.access("/dev/shm", os.W_OK):  # noqa: S108 - gunicorn makes a private file
 # Inherited by every worker.
 start.give_memory_back()
 
+# Who spawned a greenlet, from where: nobody asks, and it is a third of a spawn's cost.
+gevent.config.track_greenlet_tree = False
+
 # Lines that nobody forges, with nobody's secrets, and that nobody waits for.
 logger_class = start.log_of(_settings)
 
@@ -101,6 +105,15 @@ def on_starting(server: Any) -> None:
         server.log.warning("%s", warning)
     server.log.info("Ollama is expected at %s", _settings.upstream_url)
     start.guard_reload(server)
+
+
+def when_ready(server: Any) -> None:
+    """Leave what is loaded now to all workers, in memory that they share.
+
+    A collection writes to every object that it looks at, and what is written to is
+    shared no more (docs/decisions/0012).
+    """
+    gc.freeze()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -46,7 +46,8 @@ def read_body(
     stream = environ["wsgi.input"]
     if isinstance(stream, OwnBody):
         _all_read(environ)  # nobody reads what the client has sent with a GET
-        return stream.read()
+        with stream:  # a stream may last for long, and has no use for what was sent
+            return stream.read()
     coding = _coding(environ, CODINGS)
     _refuse_forms(environ, form)
 

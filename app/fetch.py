@@ -19,7 +19,6 @@ import gevent
 import gevent.ssl
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .addresses import Address
 from .carriers.framing import Body, body_of
@@ -204,6 +203,9 @@ class ImageFetcher:
     def _tls(self) -> Any:
         if self._given_tls is not None:
             return self._given_tls
+        # All of requests for its one path: only who fetches by https needs it.
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
         context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
         return context

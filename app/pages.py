@@ -1,29 +1,24 @@
 """Pages: the Flask application for people and for those who operate Pannier.
 
-``/health`` says that the process lives, ``/ready`` that Ollama answers, ``/version``
-which versions both have, ``/`` greets a browser, ``/docs`` and ``/openapi.json``
-describe the endpoints.  Everything unknown is a 404.  No traffic of models passes here.
+``/`` greets a browser, ``/docs`` and ``/openapi.json`` describe the endpoints.
+Everything unknown is a 404.  No traffic of models passes here, and no probe: this
+module, and Flask with it, is loaded with the first request that comes to it.
 """
 
 from typing import Any
 
-import msgspec
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from . import openapi
-from .errors import BadRequest, GatewayError, UpstreamError
+from .errors import BadRequest, GatewayError
+from .probes import version_if_any
 from .upstream import Upstream
 from .version import own_version
 
-#: Asked by load balancers: whether the process lives, and whether Ollama answers.
-HEALTH = ("/health", "/healthz")
-READY = ("/ready", "/readyz")
-PROBE_SECONDS = 2.0
-
 
 def create_app(upstream: Upstream) -> Flask:
-    """The Flask application; ``upstream`` is what readiness asks."""
+    """The Flask application; ``upstream`` is asked for its version."""
     app = Flask("pannier", root_path=__file__.rpartition("/")[0])
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # Errors go up to the one edge that renders them.
@@ -32,50 +27,13 @@ def create_app(upstream: Upstream) -> Flask:
     # No redirects: what is not there under the name it was asked by is not there.
     app.url_map.merge_slashes = False
     app.add_url_rule("/", "home", lambda: _home(upstream), strict_slashes=False)
-    for path in HEALTH:
-        app.add_url_rule(path, path, _health)
-    for path in READY:
-        app.add_url_rule(path, path, lambda: _ready(upstream))
-    app.add_url_rule("/version", "version", lambda: _version(upstream))
     app.add_url_rule("/openapi.json", "openapi", lambda: jsonify(openapi.document()))
     app.add_url_rule("/docs", "docs", _docs)
     return app
 
 
-def _health() -> Response:
-    return jsonify(status="ok")
-
-
-def _ready(upstream: Upstream) -> tuple[Response, int]:
-    try:
-        ollama = upstream_version(upstream)
-    except UpstreamError as exc:
-        return jsonify(status="not ready", upstream=exc.code, message=exc.message), 503
-    return jsonify(status="ready", upstream="ok", ollama=ollama), 200
-
-
-def _version(upstream: Upstream) -> Response:
-    return jsonify(version=own_version(), ollama=_version_if_any(upstream))
-
-
-def upstream_version(upstream: Upstream) -> str:
-    """What Ollama calls its version; raises ``UpstreamError``."""
-    answer = upstream.control("GET", "/api/version", timeout=PROBE_SECONDS)
-    try:
-        return msgspec.json.decode(answer, type=dict[str, str])["version"]
-    except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as exc:
-        raise UpstreamError("What answers there is not Ollama.") from exc
-
-
-def _version_if_any(upstream: Upstream) -> str | None:
-    try:
-        return upstream_version(upstream)
-    except UpstreamError:
-        return None
-
-
 def _home(upstream: Upstream) -> str:
-    ollama = _version_if_any(upstream)
+    ollama = version_if_any(upstream)
     return render_template("home.html", version=own_version(), ollama=ollama)
 
 

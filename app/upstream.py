@@ -1,8 +1,8 @@
 """Send this to Ollama; give me status, headers and body as they arrive.
 
 The upstream as everyone else sees it: one URL, one optional key, and the choice of
-carrier: ``http1`` (our own pooled client, for plain http on the hot path) or
-``session`` (``requests``, for https, for control calls, and by choice).
+carrier: ``http1`` (our own pooled client, for plain http) or ``session``
+(``requests``, for https, and by choice).
 """
 
 from typing import Literal
@@ -11,7 +11,6 @@ import msgspec
 
 from .carriers.base import Carrier, Origin, Request, Response, Timeouts
 from .carriers.http1 import Http1Carrier
-from .carriers.session import RequestsCarrier
 from .errors import UpstreamBroken, UpstreamError
 from .settings import Settings
 
@@ -41,10 +40,7 @@ class Upstream:
         self._authorization = (
             ("Authorization", f"Bearer {api_key}") if api_key else None
         )
-        self._control = RequestsCarrier(origin)
-        self._carrier: Carrier = self._control
-        if origin.scheme == "http" and client == "builtin":
-            self._carrier = Http1Carrier(origin)
+        self._carrier = _carrier(origin, client)
 
     @classmethod
     def of(cls, settings: Settings) -> "Upstream":
@@ -57,7 +53,7 @@ class Upstream:
 
     def send(self, request: Request) -> Response:
         """Send a request; the answer's head is complete when this returns."""
-        return self._carried(self._carrier, request)
+        return self._carried(request)
 
     def control(
         self,
@@ -66,7 +62,7 @@ class Upstream:
         payload: object | None = None,
         timeout: float | None = 10.0,
     ) -> bytes:
-        """One whole answer to a small call about models, by ``requests``.
+        """One whole answer to a small call about models, by the same carrier.
 
         ``payload`` is encoded as JSON, ``timeout`` bounds all of it in seconds.
         Any status but a 2xx raises ``UpstreamError``, 502: only the log learns which.
@@ -80,7 +76,7 @@ class Upstream:
             body=b"" if payload is None else msgspec.json.encode(payload),
             timeouts=Timeouts(first_byte=None, idle=None, total=timeout),
         )
-        response = self._carried(self._control, request)
+        response = self._carried(request)
         try:
             if not 200 <= response.status < 300:
                 raise UpstreamError(
@@ -93,11 +89,10 @@ class Upstream:
     def close(self) -> None:
         """Close the connections at rest."""
         self._carrier.close()
-        self._control.close()
 
-    def _carried(self, carrier: Carrier, request: Request) -> Response:
+    def _carried(self, request: Request) -> Response:
         try:
-            return carrier.send(self._authorized(request))
+            return self._carrier.send(self._authorized(request))
         except UpstreamError as exc:
             # The log says where Ollama was looked for; clients are never told.
             exc.detail = f"{self._origin.authority}: {exc.detail or exc.message}"
@@ -110,6 +105,15 @@ class Upstream:
             pair for pair in request.headers if pair[0].lower() != "authorization"
         ]
         return msgspec.structs.replace(request, headers=[*headers, self._authorization])
+
+
+def _carrier(origin: Origin, client: str) -> Carrier:
+    if origin.scheme == "http" and client == "builtin":
+        return Http1Carrier(origin)
+    # 6 MB of requests and what it brings along: nearly every Ollama is plain http.
+    from .carriers.session import RequestsCarrier
+
+    return RequestsCarrier(origin)
 
 
 def whole(response: Response, limit: int) -> bytes:

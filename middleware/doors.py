@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.doors import Doors, is_own
 from app.errors import BadRequest
-from app.pages import HEALTH, READY
+from app.probes import HEALTH, READY
 
 #: Asked under whatever name or address a load balancer has.
 PROBES = frozenset([*HEALTH, *READY])

@@ -7,7 +7,7 @@ from app import protocol
 from app.errors import GatewayError, Interruption
 from app.exchange import Exchange
 from app.inflight import Inflight, Watch, connection_lost
-from app.pages import HEALTH
+from app.probes import HEALTH
 
 #: Bytes that a server is given at once: a client has to take so much in time.
 SLICE = 64 * 1024

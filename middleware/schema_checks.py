@@ -1,4 +1,4 @@
-"""Compiled JSON schemas: whether a schema is one, and whether an answer fits it.
+"""JSON schemas: whether a schema is one, and whether an answer fits it.
 
 A check takes what a model wrote and says what is wrong with it, or nothing.  Schemas
 come from clients, so compiling fetches nothing, expressions never backtrack, and what
@@ -9,19 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 
 from app.errors import BadRequest
 from app.wire.decoding import decode
 
 from .pattern_costs import cost, patterns_in
-from .schemas import target
+from .schemas import NoSchema, target
 
 #: What is wrong with a text that should be JSON of a schema; ``None`` if it fits.
 Check = Callable[[str], str | None]
-
-_Maker = Callable[..., jsonschema_rs.Validator]
 
 MAX_SCHEMA = 256 * 1024
 #: How many schemas one value may have to be compared with, references followed.
@@ -36,17 +33,6 @@ MAX_PATTERN_TEXT = 32 * 1024
 #: Schemas up to here are kept by the dozen once compiled, larger ones by the pair.
 SMALL_SCHEMA, SMALL_PATTERNS = 8 * 1024, 10_000
 
-#: The newest draft unless a schema says another; older ones are read all the same.
-_DRAFTS: tuple[_Maker, ...] = (
-    jsonschema_rs.Draft202012Validator,
-    jsonschema_rs.Draft7Validator,
-    jsonschema_rs.Draft4Validator,
-)
-_DRAFT_NAMES = (
-    "https://json-schema.org/draft/2020-12/schema",
-    "http://json-schema.org/draft-07/schema#",
-    "http://json-schema.org/draft-04/schema#",
-)
 _IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _IN_OBJECTS = ("properties", "patternProperties", "dependentSchemas", "dependencies")
 _DIRECT = (
@@ -77,10 +63,10 @@ def check(schema: Any, param: str) -> Check:
     try:
         costs = _patterns(encoded, schema)
         if costs > MAX_PATTERNS:
-            raise _NoSchema(_TOO_MUCH)
+            raise NoSchema(_TOO_MUCH)
         small = len(encoded) <= SMALL_SCHEMA and costs <= SMALL_PATTERNS
         return _small(encoded) if small else _large(encoded)
-    except _NoSchema as exc:
+    except NoSchema as exc:
         raise _refused(param, str(exc)) from exc
 
 
@@ -89,15 +75,17 @@ def looks_valid(schema: Any, param: str) -> None:
 
     Patterns may be of any dialect; what would take too long is not looked into.
     """
+    from . import validators  # says why it is not loaded earlier
+
     encoded = _encode(schema)
     if len(encoded) > MAX_SCHEMA:
         raise _refused(param, f"it is larger than {MAX_SCHEMA} bytes")
     try:
         if _patterns(encoded, schema) > MAX_PATTERNS:
-            _looks_valid_but_for_patterns(schema)
+            validators.looks_valid_but_for_patterns(schema)
         else:
-            _validator(schema, jsonschema_rs.FancyRegexOptions())
-    except _NoSchema as exc:
+            validators.looks_valid(schema)
+    except NoSchema as exc:
         raise _refused(param, str(exc)) from exc
 
 
@@ -105,10 +93,6 @@ def bounded(schemas: Iterable[Any], param: str) -> None:
     """Raise ``BadRequest`` when the patterns of several schemas come to too much."""
     if sum(_patterns(_encode(schema), schema) for schema in schemas) > MAX_PATTERNS:
         raise _refused(param, _TOO_MUCH)
-
-
-class _NoSchema(Exception):
-    """Why a schema cannot be used."""
 
 
 def _patterns(encoded: bytes, schema: Any) -> int:
@@ -121,24 +105,14 @@ def _patterns(encoded: bytes, schema: Any) -> int:
     return sum(map(cost, found))
 
 
-def _looks_valid_but_for_patterns(schema: dict[str, Any]) -> None:
-    """Compare with what a draft says of schemas, which compiles none of them."""
-    problems = []
-    for draft in _DRAFT_NAMES:
-        try:
-            # Never by the draft that the client names: that might be fetched.
-            return jsonschema_rs.meta.validate({**schema, "$schema": draft})
-        except jsonschema_rs.ValidationError as exc:
-            problems.append(exc)
-    raise _NoSchema(_said(problems[0]))
-
-
 def _check(encoded: bytes) -> Check:
+    from . import validators
+
     schema = _decoder.decode(encoded)
     sizes = _sizes(schema)
     if sizes.comparisons > MAX_COMPARISONS:
-        raise _NoSchema("its references unfold to too much")
-    validator = _validator(schema, jsonschema_rs.RegexOptions())
+        raise NoSchema("its references unfold to too much")
+    validator = validators.validator(schema)
 
     def verdict(text: str) -> str | None:
         try:
@@ -149,47 +123,13 @@ def _check(encoded: bytes) -> Check:
             return None
         if sizes.search(_depth(value)) > MAX_SEARCH:
             return "it does not fit the schema"
-        return _place(validator, value)
+        return validators.fault(validator, value)
 
     return verdict
 
 
 _small = lru_cache(maxsize=64)(_check)
 _large = lru_cache(maxsize=2)(_check)
-
-
-def _validator(schema: Any, patterns: Any) -> jsonschema_rs.Validator:
-    """A validator by the draft that a schema names, or by the first that takes it."""
-    names_draft = isinstance(schema, dict) and "$schema" in schema
-    makers = (jsonschema_rs.validator_for,) if names_draft else _DRAFTS
-    problems = []
-    for maker in makers:
-        try:
-            return maker(
-                schema, offline=True, validate_formats=True, pattern_options=patterns
-            )
-        except (ValueError, jsonschema_rs.ReferencingError) as exc:
-            problems.append(exc)
-    raise _NoSchema(_said(problems[0]))
-
-
-def _place(validator: jsonschema_rs.Validator, value: Any) -> str:
-    error = next(validator.iter_errors(value))
-    where = _path(error.instance_path) or "the top"
-    return f"at {where} it does not keep '{error.kind.name}'"
-
-
-def _said(problem: Exception) -> str:
-    """The library's first line, without what it quotes at length."""
-    message = str(getattr(problem, "message", problem)).partition("\n")[0][:200]
-    where = _path(getattr(problem, "instance_path", []))
-    return f"{message} (at {where})" if where else message
-
-
-def _path(steps: list[str | int]) -> str:
-    return "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps
-    ).lstrip(".")[:200]
 
 
 def _refused(param: str, reason: str) -> BadRequest:
@@ -242,7 +182,7 @@ class _Sizes:
             return 1, 1
         if reference not in self._known:
             if reference != "#" and not reference.startswith("#/"):
-                raise _NoSchema("it refers to what is not in it by '#' or '#/...'")
+                raise NoSchema("it refers to what is not in it by '#' or '#/...'")
             self._inside.add(reference)
             self._known[reference] = self._size(target(self._root, reference))
             self._inside.remove(reference)
@@ -253,16 +193,16 @@ def _sizes(schema: Any) -> _Sizes:
     try:
         return _Sizes(schema)
     except RecursionError:
-        raise _NoSchema("its references are nested too deeply") from None
+        raise NoSchema("its references are nested too deeply") from None
 
 
 def _refuse_other_references(schema: dict[str, Any], is_root: bool) -> None:
     """Ways to refer that nobody needs here, and that would escape the count."""
     for name in ("$dynamicRef", "$recursiveRef"):
         if name in schema:
-            raise _NoSchema(f"{name} is not supported")
+            raise NoSchema(f"{name} is not supported")
     if not is_root and ("$id" in schema or isinstance(schema.get("id"), str)):
-        raise _NoSchema("only the whole schema may have an id")
+        raise NoSchema("only the whole schema may have an id")
 
 
 def _children(schema: dict[str, Any]) -> Iterator[Any]:

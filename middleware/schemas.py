@@ -45,6 +45,10 @@ _LIMITS = frozenset(_SAID_IN_WORDS)
 _encode = msgspec.json.Encoder().encode
 
 
+class NoSchema(Exception):
+    """Why a schema cannot be used."""
+
+
 class Allowance:
     """How many bytes the references of all functions of a request may yet unfold to."""
 

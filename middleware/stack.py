@@ -14,8 +14,9 @@ from app.catalog import Catalog
 from app.doors import Doors
 from app.fetch import ImageFetcher
 from app.inflight import Inflight
+from app.later import Later
 from app.native import Native
-from app.pages import create_app
+from app.probes import probes
 from app.proxies import Proxies
 from app.redaction import Redaction
 from app.relay import Relay
@@ -53,7 +54,7 @@ def build_stack(settings: Settings) -> WatchMiddleware:
     Its ``inflight`` are the requests that a worker has to end before it stops.
     """
     upstream = Upstream.of(settings)
-    pages = create_app(upstream)
+    pages = Later(lambda: load_pages(upstream))
     relay = Relay(upstream, settings)
     catalog = Catalog(upstream.control)
     images = ImageFetcher.of(settings)
@@ -63,6 +64,7 @@ def build_stack(settings: Settings) -> WatchMiddleware:
         [
             ("*", "/api/", Native(relay, settings)),
             *front_door(pages, relay),
+            *probe_routes(upstream),
             *openai_routes(relay, catalog, settings, fetch),
         ],
     )
@@ -146,6 +148,20 @@ def front_door(pages: WSGIApplication, relay: Relay) -> Iterable[Route]:
         return (pages if browser else relay)(environ, start_response)
 
     return [("GET", "/", front), ("HEAD", "/", front)]
+
+
+def probe_routes(upstream: Upstream) -> Iterable[Route]:
+    """What is asked of Pannier itself."""
+    for path, probe in probes(upstream).items():
+        yield ("GET", path, probe)
+        yield ("HEAD", path, probe)
+
+
+def load_pages(upstream: Upstream) -> WSGIApplication:
+    """The pages, and with them Flask: 4 MB that most workers never need."""
+    from app.pages import create_app
+
+    return create_app(upstream)
 
 
 def wrap(app: WSGIApplication, layers: Iterable[Layer]) -> WSGIApplication:

@@ -2,7 +2,7 @@
 
 ``base`` holds the interface and the words both share; ``http1`` (with ``pool``) is our
 own pooled client on gevent sockets, for plain http; ``session`` (with ``direct``) is
-``requests``, for https, control calls, and by choice.  ``head`` and ``framing`` read
+``requests``, for https, and by choice.  ``head`` and ``framing`` read
 and write HTTP without any socket, ``answer`` is the one response class of both, and
 ``pace`` knows how long it may keep us waiting.
 """

@@ -1,4 +1,4 @@
-"""The carrier over ``requests``: https, control calls, and plain http by choice.
+"""The carrier over ``requests``: https, and plain http by choice.
 
 requests and urllib3 resolve, connect, verify certificates and pool; by ``direct`` the
 bytes that go out and come in are ours, read with the head reader and body decoders of

@@ -98,7 +98,7 @@ def test_settings_make_an_upstream():
     )
     upstream = Upstream.of(settings)
     assert type(upstream._carrier) is RequestsCarrier
-    assert upstream._control._origin == Origin.parse("http://ollama:1/x")
+    assert upstream._carrier._origin == Origin.parse("http://ollama:1/x")
     assert upstream._authorized(get()).headers == [("Authorization", "Bearer key")]
     assert Upstream.of(Settings())._authorization is None
 
@@ -200,7 +200,7 @@ def test_https(certificate, secure):
 
     with Faulty(behaviour, secure) as server:
         upstream = Upstream(server.url)
-        upstream._control._session.verify = str(certificate)
+        upstream._carrier._session.verify = str(certificate)
         for _ in range(2):
             assert b"".join(upstream.send(get("//a%2fb"))) == b"ok"
         upstream.close()
@@ -217,7 +217,7 @@ def test_https_limits(certificate, secure):
 
     with Faulty(behaviour, secure) as server:
         upstream = Upstream(server.url)
-        upstream._control._session.verify = str(certificate)
+        upstream._carrier._session.verify = str(certificate)
         with pytest.raises(UpstreamTimeout):
             upstream.send(within(get(), first_byte=0.2))
         upstream.close()

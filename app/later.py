@@ -1,0 +1,28 @@
+"""Later: a part of the application that is loaded when somebody first asks for it.
+
+What few workers ever need costs the others neither memory nor time to start
+(docs/decisions/0012 says what is worth it).
+"""
+
+from collections.abc import Callable, Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Later:
+    """A WSGI application that ``load`` imports and makes, at its first request.
+
+    Other requests wait meanwhile, so that may take some tens of milliseconds, and must
+    not wait for anything itself.  What it raises is raised, and it is tried again.
+    """
+
+    def __init__(self, load: Callable[[], WSGIApplication]) -> None:
+        self._load = load
+        self._app: WSGIApplication | None = None
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass the request on."""
+        if self._app is None:
+            self._app = self._load()
+        return self._app(environ, start_response)

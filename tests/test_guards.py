@@ -30,6 +30,10 @@ COUNTING = "tests.support.counting"
 #: One more generator and one more small function around every answer.
 LAYERED = """
 import sys
+from gevent import monkey
+
+monkey.patch_all()
+
 from middleware import stack
 from tests.support import counting
 

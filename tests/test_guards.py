@@ -41,8 +41,11 @@ def look(item):
     return item if item and not item.isspace() else b""
 
 def items(body):
-    for item in body:
-        yield look(item)
+    try:
+        for item in body:
+            yield look(item)
+    finally:
+        body.close()
 
 build = stack.build_stack
 

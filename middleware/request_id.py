@@ -13,6 +13,9 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.exchange import Exchange
 
+#: Named, since what describes a function inside another is made with each of them.
+Headers = list[tuple[str, str]]
+
 _HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -31,9 +34,7 @@ class RequestIdMiddleware:
         if _HARMLESS.fullmatch(given):
             exchange.id = given
 
-        def start(
-            status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
-        ) -> Any:
+        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
             own = [
                 ("x-request-id", exchange.id),
                 ("request-id", exchange.id),

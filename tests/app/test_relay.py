@@ -1,4 +1,5 @@
 import io
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from support.faulty import PATIENCE, Faulty, Peer
 from support.ollama import NDJSON, FakeUpstream, Started, environ_of
 from werkzeug.middleware.lint import LintMiddleware
 
+from app.body import OwnBody
 from app.errors import BadRequest, GatewayError, UpstreamBroken, UpstreamTimeout
 from app.exchange import KEY, Exchange
 from app.relay import Relay
@@ -56,6 +58,20 @@ def test_bytes_go_through() -> None:
     (request,) = upstream.requests
     assert (request.method, request.target) == ("POST", "/api/chat")
     assert request.body == b'{"Model": "m", \xff}'
+
+
+def test_what_was_sent_is_not_kept() -> None:
+    """An answer may last for hours, and has let go of the call that it answers."""
+    upstream = FakeUpstream(b"{}\n", b"{}\n", headers=NDJSON)
+    environ = environ_of("POST", "/api/chat")
+    environ["CONTENT_LENGTH"] = "1000"
+    environ["wsgi.input"] = OwnBody(bytes(1000))
+    Exchange.of(environ).stream = True
+    body: Any = relay(upstream)(environ, Started())
+    assert next(iter(body)) == b"{}\n"
+    sent = upstream.requests.pop().body
+    assert (len(sent), sys.getrefcount(sent)) == (1000, 2)  # here and in that call
+    body.close()
 
 
 def test_nothing_of_the_client_goes_on() -> None:

@@ -31,6 +31,7 @@ from app import start
 from app.body import finish_body
 from app.drain import drain
 from app.proxies import networks
+from app.server.worker import Worker
 from app.settings import Settings, SettingsError
 from app.turns import Shared
 
@@ -47,7 +48,7 @@ except SettingsError as exc:
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = [f"{_host}:{_settings.port}"]
 workers = _settings.workers
-worker_class = "gevent"
+worker_class = Worker
 proc_name = "pannier"
 
 # One limit in gunicorn for two waits: for a request's head, and between requests.

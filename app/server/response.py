@@ -1,0 +1,70 @@
+"""Response: gunicorn's, but a head leaves with the first piece of its body.
+
+gunicorn sends the two by themselves and asks the socket for its size before each:
+twice the system calls, and for a client of whole answers twice the packets.
+"""
+
+import time
+from email.utils import formatdate
+
+from gunicorn.http import wsgi
+
+
+class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """Writes one answer to a socket of gevent's."""
+
+    _held = b""
+
+    def send_headers(self) -> None:
+        """Make the head; it waits for what is sent next."""
+        if self.headers_sent:
+            return
+        self.headers_sent = True
+        lines = [f"{name}: {value}\r\n" for name, value in self.headers]
+        head = "".join([*self.default_headers(), *lines, "\r\n"])
+        self._held = head.encode("latin-1")
+
+    def default_headers(self) -> list[str]:
+        """The server's own part of a head: status, date, framing."""
+        version = self.req.version
+        connection = "keep-alive"
+        if self.upgrade or self.should_close():
+            connection = "upgrade" if self.upgrade else "close"
+        return [
+            f"HTTP/{version[0]}.{version[1]} {self.status}\r\n",
+            f"Server: {self.version}\r\nDate: {http_date()}\r\n",
+            f"Connection: {connection}\r\n",
+            "Transfer-Encoding: chunked\r\n" if self.chunked else "",
+        ]
+
+    def sendfile(self, respiter: object) -> bool:
+        """Never: the system's call would know nothing of a head that waits."""
+        return False
+
+    def close(self) -> None:
+        """End the answer."""
+        self.send_headers()
+        self._send(b"0\r\n\r\n" if self.chunked else b"")
+
+    def _emit_body(self, data: bytes) -> None:
+        self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def _send(self, data: bytes) -> None:
+        if self._held:
+            data, self._held = self._held + data, b""
+        if data:
+            sent = self.sock.send(data)  # waits only where nothing at all is taken
+            if sent < len(data):
+                self.sock.sendall(memoryview(data)[sent:])
+
+
+_date = (0, "")
+
+
+def http_date() -> str:
+    """The present second as HTTP writes it; made once a second."""
+    global _date  # noqa: PLW0603 - one value, replaced as a whole
+    now = int(time.time())
+    if _date[0] != now:
+        _date = now, formatdate(now, usegmt=True)
+    return _date[1]

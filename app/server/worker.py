@@ -1,0 +1,74 @@
+"""Worker: gunicorn's gevent worker with our ``Request`` and ``Response``."""
+
+import socket
+from contextlib import suppress
+from typing import Any
+
+from gevent import GreenletExit
+from gunicorn.http import wsgi
+from gunicorn.http.parser import RequestParser
+from gunicorn.workers.ggevent import GeventWorker
+
+from .request import Request
+from .response import Response
+
+
+class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Serves connections, each in a greenlet."""
+
+    def init_process(self) -> None:
+        """Begin, in the new process."""
+        RequestParser.mesg_class = Request
+        super().init_process()
+
+    def handle_request(
+        self, listener_name: Any, req: Any, sock: Any, addr: Any
+    ) -> bool | None:
+        """Answer one request; raises ``StopIteration`` where the connection ends.
+
+        It is what gunicorn does, less its access log and its own clock.
+        """
+        response, environ = None, {}
+        try:
+            self.cfg.pre_request(self, req)
+            response, environ = wsgi.create(
+                req, sock, addr, listener_name, self.cfg, response_class=Response
+            )
+            environ["wsgi.multithread"] = True
+            self._count()
+            if not self.alive:
+                response.force_close()
+            self._answer(environ, response)
+            if response.should_close():
+                raise StopIteration
+        except (OSError, StopIteration):
+            raise
+        except (GreenletExit, SystemExit):
+            return None
+        except Exception:
+            if response is None or not response.headers_sent:
+                raise  # gunicorn answers for us
+            self.log.exception("Error handling request")
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+                sock.close()
+            raise StopIteration from None
+        finally:
+            self.cfg.post_request(self, req, environ, response)
+        return True
+
+    def _answer(self, environ: dict[str, Any], response: Response) -> None:
+        body = self.wsgi(environ, response.start_response)
+        try:
+            for item in body:
+                response.write(item)
+            response.close()
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    def _count(self) -> None:
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False

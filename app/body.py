@@ -7,9 +7,10 @@ reading fails, what the client may still send is never read as a request.
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from socket import SHUT_RD
 from ssl import SSLSocket
-from typing import IO, Any
+from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 import gevent
@@ -50,19 +51,9 @@ def read_body(
             return stream.read()
     coding = _coding(environ, CODINGS)
     _refuse_forms(environ, form)
-
-    def read() -> bytes:
-        length = _announced(environ)
-        if length is not None and length > limit:
-            raise RequestEntityTooLarge
-        if coding:
-            return _inflated(environ, coding, limit)
-        if length is not None:
-            return _exactly(stream, length)
-        return b"".join(_limited(environ, limit))
-
+    read = partial(_inflated, coding=coding) if coding else _plain
     try:
-        body = _guarded(environ, read, seconds)
+        body = _guarded(environ, partial(read, environ, limit), seconds)
     except RequestEntityTooLarge:
         message = f"The body of the request is larger than {limit} bytes."
         raise _given_up(environ, message, 413, "request_too_large") from None
@@ -70,8 +61,9 @@ def read_body(
     return body
 
 
-def _inflated(environ: WSGIEnvironment, coding: str, limit: int) -> bytes:
+def _inflated(environ: WSGIEnvironment, limit: int, coding: str) -> bytes:
     """What the body says; ``limit`` is for that, and for the bytes that arrive."""
+    _announced(environ, limit)
     held = io.BytesIO()
     pieces = inflate(_limited(environ, limit), coding)
     for number, piece in enumerate(pieces):
@@ -93,16 +85,24 @@ def _limited(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
         yield piece
 
 
-def _announced(environ: WSGIEnvironment) -> int | None:
-    """The length of the body, where that is certain."""
+def _announced(environ: WSGIEnvironment, limit: int) -> int | None:
+    """The length of the body, where that is certain; refuses one beyond the limit."""
     length = environ.get("CONTENT_LENGTH", "")
     certain = length.isascii() and length.isdigit()
-    return int(length) if certain and "HTTP_TRANSFER_ENCODING" not in environ else None
+    if not certain or "HTTP_TRANSFER_ENCODING" in environ:
+        return None
+    if int(length) > limit:
+        raise RequestEntityTooLarge
+    return int(length)
 
 
-def _exactly(stream: IO[bytes], length: int) -> bytes:
-    """So many bytes, of one read where that gives them all."""
-    data = stream.read(length)
+def _plain(environ: WSGIEnvironment, limit: int) -> bytes:
+    """What arrives; where its length is certain, of one read if that gives all."""
+    length = _announced(environ, limit)
+    if length is None:
+        return b"".join(_limited(environ, limit))
+    stream = environ["wsgi.input"]
+    data: bytes = stream.read(length)
     while len(data) < length:
         if not (more := stream.read(length - len(data))):
             raise ClientDisconnected

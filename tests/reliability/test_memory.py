@@ -1,0 +1,51 @@
+"""Memory: what a server takes, and each stream that is open (decision 0012)."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.leaving import ask, until
+from support.raw import ask as answered
+from support.scripted import CHATS, chat
+from support.server import Server
+from support.simulator import Simulator
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(
+        not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc"
+    ),
+]
+
+#: A stream that lasts longer than the test.
+HELD = "sim-chunks1000-tps1"
+STREAMS = 300
+
+
+def held(server: Server, field: str = "Pss") -> int:
+    """KB that its processes hold; what is shared by several counts once.
+
+    ``Pss_Anon`` leaves out files, of which a share falls to them when others end.
+    """
+    pids = [server.pid, *server.workers()]
+    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
+    return sum(int(text.partition(f"\n{field}:")[2].split()[0]) for text in rollups)
+
+
+def test_memory(ollama: Simulator) -> None:
+    """A master with one worker takes 55 MB at most, and each open stream 30 KB."""
+    with Server({"OLLAMA_URL": ollama.url}) as server, ExitStack() as stack:
+        for _ in range(20):
+            got = answered(server.port, "POST", CHATS["openai"], chat("llama3.2", True))
+            assert got.status == 200
+        assert held(server) <= 55 * 1024
+        before = held(server, "Pss_Anon")
+        streams = [
+            stack.enter_context(
+                ask(server.port, "POST", CHATS["openai"], f"memory-{n}", chat(HELD))
+            )
+            for n in range(STREAMS)
+        ]
+        for one in streams:
+            until(one, b" word")
+        assert held(server, "Pss_Anon") - before <= 30 * STREAMS

@@ -4,7 +4,6 @@ It lives under one key of the environ.  Layers and endpoints fill in what they l
 the access log reads it when the answer is over.  Times are of the monotonic clock.
 """
 
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,15 +12,11 @@ from wsgiref.types import WSGIEnvironment
 from msgspec import Struct, field
 
 from .errors import GatewayError
+from .ids import new_id
 from .inflight import Watch
 from .prompt import Prompt
 
 KEY = "pannier.exchange"
-
-
-def new_id() -> str:
-    """A fresh request id."""
-    return "req_" + secrets.token_hex(12)
 
 
 class Wish(Struct, frozen=True):
@@ -56,7 +51,7 @@ class Exchange(Struct):
     connection is cut.
     """
 
-    id: str = field(default_factory=new_id)
+    id: str = field(default_factory=lambda: new_id("req_"))
     started: float = field(default_factory=time.monotonic)
     model: str = ""
     stream: bool | None = None

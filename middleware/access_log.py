@@ -7,8 +7,8 @@ of secrets.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -60,7 +60,7 @@ class _Watched:
         self._method = environ["REQUEST_METHOD"]
         self._path = environ.get("PATH_INFO", "")
         self._address = log.address(environ)
-        self._client_id = environ.get("HTTP_X_CLIENT_REQUEST_ID")
+        self._client_id = environ.get("HTTP_X_CLIENT_REQUEST_ID", "")
         self._client = client
         self._status = ""
         self._bytes = 0
@@ -115,36 +115,37 @@ class _Watched:
         """Write the line, once."""
         if not self._said:
             self._said = True
-            self._log.write(self._line())
+            redaction = self._log.redaction
+            line = self._line(str)
+            if redaction.is_suspect(line):  # one look for all; a second for the few
+                line = self._line(redaction.redacted)
+            self._log.write(line)
 
-    def _line(self) -> str:
+    def _line(self, of_text: Callable[[str], str]) -> str:
+        """The line, of whose texts ``of_text`` says what may be seen."""
         exchange = self._exchange
         failure = exchange.failure
-        fields = {
-            "id": exchange.id,
-            "time": _now(),
-            "client": self._address or None,
-            "client_id": self._client_id or None,
-            "method": self._method,
-            "path": self._path,
-            "model": exchange.model or None,
-            "status": self._status or None,
-            "outcome": self._outcome(),
-            "bytes": self._bytes,
-            "ms": exchange.milliseconds(),
-            "first_byte_ms": self._first,
-            "prompt_tokens": exchange.prompt_tokens,
-            "completion_tokens": exchange.completion_tokens,
-            "adjusted": ", ".join(exchange.adjusted) or None,
-            "param": failure.param if failure else None,
-            "error": _told(failure) if failure else None,
-            "detail": (failure.detail or None) if failure else None,
-        }
-        line = _logfmt(fields)
-        redaction = self._log.redaction
-        if redaction.is_suspect(line):  # one look for all; value by value for the few
-            line = _logfmt(fields, redaction.redacted)
-        return line
+        line = (
+            f"{_text('id', of_text(exchange.id))} time={_now()}"
+            f"{_text('client', of_text(self._address))}"
+            f"{_text('client_id', of_text(self._client_id))}"
+            f"{_text('method', of_text(self._method))}"
+            f"{_text('path', of_text(self._path))}"
+            f"{_text('model', of_text(exchange.model))}"
+            f"{_text('status', self._status)}"
+            f"{_text('outcome', self._outcome())}"
+            f" bytes={self._bytes} ms={exchange.milliseconds()}"
+            f"{_number('first_byte_ms', self._first)}"
+            f"{_number('prompt_tokens', exchange.prompt_tokens)}"
+            f"{_number('completion_tokens', exchange.completion_tokens)}"
+        )
+        if exchange.adjusted:
+            line += _text("adjusted", of_text(", ".join(exchange.adjusted)))
+        if failure is not None:
+            line += _text("param", of_text(failure.param or ""))
+            line += _text("error", of_text(_told(failure)))
+            line += _text("detail", of_text(failure.detail))
+        return line[1:] + "\n"
 
     def _outcome(self) -> str:
         if self._exchange.failure:
@@ -153,36 +154,43 @@ class _Watched:
         return "stalled" if watch is not None and watch.stalled else self._end
 
 
+_second = (0, "")
+
+
 def _now() -> str:
-    """The time of day, to the millisecond."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return now.replace("+00:00", "Z")
+    """The time of day, to the millisecond; all but those is made once a second."""
+    global _second  # noqa: PLW0603 - one value, replaced as a whole
+    milliseconds = time.time_ns() // 1_000_000
+    seconds = milliseconds // 1000
+    if _second[0] != seconds:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        _second = seconds, text
+    return f"{_second[1]}.{milliseconds % 1000:03d}Z"
 
 
-def _logfmt(fields: Mapping[str, object], of_text: Callable[[str], str] = str) -> str:
-    said = [
-        f"{name}={_value(of_text(value) if isinstance(value, str) else value)}"
-        for name, value in fields.items()
-        if value is not None
-    ]
-    return " ".join(said) + "\n"
-
-
-def _told(failure: GatewayError) -> str | None:
+def _told(failure: GatewayError) -> str:
     """What the client was told, unless it may quote from its own request's body."""
     quotes = isinstance(failure, BadRequest) and failure.status == 400
-    return None if quotes else failure.message
+    return "" if quotes else failure.message
 
 
 def _ended_by(exc: BaseException) -> str:
     return "left" if isinstance(exc, Interruption) else "cut"
 
 
-def _value(value: object) -> str:
-    if isinstance(value, int):
-        return str(value)
-    text = str(value)[:MAX_VALUE]
-    return text if _PLAIN.fullmatch(text) else f'"{_escaped(text)}"'
+def _number(name: str, value: int | None) -> str:
+    return "" if value is None else f" {name}={value}"
+
+
+def _text(name: str, value: str) -> str:
+    if not value:
+        return ""
+    value = value[:MAX_VALUE]
+    return f" {name}={value if _PLAIN.fullmatch(value) else _quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{_escaped(text)}"'
 
 
 def _escaped(text: str) -> str:

@@ -5,12 +5,13 @@ They are named to the client in ``X-Pannier-Ignored``, never dropped in silence
 accepted, ``W`` is refused in strict mode, ``E`` always.
 """
 
-from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from app.errors import BadRequest
+
+from .fields import Fields
 
 
 class Effect(NamedTuple):
@@ -84,6 +85,13 @@ _HEARD = {
 }
 
 
+_effectless = Fields(*EFFECTLESS)
+#: Those of which members, or something beside them, may have no effect.
+_partly = Fields(
+    "reasoning", "top_logprobs", "tools", "output_config", "chat_template_kwargs"
+)
+
+
 def without_effect(request: msgspec.Struct) -> list[str]:
     """Known fields of a request that ask for something Pannier does not do.
 
@@ -91,15 +99,14 @@ def without_effect(request: msgspec.Struct) -> list[str]:
     """
     named = [
         name
-        for name in _effectless(type(request))
-        if (value := getattr(request, name)) is not None
-        and value not in EFFECTLESS[name].harmless
+        for name, value in _effectless.of(request)
+        if value not in EFFECTLESS[name].harmless
         and not (name in _HEARD and value.keys() <= _HEARD[name])
     ]
     for name in named:
         if EFFECTLESS[name].kind == "E" or _wants_audio(request, name):
             raise unsupported(name)
-    return named + _members_without_effect(request)
+    return named + _members_without_effect(request) if _partly.of(request) else named
 
 
 def _members_without_effect(request: Any) -> list[str]:
@@ -160,8 +167,3 @@ def unsupported(name: str) -> BadRequest:
 
 def _wants_audio(request: Any, name: str) -> bool:
     return name == "modalities" and "audio" in (request.modalities or ())
-
-
-@cache
-def _effectless(request: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(name for name in request.__struct_fields__ if name in EFFECTLESS)

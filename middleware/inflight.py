@@ -52,7 +52,7 @@ class _Watched:
         self._watch = watch
         self._body = body
         self._items = items
-        self._rest: Iterator[bytes] = iter(())
+        self._rest: Iterator[bytes] | None = None
         watch.inside = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -62,7 +62,7 @@ class _Watched:
         watch = self._watch
         watch.inside = True
         try:
-            item = next(self._rest, b"") or next(self._items)
+            item = self._sliced() if self._rest else next(self._items)
             if len(item) > SLICE:
                 self._rest = _slices(item)
                 item = next(self._rest)
@@ -72,6 +72,13 @@ class _Watched:
             watch.inside = False
             watch.items += 1
         return item
+
+    def _sliced(self) -> bytes:
+        assert self._rest is not None
+        if item := next(self._rest, b""):
+            return item
+        self._rest = None
+        return next(self._items)
 
     def close(self) -> None:
         self._watch.end()

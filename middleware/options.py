@@ -12,6 +12,7 @@ from app.errors import BadRequest
 from app.settings import Settings
 from app.wire import openai
 
+from .fields import Fields
 from .validation import MAX_INTEGER, integer, within
 
 #: Types of Ollama's options (``api/types.go``); a wrong one would be a 500 there.
@@ -71,23 +72,25 @@ def stop(value: str | list[str]) -> list[str] | None:
 
 #: Fields with the options that they set, the later one winning: OpenAI's, then those
 #: that are options of Ollama's by name, where -1 often means all of it.
-_FIELDS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("max_tokens", "num_predict", _whole("max_tokens", 1)),
-    ("max_completion_tokens", "num_predict", _whole("max_completion_tokens", 1)),
-    ("temperature", "temperature", _between("temperature", 0, 2)),
-    ("top_p", "top_p", _between("top_p", 0, 1)),
-    ("seed", "seed", _whole("seed")),
-    ("stop", "stop", stop),
-    ("repetition_penalty", "repeat_penalty", _between("repetition_penalty", *_REPEAT)),
-    ("num_ctx", "num_ctx", _whole("num_ctx", 1)),
-    ("num_keep", "num_keep", _whole("num_keep", -1)),
-    ("num_predict", "num_predict", _whole("num_predict", -2)),
-    ("repeat_last_n", "repeat_last_n", _whole("repeat_last_n", -1)),
-    ("top_k", "top_k", _whole("top_k")),
-    ("min_p", "min_p", _between("min_p", 0, 1)),
-    ("typical_p", "typical_p", _between("typical_p", 0, 1)),
-    ("repeat_penalty", "repeat_penalty", _between("repeat_penalty", *_REPEAT)),
-)
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "max_tokens": ("num_predict", _whole("max_tokens", 1)),
+    "max_completion_tokens": ("num_predict", _whole("max_completion_tokens", 1)),
+    "temperature": ("temperature", _between("temperature", 0, 2)),
+    "top_p": ("top_p", _between("top_p", 0, 1)),
+    "seed": ("seed", _whole("seed")),
+    "stop": ("stop", stop),
+    "repetition_penalty": ("repeat_penalty", _between("repetition_penalty", *_REPEAT)),
+    "num_ctx": ("num_ctx", _whole("num_ctx", 1)),
+    "num_keep": ("num_keep", _whole("num_keep", -1)),
+    "num_predict": ("num_predict", _whole("num_predict", -2)),
+    "repeat_last_n": ("repeat_last_n", _whole("repeat_last_n", -1)),
+    "top_k": ("top_k", _whole("top_k")),
+    "min_p": ("min_p", _between("min_p", 0, 1)),
+    "typical_p": ("typical_p", _between("typical_p", 0, 1)),
+    "repeat_penalty": ("repeat_penalty", _between("repeat_penalty", *_REPEAT)),
+}
+_given = Fields(*_FIELDS)
+_penalties = Fields("frequency_penalty", "presence_penalty")
 
 
 def unknown_options(given: dict[str, Any] | None) -> list[str]:
@@ -108,14 +111,12 @@ def options(
     chosen: dict[str, Any] = (
         {"temperature": 1.0, "top_p": 1.0} if settings.openai_defaults else {}
     )
-    for field, name, check in _FIELDS:
-        value = getattr(request, field, None)
-        if value is not None and (checked := check(value)) is not None:
+    for field, value in _given.of(request):
+        name, check = _FIELDS[field]
+        if (checked := check(value)) is not None:
             chosen[name] = checked
-    for name in ("frequency_penalty", "presence_penalty"):
-        value = getattr(request, name)
-        if value is not None:
-            chosen[name] = penalty(value, name, settings.strict, adjusted)
+    for name, value in _penalties.of(request):
+        chosen[name] = penalty(value, name, settings.strict, adjusted)
     if request.options:
         native = native_options(request.options)
         within(native.get("repeat_penalty"), "options.repeat_penalty", *_REPEAT)

@@ -12,6 +12,7 @@ from app.errors import BadRequest
 from app.exchange import Wish
 from app.wire import openai
 
+from .fields import Fields
 from .validation import integer
 
 #: Efforts, and how much each asks for; an empty one asks for nothing.
@@ -34,6 +35,16 @@ _HIDING = ("exclude_reasoning", "hide_reasoning")
 
 Chat = openai.ChatCompletionRequest
 
+_wishing = Fields(
+    "reasoning_effort",
+    "reasoning",
+    "thinking",
+    "output_config",
+    "chat_template_kwargs",
+    "enable_thinking",
+)
+_hiding = Fields("reasoning", "include_reasoning", *_HIDING, "metadata")
+
 
 def wish(request: openai.Sampling, default: Literal["auto", "off"]) -> Wish | None:
     """The wish of a request, else that of the setting; ``None`` where neither has one.
@@ -43,16 +54,15 @@ def wish(request: openai.Sampling, default: Literal["auto", "off"]) -> Wish | No
     found = None
     if request.think is not None:
         found = Wish("think", _checked_think(request.think))
-    elif isinstance(request, Chat):
-        found = _first(request)
-    if isinstance(request, Chat):
+    if isinstance(request, Chat) and _wishing.of(request):
+        found = found or _first(request)
         _refuse_contradiction(request)
     return found or (Wish("", level=False) if default == "off" else None)
 
 
 def excluded(request: openai.Sampling) -> bool | None:
     """Whether to hide the reasoning; ``None`` where a request does not say."""
-    if not isinstance(request, Chat):
+    if not (isinstance(request, Chat) and _hiding.of(request)):
         return None
     if request.reasoning is not None and request.reasoning.exclude is not None:
         return request.reasoning.exclude

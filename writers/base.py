@@ -165,29 +165,42 @@ class ResponseWriter(Generic[Reply]):
     def _translated(self, body: Iterable[bytes]) -> Iterator[bytes]:
         lines = LineBuffer()
         for data in body:
-            yield from self._feed(lines.feed(data))
+            frames, failure = self._feed(lines.feed(data))
+            if frames:
+                yield frames
+            if failure is not None:
+                break
             if self.done:
                 return  # whatever Ollama still does, this answer is complete
-        yield from self._feed(lines.flush())
+        else:
+            frames, failure = self._feed(lines.flush())
+            if frames:
+                yield frames
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # or it holds, by its traceback, itself
         self._complete()
 
-    def _feed(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+    def _feed(self, lines: Iterable[bytes]) -> tuple[bytes, GatewayError | None]:
         """The frames for some lines, joined; those of the last one close the stream.
 
-        What came before a failure goes out before the failure is raised.
+        With them comes the failure that ended them, if one did: what came before it
+        goes out first.
         """
         frames: list[bytes] = []
         try:
-            for reply in self._replies_of(lines):
+            for line in lines:
+                reply = self._decode(line)
+                self.accept(reply)
                 frames.append(self.chunks(reply))
-            if self.done:
-                frames.append(self.finish())
-        except GatewayError:
-            if joined := b"".join(frames):
-                yield joined
-            raise
-        if joined := b"".join(frames):
-            yield joined
+                if self.done:
+                    frames.append(self.finish())
+                    break
+        except GatewayError as exc:
+            return b"".join(frames), exc
+        return b"".join(frames), None
 
     def _replies_of(self, lines: Iterable[bytes]) -> Iterator[Reply]:
         """What lines say, each looked at, up to the one that is the last by meaning."""
@@ -272,6 +285,13 @@ class ResponseWriter(Generic[Reply]):
         return [reply]
 
     def _decode(self, data: bytes) -> Reply:
+        try:
+            reply: Reply = self.decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._mended(data)
+        return reply
+
+    def _mended(self, data: bytes) -> Reply:
         try:
             reply: Reply = decode(self.decoder, data)
         except msgspec.DecodeError as exc:

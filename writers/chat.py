@@ -12,12 +12,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.exchange import Exchange
+from app.ids import new_id
 from app.wire import ollama, openai
 
 from . import sse
 from .base import encode
 from .call import PLAIN, CallForm, arguments_of
-from .generation import GenerationWriter, choice_logprobs, new_id
+from .generation import GenerationWriter, choice_logprobs
 from .reasoning import Field, Reasoning, spoken
 
 
@@ -57,6 +58,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         self._service_tier = service_tier
         self._metadata = metadata
         self._begun = False
+        self._around: tuple[bytes, bytes] | None = None
         self._call_ids: set[str] = set()
         self._said: list[str] = []
         self._no_usage: UnsetType | None = None if include_usage else UNSET
@@ -66,6 +68,10 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
     def chunks(self, reply: ollama.ChatResponse) -> bytes:
         """Reasoning, then text, then calls: each in chunks of its own."""
         message = reply.message or ollama.ReplyMessage()
+        if message.content and not (
+            message.thinking or message.tool_calls or reply.logprobs
+        ):
+            return self._spoken(message, message.content)
         frames = []
         logprobs = reply.logprobs
         if message.thinking:
@@ -81,6 +87,18 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         for call in message.tool_calls or ():
             frames += self._call_chunks(call)
         return b"".join(frames)
+
+    def _spoken(self, message: ollama.ReplyMessage, text: str) -> bytes:
+        """The chunk for a piece of text, as nearly all lines are."""
+        turned = self._turned(message) if self.reasoning.characters else b""
+        if self.check is not None:
+            self._said.append(text)
+        if not self._begun:
+            return self._chunk({"content": text})
+        if self._around is None:  # it is the same for all that follow
+            self._around = sse.around(self._chunk({"content": sse.MARK}))
+        head, tail = self._around
+        return turned + head + encode(text) + tail
 
     def opening(self) -> bytes:
         """A chunk with the role and no text yet."""

@@ -27,12 +27,16 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
     def __init__(self, *arguments: Any, echo: str = "", **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.echo = echo
+        self._around: tuple[bytes, bytes] | None = None
         self._offset = 0
         self._said: list[str] = []
 
     def chunks(self, reply: ollama.GenerateResponse) -> bytes:
         """One frame a line with text; the last one also says why it ended."""
         text = reply.response or ""
+        plain = text and not (self.done or reply.thinking or reply.logprobs)
+        if plain and not (self.check or self.echo or self.reasoning.characters):
+            return self._spoken(text)
         if self.check is not None:
             self._hold_all(text)
         if reply.thinking or self.reasoning.characters:
@@ -47,6 +51,15 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
         reason = self.finish_reason() if self.done else None
         choice = self._choice(text, logprobs, reason)
         return sse.frame(encode(self.chunk([choice], self._no_usage())))
+
+    def _spoken(self, text: str) -> bytes:
+        """The frame for a piece of text, as nearly all lines are."""
+        if self._around is None:  # it is the same for all that follow
+            choice = self._choice(sse.MARK, [], None)
+            frame = sse.frame(encode(self.chunk([choice], self._no_usage())))
+            self._around = sse.around(frame)
+        head, tail = self._around
+        return head + encode(text) + tail
 
     def closing(self) -> bytes:
         """Nothing more: the last frame with text says why it ended."""

@@ -4,7 +4,6 @@ Identity of the answer (id, created, model), the end (``done`` and why), usage, 
 log probabilities in OpenAI's form.  ``ChatWriter`` and ``CompleteWriter`` build on it.
 """
 
-import secrets
 from collections.abc import Callable, Generator, Iterable
 from itertools import chain
 from typing import Any, ClassVar, TypeVar
@@ -12,6 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.errors import UpstreamBroken
 from app.exchange import Exchange
+from app.ids import new_id
 from app.wire import ollama, openai
 
 from . import sse
@@ -19,11 +19,6 @@ from .base import ResponseWriter, encode
 from .reasoning import Reasoning
 
 Reply = TypeVar("Reply", bound=ollama.Reply)
-
-
-def new_id(prefix: str) -> str:
-    """An id with 24 random hexadecimal digits; Ollama's own (0 to 998) collide."""
-    return prefix + secrets.token_hex(12)
 
 
 class GenerationWriter(ResponseWriter[Reply]):
@@ -62,7 +57,8 @@ class GenerationWriter(ResponseWriter[Reply]):
 
     def accept(self, reply: Reply) -> None:
         """Note when the answer began, whether it is over, and what it used."""
-        super().accept(reply)
+        if reply.error is not None:
+            super().accept(reply)
         if not self.created:
             self.created = ollama.epoch(reply.created_at)
         if reply.done or reply.debug_info is not None:

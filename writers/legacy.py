@@ -11,12 +11,13 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 import msgspec
 
 from app.errors import GatewayError, UpstreamRefused
+from app.ids import new_id
 from app.wire import ollama
 
 from . import sse
 from .base import encode
 from .call import arguments_of
-from .generation import GenerationWriter, new_id
+from .generation import GenerationWriter
 
 Reply = TypeVar("Reply", bound=ollama.Reply)
 

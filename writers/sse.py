@@ -10,6 +10,19 @@ HEADERS = [
 ]
 
 
+#: A text that stands for any other; what comes after it in a frame is ours.
+MARK = "the text"
+
+
+def around(frame: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after ``MARK`` in a frame: made once, not at each token.
+
+    Nothing that a client chose follows the text, so it is the last such place.
+    """
+    before, _, after = frame.rpartition(b'"' + MARK.encode() + b'"')
+    return before, after
+
+
 def frame(payload: bytes) -> bytes:
     """One event; ``payload`` is JSON, so it holds no line break."""
     return b"data: " + payload + b"\n\n"

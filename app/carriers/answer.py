@@ -86,12 +86,14 @@ class Answer:
         return self
 
     def __next__(self) -> bytes:
-        data, self._ready = self._ready, b""
+        data, body = self._ready, self._body
+        if data:
+            self._ready = b""
         while not data:
-            if self._body.done:
+            if body.done:
                 raise StopIteration
-            if self._body.failure is not None:
-                raise self._body.failure
+            if body.failure is not None:
+                raise body.failure
             if not self._open:
                 raise UpstreamBroken("Ollama's answer was not read to its end")
             data = self._receive()
@@ -116,17 +118,19 @@ class Answer:
             self.close()
 
     def _receive(self) -> bytes:
-        channel = self._channel
+        channel, body = self._channel, self._body
+        pace = channel.pace
         try:
-            data = self._body.feed(channel.receive(channel.pace.limit()))
-            channel.pace.heard(data)
+            data = body.feed(channel.receive(pace.limit()))
+            pace.heard(data)
         except OSError as exc:
             self.close()
             raise cut_short(repr(exc)) from exc
         except BaseException:  # GreenletExit too: the upstream must stop working
             self.close()
             raise
-        self._settle()
+        if body.done or body.failure is not None:
+            self._settle()
         return data
 
     def _settle(self) -> None:

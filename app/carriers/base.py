@@ -190,10 +190,9 @@ class Clock:
         total = request.timeouts.total
         self.end = math.inf if total is None else time.monotonic() + total
 
-    def limit(self, phase: Phase, waited: float = 0.0) -> Limit:
-        """When a wait that goes on now has to end: at its own limit or the total."""
-        seconds = self._seconds(phase)
-        when = math.inf if seconds is None else time.monotonic() + seconds - waited
+    def limit(self, phase: Phase) -> Limit:
+        """When a wait that begins now has to end: at its own limit or the total."""
+        when = time.monotonic() + self.seconds(phase)
         return Limit(when, phase) if when < self.end else Limit(self.end, "total")
 
     def within(self, seconds: float) -> Limit:
@@ -202,7 +201,7 @@ class Clock:
 
     def late(self, phase: Phase) -> UpstreamTimeout:
         """The error that says what was waited for."""
-        seconds = f"{self._seconds(phase) or 0:g} seconds"
+        seconds = f"{self.seconds(phase):g} seconds"
         words = {
             "connect": f"Ollama accepted no connection within {seconds}",
             "send": f"Ollama took nothing of the request for {seconds}",
@@ -212,10 +211,11 @@ class Clock:
         }
         return UpstreamTimeout(words[phase], detail=f"{phase} limit")
 
-    def _seconds(self, phase: Phase) -> float | None:
+    def seconds(self, phase: Phase) -> float:
+        """How long a wait may take by itself, infinity where it may for ever."""
         name = "idle" if phase == "send" else phase
         seconds: float | None = getattr(self._timeouts, name)
-        return seconds
+        return math.inf if seconds is None else seconds
 
 
 def unreachable(cause: BaseException) -> UpstreamUnreachable:

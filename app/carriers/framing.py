@@ -20,8 +20,8 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 # At most MAX_SIZE_LINE bytes.  The line end after a chunk's data is taken together
 # with the size line that follows it.
 _SIZE = rb"0{0,16}([0-9A-Fa-f]{1,8})(?:[ \t]{0,4};[\t\x20-\x7e\x80-\xff]{0,35})?\r\n"
-_FIRST_SIZE = re.compile(_SIZE)
-_NEXT_SIZE = re.compile(rb"\r\n" + _SIZE)
+_FIRST_SIZE = re.compile(_SIZE).match
+_NEXT_SIZE = re.compile(rb"\r\n" + _SIZE).match
 
 
 class Body(Protocol):
@@ -104,16 +104,17 @@ class ChunkedBody:
 
     def _split(self, block: bytes) -> bytes:
         # Ollama sends one chunk a line, so this loop is the cost of a token.
-        payload = [block[: self._left]]
         at = self._left
+        payload = [block[:at]] if at else []
         end = len(block)
-        while match := self._size.match(block, at):
+        size_at = self._size
+        while match := size_at(block, at):
             size = int(match[1], 16)
             if not size:
                 self._trailers = True
                 self._skip_trailers(block[match.end() :])
                 break
-            self._size = _NEXT_SIZE
+            size_at = self._size = _NEXT_SIZE
             start = match.end()
             at = start + size
             payload.append(block[start:at])
@@ -121,13 +122,16 @@ class ChunkedBody:
                 break
         else:
             self._keep(block[at:])
-        self._left = max(0, at - end)
+        self._left = at - end if at > end else 0
         return b"".join(payload)
 
     def _keep(self, rest: bytes) -> None:
         """Hold an unfinished size line, if it can still become one."""
         line = rest
         if self._size is _NEXT_SIZE:
+            if rest == b"\r\n":  # a chunk to its very end, as tokens come
+                self._size = _FIRST_SIZE
+                return
             if not b"\r\n".startswith(rest[:2]):
                 self.failure = broken("no line end after a chunk")
             line = rest[2:]

@@ -20,8 +20,15 @@ _STATUS = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (.*))?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # A control character, or a line end that is not CRLF.
 _STRAY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _TARGET = re.compile(r"[!-~]+")
+# A head of an answer as all of them should be, and the fields of one.
+_WHOLE = re.compile(
+    rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n"
+    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
+)
+_FIELD = re.compile(r"([^:]+):([^\r]*)\r\n")
+# The fields of a request, a line each.
+_FIELDS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)*")
 # The carrier's own fields, and those that belong to one connection only.
 _OWN = frozenset(
     [
@@ -53,35 +60,42 @@ class Head(NamedTuple):
 
     def values(self, name: str) -> list[str]:
         """All values of a field, in order; ``name`` in lower case."""
+        if b"\n%b:" % name.encode() not in self.raw.lower():
+            return []
         return [value for key, value in self.headers if key.lower() == name]
 
     @property
     def persistent(self) -> bool:
         """Whether the connection outlives this answer."""
+        if self.minor == 0:
+            return False
         options = ",".join(self.values("connection")).lower().split(",")
-        return self.minor == 1 and "close" not in {word.strip() for word in options}
+        return "close" not in {word.strip() for word in options}
 
 
 def parse_head(raw: bytes) -> Head:
     """Read one head, given with its blank line; raises ``UpstreamBroken``."""
+    found = _WHOLE.fullmatch(raw)
+    if found is None or found[4].count(b"\n") > MAX_FIELDS:
+        raise _fault(raw)
+    headers = [
+        (name, value.strip(" \t"))
+        for name, value in _FIELD.findall(found[4].decode("latin-1"))
+    ]
+    minor, status, reason, _ = found.groups(b"")
+    return Head(int(status), reason.decode("latin-1"), headers, int(minor), raw)
+
+
+def _fault(raw: bytes) -> UpstreamBroken:
+    """What is wrong with a head."""
     if _STRAY.search(raw):
-        raise broken("a control character or a bare line end in the head")
+        return broken("a control character or a bare line end in the head")
     start, *fields = raw[:-4].decode("latin-1").split("\r\n")
-    match = _STATUS.fullmatch(start)
-    if match is None:
-        raise broken("bad status line")
+    if not _STATUS.fullmatch(start):
+        return broken("bad status line")
     if len(fields) > MAX_FIELDS:
-        raise broken(f"more than {MAX_FIELDS} header fields")
-    minor, status, reason = match.groups("")
-    headers = [_field(line) for line in fields]
-    return Head(int(status), reason, headers, int(minor), raw)
-
-
-def _field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or not _TOKEN.fullmatch(name):
-        raise broken("bad header field")
-    return name, value.strip(" \t")
+        return broken(f"more than {MAX_FIELDS} header fields")
+    return broken("bad header field")
 
 
 class HeadReader:
@@ -131,16 +145,20 @@ def request_fields(request: Request, origin: Origin) -> Headers:
     """All header fields of a request, the carrier's included, in wire order."""
     fields = [("Host", origin.authority), ("Accept-Encoding", "identity")]
     fields += [pair for pair in request.headers if pair[0].lower() not in _OWN]
-    for name, value in fields:
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise BadRequest("a header holds characters that HTTP does not allow")
     body = request.body
     length = len(body) if isinstance(body, bytes) else request.length
     if length is None:
         fields.append(("Transfer-Encoding", "chunked"))
     elif length or request.method not in ("GET", "HEAD"):
         fields.append(("Content-Length", str(length)))
+    _check(fields)
     return fields
+
+
+def _check(fields: Headers) -> None:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    if lines.count("\r") != len(fields) or not _FIELDS.fullmatch(lines):
+        raise BadRequest("a header holds characters that HTTP does not allow")
 
 
 def request_target(request: Request, origin: Origin) -> str:

@@ -22,7 +22,8 @@ class Pace:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._phase: Phase = "first_byte"
+        self._phase: Phase = "first_byte" if clock.lines else "idle"
+        self._patience = clock.seconds(self._phase)
         self._asked = time.monotonic()
         self._waited = 0.0  # since there was a sign of life
         self._grown = 0  # bytes of an unfinished line since then
@@ -30,14 +31,17 @@ class Pace:
 
     def limit(self) -> Limit:
         """When the read that begins now has to end."""
-        if not self._clock.lines:
-            return self._clock.limit("idle")
-        self._asked = time.monotonic()
-        return self._clock.limit(self._phase, self._waited)
+        self._asked = now = time.monotonic()
+        when, end = now + self._patience - self._waited, self._clock.end
+        return Limit(when, self._phase) if when < end else Limit(end, "total")
 
     def heard(self, data: bytes) -> None:
         """What a read added to the body, be it nothing."""
         if not self._clock.lines:
+            return
+        if data.endswith(b"\n") and (self._begun or not data.isspace()):
+            self._begun = False
+            self._live()
             return
         end = data.rfind(b"\n") + 1
         if end and (self._begun or not data[:end].isspace()):
@@ -52,6 +56,8 @@ class Pace:
                 self._live()
 
     def _live(self) -> None:
-        self._phase = "idle"
+        if self._phase != "idle":
+            self._phase = "idle"
+            self._patience = self._clock.seconds("idle")
         self._waited = 0.0
         self._grown = 0

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from errno import EINPROGRESS
 from os import strerror
+from select import POLLIN
 from socket import (
     AI_NUMERICHOST,
     IPPROTO_TCP,
-    MSG_PEEK,
     SHUT_RDWR,
     SO_ERROR,
     SOCK_STREAM,
@@ -30,6 +30,7 @@ import gevent
 import gevent.socket
 
 from ..errors import GatewayError, UpstreamBroken
+from ..polling import poll
 from .base import Clock, Limit, Origin, Phase, unreachable
 from .pace import Pace
 
@@ -58,6 +59,8 @@ class Connection:
         self._socket.setblocking(False)
         self._hub = gevent.get_hub()
         self._reader = self._hub.loop.io(self._socket.fileno(), READ)
+        self._readable = poll()  # so that asking makes nothing, and raises nothing
+        self._readable.register(self._socket.fileno(), POLLIN)
         self._waiting: Any = None  # the watcher that a greenlet sleeps on
         self._failure: GatewayError | None = None
         self._open = True
@@ -109,13 +112,7 @@ class Connection:
 
     def quiet(self) -> bool:
         """Whether an unused connection is still there, with nothing to read."""
-        try:
-            self._socket.recv(1, MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return not self._readable.poll(0)
 
     def overdue(self) -> None:
         """End the exchange from outside: its limit is reached."""

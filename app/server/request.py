@@ -28,6 +28,9 @@ _RULED = frozenset(["HOST", "CONTENT-TYPE", "EXPECT"])
 class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
     """One request on its way in."""
 
+    path: str
+    query: str
+
     def _parse_python(self, unreader: Any, buf: bytearray) -> bytes:
         found = _HEAD.match(buf, 0, _MOST)
         fields = self._fields(found) if found else None

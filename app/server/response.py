@@ -13,6 +13,7 @@ from gunicorn.http import wsgi
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     """Writes one answer to a socket of gevent's."""
 
+    headers_sent: bool
     _held = b""
 
     def send_headers(self) -> None:
@@ -40,6 +41,13 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     def sendfile(self, respiter: object) -> bool:
         """Never: the system's call would know nothing of a head that waits."""
         return False
+
+    def write(self, arg: bytes) -> None:
+        """Send a piece, with the head if it is the first."""
+        if self.chunked and self.headers_sent and arg and type(arg) is bytes:
+            self._send(b"%X\r\n%b\r\n" % (len(arg), arg))
+        else:
+            super().write(arg)
 
     def close(self) -> None:
         """End the answer."""

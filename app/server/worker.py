@@ -16,6 +16,8 @@ from .response import Response
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Serves connections, each in a greenlet."""
 
+    alive: bool
+
     def init_process(self) -> None:
         """Begin, in the new process."""
         RequestParser.mesg_class = Request

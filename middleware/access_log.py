@@ -159,7 +159,7 @@ _second = (0, "")
 
 def _now() -> str:
     """The time of day, to the millisecond; all but those is made once a second."""
-    global _second  # noqa: PLW0603 - one value, replaced as a whole
+    global _second
     milliseconds = time.time_ns() // 1_000_000
     seconds = milliseconds // 1000
     if _second[0] != seconds:

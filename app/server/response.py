@@ -71,7 +71,7 @@ _date = (0, "")
 
 def http_date() -> str:
     """The present second as HTTP writes it; made once a second."""
-    global _date  # noqa: PLW0603 - one value, replaced as a whole
+    global _date
     now = int(time.time())
     if _date[0] != now:
         _date = now, formatdate(now, usegmt=True)

@@ -27,6 +27,8 @@ PIECE = 64 * 1024
 PIECES = 8
 #: Other names of codings (RFC 9110, 8.4.1.3).
 _OTHERWISE = {"x-gzip": "gzip", "identity": ""}
+#: Bytes that had come when the head was whole, where the server says it.
+ARRIVED = "pannier.arrived"
 #: Pieces that are thrown away before a connection is given up.
 _DRAINED = 64
 
@@ -53,12 +55,21 @@ def read_body(
     _refuse_forms(environ, form)
     read = partial(_inflated, coding=coding) if coding else _plain
     try:
-        body = _guarded(environ, partial(read, environ, limit), seconds)
+        if not coding and _is_here(environ, limit):
+            body = _plain(environ, limit)
+        else:
+            body = _guarded(environ, partial(read, environ, limit), seconds)
     except RequestEntityTooLarge:
         message = f"The body of the request is larger than {limit} bytes."
         raise _given_up(environ, message, 413, "request_too_large") from None
     _all_read(environ)
     return body
+
+
+def _is_here(environ: WSGIEnvironment, limit: int) -> bool:
+    """Whether the body came with its head: nothing is waited for, or can fail."""
+    length = _announced(environ, limit)
+    return length is not None and length <= environ.get(ARRIVED, -1)
 
 
 def _inflated(environ: WSGIEnvironment, limit: int, coding: str) -> bytes:

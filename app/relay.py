@@ -35,7 +35,7 @@ _REPEATABLE = frozenset(
         "/api/version",
     ]
 )
-_RETURNED = frozenset(["content-type", "content-length", "content-encoding"])
+_RETURNED = frozenset(["content-type", "content-encoding"])
 _RETRY_AFTER = re.compile(r"[0-9]{1,5}")
 _AUTHORITY = re.compile(r"\Ahttps?://[^/?#]+", re.IGNORECASE)
 #: Paths spelled the one way they should be: no empty or dot segments, no separators in
@@ -135,21 +135,25 @@ class _Relayed:
         response = self._response
         if 300 <= response.status < 400 and response.status != 304:
             raise UpstreamBroken("Ollama answered with a redirect.")
-        kept = [(k, v) for k, v in response.headers if k.lower() in _RETURNED]
-        kept += [
-            (k, v)
-            for k, v in response.headers
-            if k.lower() == "retry-after" and _RETRY_AFTER.fullmatch(v)
-        ]
-        # Two equal lengths are one (RFC 9112, 6.3); unequal ones never come so far.
-        lengths = [pair for pair in kept if pair[0].lower() == "content-length"]
-        for extra in lengths[1:]:
-            kept.remove(extra)
-        if any(v.startswith("application/x-ndjson") for k, v in kept):
+        kept: Headers = []
+        long = lines = False
+        for name, value in response.headers:
+            lower = name.lower()
+            if lower == "content-length":
+                # Two equal ones are one (RFC 9112, 6.3); others never come so far.
+                if not long:
+                    kept.append((name, value))
+                long = True
+            elif lower in _RETURNED:
+                kept.append((name, value))
+                lines = lines or value.startswith("application/x-ndjson")
+            elif lower == "retry-after" and _RETRY_AFTER.fullmatch(value):
+                kept.append((name, value))
+        if lines:
             kept.append(("X-Accel-Buffering", "no"))
             # One more line would fill up a length, as if all came; and what a writer
             # makes of the lines is its own.
-            if not lengths and self._exchange.stream is None:
+            if not long and self._exchange.stream is None:
                 self._exchange.render_failure = self._ndjson_failure
         return kept
 

@@ -148,6 +148,20 @@ class RewriteMiddleware(Generic[Request]):
         raise NotImplementedError
 
 
+#: What a client's own request says of itself, and no other.
+_CLIENTS = frozenset(
+    [
+        "REQUEST_URI",
+        "HTTP_TRANSFER_ENCODING",
+        "HTTP_CONTENT_ENCODING",
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "HTTP_ACCEPT",
+        "HTTP_USER_AGENT",
+    ]
+)
+
+
 def calling(
     environ: WSGIEnvironment, path: str, body: bytes | None, method: str = "POST"
 ) -> WSGIEnvironment:
@@ -156,16 +170,8 @@ def calling(
     Nothing of the client's own framing, path, query or wishes is left in it.
     """
     call = environ.copy()
-    for name in (
-        "REQUEST_URI",
-        "HTTP_TRANSFER_ENCODING",
-        "HTTP_CONTENT_ENCODING",
-        "CONTENT_LENGTH",
-        "CONTENT_TYPE",
-        "HTTP_ACCEPT",
-        "HTTP_USER_AGENT",
-    ):
-        call.pop(name, None)
+    for name in _CLIENTS & environ.keys():
+        del call[name]
     call |= {"REQUEST_METHOD": method, "PATH_INFO": path, "RAW_URI": path}
     call |= {"QUERY_STRING": "", "SCRIPT_NAME": ""}
     call["wsgi.input"] = OwnBody(body or b"")

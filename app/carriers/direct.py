@@ -23,7 +23,7 @@ from urllib3.util import SKIP_HEADER
 from .answer import read_head
 from .base import Clock, Limit, Origin, Request
 from .framing import upload
-from .head import Head, request_fields, request_target
+from .head import Head, request_lines, request_target
 from .pace import Pace
 
 #: Bytes asked for in one read, and sent under one limit.
@@ -45,7 +45,8 @@ class Exchange:
         self.clock = clock
         self.target = request_target(request, origin)
         self.fields = urllib3.HTTPHeaderDict()
-        for name, value in request_fields(request, origin):
+        for line in request_lines(request, origin).split("\r\n")[:-1]:
+            name, _, value = line.partition(": ")
             self.fields.add(name, value)
         if "user-agent" not in self.fields:
             self.fields["User-Agent"] = SKIP_HEADER

@@ -30,12 +30,10 @@ _FIELD = re.compile(r"([^:]+):([^\r]*)\r\n")
 # The fields of a request, a line each.
 _FIELDS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)*")
 # The carrier's own fields, and those that belong to one connection only.
-_OWN = frozenset(
-    [
-        *("host", "content-length", "transfer-encoding", "accept-encoding"),
-        *("connection", "keep-alive", "proxy-connection", "te", "trailer"),
-        *("upgrade", "expect"),
-    ]
+_OWN = re.compile(
+    r"^(?:host|content-length|transfer-encoding|accept-encoding|connection|keep-alive"
+    r"|proxy-connection|te|trailer|upgrade|expect):[^\r]*\r\n",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -141,24 +139,21 @@ class HeadReader:
             raise broken("too many interim answers")
 
 
-def request_fields(request: Request, origin: Origin) -> Headers:
-    """All header fields of a request, the carrier's included, in wire order."""
-    fields = [("Host", origin.authority), ("Accept-Encoding", "identity")]
-    fields += [pair for pair in request.headers if pair[0].lower() not in _OWN]
-    body = request.body
+def request_lines(request: Request, origin: Origin) -> str:
+    """All header lines of a request, the carrier's included; raises ``BadRequest``."""
+    given = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
+    if given.count("\r") != len(request.headers) or not _FIELDS.fullmatch(given):
+        raise BadRequest("a header holds characters that HTTP does not allow")
+    if _OWN.search(given):
+        given = _OWN.sub("", given)
+    body, framing = request.body, ""
     length = len(body) if isinstance(body, bytes) else request.length
     if length is None:
-        fields.append(("Transfer-Encoding", "chunked"))
+        framing = "Transfer-Encoding: chunked\r\n"
     elif length or request.method not in ("GET", "HEAD"):
-        fields.append(("Content-Length", str(length)))
-    _check(fields)
-    return fields
-
-
-def _check(fields: Headers) -> None:
-    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-    if lines.count("\r") != len(fields) or not _FIELDS.fullmatch(lines):
-        raise BadRequest("a header holds characters that HTTP does not allow")
+        framing = f"Content-Length: {length}\r\n"
+    ours = f"Host: {origin.authority}\r\nAccept-Encoding: identity\r\n"
+    return ours + given + framing
 
 
 def request_target(request: Request, origin: Origin) -> str:
@@ -170,7 +165,5 @@ def request_target(request: Request, origin: Origin) -> str:
 
 def request_head(request: Request, origin: Origin) -> bytes:
     """The bytes of a request's head; raises ``BadRequest``."""
-    lines = [f"{request.method} {request_target(request, origin)} HTTP/1.1\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in request_fields(request, origin)]
-    lines.append("\r\n")
-    return "".join(lines).encode("latin-1")
+    target, lines = request_target(request, origin), request_lines(request, origin)
+    return f"{request.method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")

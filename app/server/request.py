@@ -31,6 +31,15 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
     path: str
     query: str
 
+    #: Bytes that came behind the head.
+    arrived = 0
+
+    def parse(self, unreader: Any) -> bytes:
+        """Read the head; gives what came behind it."""
+        rest: bytes = super().parse(unreader)
+        self.arrived = len(rest)
+        return rest
+
     def _parse_python(self, unreader: Any, buf: bytearray) -> bytes:
         found = _HEAD.match(buf, 0, _MOST)
         fields = self._fields(found) if found else None

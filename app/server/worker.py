@@ -9,6 +9,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
+from ..body import ARRIVED
 from .request import Request
 from .response import Response
 
@@ -37,6 +38,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 req, sock, addr, listener_name, self.cfg, response_class=Response
             )
             environ["wsgi.multithread"] = True
+            environ[ARRIVED] = req.arrived
             self._count()
             if not self.alive:
                 response.force_close()

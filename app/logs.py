@@ -4,6 +4,7 @@ Nobody waits for a log (specification: reliability, G5).  What goes to stderr is
 of secrets here; the access log does that with each of its values.
 """
 
+import atexit
 import contextlib
 import logging
 import os
@@ -11,6 +12,9 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Literal
+
+import gevent
+from gevent import getcurrent
 
 from .polling import takes
 from .redaction import Redaction, plain
@@ -24,7 +28,9 @@ def writer() -> Callable[[str], None]:
 
     Lines that stdout cannot take at once are dropped; a line says how many.
     """
-    return Unwaited("stdout").write
+    gathered = Gathered(Unwaited("stdout"))
+    atexit.register(gathered.flush)
+    return gathered.write
 
 
 class Unwaited:
@@ -35,11 +41,11 @@ class Unwaited:
         self._dropped = 0
 
     def write(self, text: str) -> None:
-        """Write a text that ends with its line, or count it as dropped."""
+        """Write a text of whole lines, or count them as dropped."""
         if self._dropped and self._written(f"dropped_lines={self._dropped}\n"):
             self._dropped = 0
         if self._dropped or not self._written(text):
-            self._dropped += 1
+            self._dropped += text.count("\n")
 
     def flush(self) -> None:
         """Nothing is ever kept."""
@@ -66,6 +72,34 @@ def _sent(descriptor: int, data: bytes) -> bool:
             return False
         os.write(descriptor, data[start : start + _PIECE])
     return True
+
+
+class Gathered:
+    """Writes lines together that come in one turn of gevent's loop."""
+
+    def __init__(self, inner: Unwaited) -> None:
+        self._inner = inner
+        self._lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """Write a line, with its end, before the loop waits again."""
+        self._lines.append(line)
+        if getcurrent().parent is None:  # nobody turns a loop here
+            self.flush()
+        elif len(self._lines) == 1:
+            gevent.get_hub().loop.run_callback(self.flush)
+
+    def flush(self) -> None:
+        """Write what there is: whole lines, as many at once as a pipe takes whole."""
+        lines, self._lines = self._lines, []
+        piece = ""
+        for line in lines:
+            if len(piece) + len(line) > _PIECE:
+                self._inner.write(piece)
+                piece = ""
+            piece += line
+        if piece:
+            self._inner.write(piece)
 
 
 class Safe(logging.Formatter):

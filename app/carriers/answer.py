@@ -89,6 +89,7 @@ class Answer:
         data, body = self._ready, self._body
         if data:
             self._ready = b""
+            return data
         while not data:
             if body.done:
                 raise StopIteration

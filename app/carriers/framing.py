@@ -97,9 +97,15 @@ class ChunkedBody:
         if self._trailers:
             self._skip_trailers(block)
             return b""
-        if len(block) < self._left:
+        left = self._left
+        if len(block) < left:
             self._left -= len(block)
             return block
+        if not left and self._size is _FIRST_SIZE and block.endswith(b"\r\n"):
+            match = _FIRST_SIZE(block)
+            # One chunk and no more, as tokens come.
+            if match and match.end() + int(match[1], 16) + 2 == len(block) > 5:
+                return block[match.end() : -2]
         return self._split(block)
 
     def _split(self, block: bytes) -> bytes:

@@ -28,6 +28,7 @@ class Pace:
         self._waited = 0.0  # since there was a sign of life
         self._grown = 0  # bytes of an unfinished line since then
         self._begun = False  # there is such a line, and it is not blank
+        self._steady = False  # the last read ended a line: there is nothing to count
 
     def limit(self) -> Limit:
         """When the read that begins now has to end."""
@@ -40,9 +41,11 @@ class Pace:
         if not self._clock.lines:
             return
         if data.endswith(b"\n") and (self._begun or not data.isspace()):
-            self._begun = False
-            self._live()
+            if not self._steady:
+                self._begun, self._steady = False, True
+                self._live()
             return
+        self._steady = False
         end = data.rfind(b"\n") + 1
         if end and (self._begun or not data[:end].isspace()):
             self._begun = False

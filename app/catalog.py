@@ -26,7 +26,8 @@ LOADED_AGE = 1.0
 AGAIN = 2.0
 #: Seconds that one call may take: a request waits for it.
 PATIENCE = 5.0
-#: Models whose facts are remembered.
+#: Models whose facts are remembered, beside as many as there are in the list: with
+#: fewer, one who asks for all would find none.
 MAX_FACTS = 1000
 
 #: Go prints large numbers as 1.048576e+06 (``GetModelInfo`` in ``server/routes.go``).
@@ -199,7 +200,8 @@ class Catalog:
 
     def _remember(self, name: str, digest: str, known: _Known) -> None:
         self._facts.pop((name, digest), None)  # the oldest comes first
-        while len(self._facts) >= MAX_FACTS:
+        most = MAX_FACTS + len(self._listed.get(math.inf))
+        while len(self._facts) >= most:
             del self._facts[next(iter(self._facts))]
         self._facts[name, digest] = known
 

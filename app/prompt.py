@@ -1,5 +1,6 @@
 """Prompt: how long the prompt of a call is, and whether the context can hold it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -58,16 +59,32 @@ class Prompt:
         """
         if sum(map(len, self._texts)) < _SHORT:
             return None
-        if 10 * sum(map(tokens.at_least_quickly, self._texts)) <= 9 * count:
+        if not self._exceeds(0.9 * count, tokens.at_least_quickly):
             return None
-        found = [tokens.at_least(text) for text in self._texts]
-        if sum(found) <= count:
+        if not self._exceeds(count):
             return None
         context = self.context() or 0
         if self.num_ctx is not None:  # in doubt the larger: others load it, too
             context = max(context, self._loaded() or 0)
-        least = max(found) if self._apart else sum(found)
-        return context if 0 < context < _SURELY * least else None
+        if not context or not self._exceeds(context / _SURELY, apart=self._apart):
+            return None
+        return context
+
+    def _exceeds(
+        self,
+        most: float,
+        at_least: Callable[[str, float], int] = tokens.at_least,
+        *,
+        apart: bool = False,
+    ) -> bool:
+        """Whether there must be more tokens, be it in one text; counts no further."""
+        for text in self._texts:
+            least = at_least(text, most)
+            if least > most:
+                return True
+            if not apart:
+                most -= least
+        return False
 
     def _loaded(self) -> int | None:
         """The context with which Ollama has the model now: it may just have loaded."""

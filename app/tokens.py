@@ -11,6 +11,7 @@ o200k, 0.8 times for base64, and far too much for long runs of one character.
 it for prose and code, much less where blanks are rare.
 """
 
+import math
 import re
 
 from .turns import steps
@@ -43,6 +44,8 @@ _CHINESE = _keeping(range(0xE3, 0xF0))
 _ENDS = re.compile(r"[A-Za-z0-9][!-&(-/:-@[-^`{-~]")
 #: Characters of Chinese that one token holds at most, not counting rare phrases.
 _PHRASE = 5
+#: Characters between two looks at whether that is enough: some 3,000 words.
+_PIECE = 16 * 1024
 
 
 def about(text: str) -> int:
@@ -57,13 +60,19 @@ def _about(text: str) -> int:
     return max(round(guess), len(text.split()))
 
 
-def at_least(text: str) -> int:
+def at_least(text: str, enough: float = math.inf) -> int:
     """A number of tokens that a text has in any tokenizer of today.
 
-    Words, their ends at signs, and a fifth of what is written without blanks.
+    Words, their ends at signs, and a fifth of what is written without blanks.  Once
+    there are more than ``enough``, the rest is not looked at.
     """
-    # A word that is cut between two pieces would count twice.
-    return sum(_at_least(piece) - bool(n) for n, piece in enumerate(steps(text)))
+    least = 0
+    for number, piece in enumerate(steps(text, size=_PIECE)):
+        # A word that is cut between two pieces would count twice.
+        least += _at_least(piece) - bool(number)
+        if least > enough:
+            break
+    return least
 
 
 def _at_least(text: str) -> int:
@@ -74,7 +83,12 @@ def _at_least(text: str) -> int:
     return least
 
 
-def at_least_quickly(text: str) -> int:
+def at_least_quickly(text: str, enough: float = math.inf) -> int:
     """A first look at ``at_least``: blanks and line ends, mostly not far from it."""
-    least = text.count(" ") + text.count("\n")
-    return least if text.isascii() else least + len(text) // _PHRASE
+    least = 0
+    for piece in steps(text):
+        least += piece.count(" ") + piece.count("\n")
+        least += 0 if piece.isascii() else len(piece) // _PHRASE
+        if least > enough:
+            break
+    return least

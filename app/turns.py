@@ -27,14 +27,14 @@ def let_others(data: Sized) -> None:
         gevent.sleep(0.001)  # of 0, the loop would not look at its sockets
 
 
-def steps(data: AnyStr, overlap: int = 0) -> Iterator[AnyStr]:
-    """The data in pieces, with so many bytes of the next at the end of each."""
-    if len(data) <= STEP:
+def steps(data: AnyStr, overlap: int = 0, size: int = STEP) -> Iterator[AnyStr]:
+    """The data in pieces of ``size``, each with ``overlap`` of the next at its end."""
+    if len(data) <= size:
         yield data
         return
-    for start in range(0, len(data), STEP):
+    for start in range(0, len(data), size):
         let_others(data)
-        yield data[start : start + STEP + overlap]
+        yield data[start : start + size + overlap]
 
 
 class Shared:

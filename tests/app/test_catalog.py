@@ -353,8 +353,21 @@ def test_memory_is_bounded() -> None:
     catalog = catalog_of(control)
     for number in range(MAX_FACTS + 50):
         catalog.facts(f"made-up-{number}")
-    assert len(catalog._facts) == MAX_FACTS
+    assert len(catalog._facts) == MAX_FACTS + len(control.tags)
     assert catalog.facts("m")
+
+
+def test_a_long_list() -> None:
+    """Who asks for all models in turn has each one asked once, however many there are.
+
+    A memory that is shorter than the list would forget each before it is wanted again.
+    """
+    names = [f"m{number}:latest" for number in range(MAX_FACTS + 50)]
+    control = Control(*names)
+    catalog = catalog_of(control)
+    for name in names * 2:
+        assert catalog.facts(name)
+    assert control.paths.count("show") == len(names)
 
 
 def test_a_real_upstream(simulator: Simulator) -> None:

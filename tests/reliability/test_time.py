@@ -176,8 +176,8 @@ def test_t4_the_wall_clock_moves(server: Server, shift: Path) -> None:
 
 
 def test_t4_only_created_is_of_the_wall_clock() -> None:
-    """The wall clock is asked in the few places that make a ``created``, or a log."""
-    asked = re.compile(r"\btime\.time\(|\bdatetime\.now\(|\butcnow\(|localtime\(")
+    """The wall clock is asked where a ``created``, a ``Date`` or a log is made."""
+    asked = re.compile(r"\btime\.time(?:_ns)?\(|\bdatetime\.now\(|\butcnow\(|localtime\(")
     found = {
         str(path.relative_to(ROOT))
         for folder in ("app", "middleware", "writers")
@@ -185,4 +185,4 @@ def test_t4_only_created_is_of_the_wall_clock() -> None:
         if "simulator" not in path.parts and asked.search(path.read_text())
     }
     made = {"app/wire/ollama.py", "writers/several.py", "writers/legacy.py"}
-    assert found <= made | {"middleware/access_log.py"}
+    assert found <= made | {"middleware/access_log.py", "app/server/response.py"}

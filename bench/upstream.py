@@ -7,7 +7,9 @@ line of a stream in a chunk and a write of its own.  The same answers lie under
 
 The model's name says what is answered: ``chat`` one line or a whole answer, ``flat-N``
 a stream of N words as fast as it is taken, ``paced-R-N`` one of N words at R a second,
-``embed-N`` N vectors.  Started as ``python -m bench.upstream PORT [MODELS]``.
+``embed-N`` N vectors, ``embed`` one for each input.
+
+Started as ``python -m bench.upstream PORT [MODELS]``.
 """
 
 import heapq
@@ -28,6 +30,7 @@ MOMENT = "2026-01-02T03:04:05.123456789Z"
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _MODEL = re.compile(rb'"(?:model|name)": *"([^"]+)"')
 _STREAM = re.compile(rb'"stream": *(true|false)')
+_INPUT = re.compile(rb'"input": *\[([^]]*)')
 _BASE64 = re.compile(rb'"encoding_format": *"base64"')
 
 
@@ -38,7 +41,9 @@ def words(count: int) -> list[str]:
 
 def vector(number: int) -> list[float]:
     """One of the vectors: as many digits as Ollama writes, and all different."""
-    return [round((at * 37 + number) % 1009 / 1009 - 0.5, 8) for at in range(DIMENSIONS)]
+    return [
+        round((at * 37 + number) % 1009 / 1009 - 0.5, 8) for at in range(DIMENSIONS)
+    ]
 
 
 class Script:
@@ -122,8 +127,12 @@ def _lines(model: str, spoken: list[str]) -> Iterator[bytes]:
 def _events(model: str, spoken: list[str]) -> Iterator[bytes]:
     for text in spoken:
         delta = {"role": "assistant", "content": text}
-        yield b"data: " + _json(_openai(model, delta=delta, finish_reason=None)) + b"\n\n"
-    end = _openai(model, delta={"role": "assistant", "content": ""}, finish_reason="stop")
+        yield (
+            b"data: " + _json(_openai(model, delta=delta, finish_reason=None)) + b"\n\n"
+        )
+    end = _openai(
+        model, delta={"role": "assistant", "content": ""}, finish_reason="stop"
+    )
     yield b"data: " + _json(end) + b"\n\n"
     yield b"data: [DONE]\n\n"
 
@@ -147,6 +156,12 @@ def _answer(model: str, spoken: list[str], native: bool) -> object:
     message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 26, "completion_tokens": 5, "total_tokens": 31}
     return {**_openai(model, message=message, finish_reason="stop"), "usage": usage}
+
+
+def _inputs(body: bytes) -> int:
+    """How many texts there are, in which neither a quote nor a bracket is."""
+    found = _INPUT.search(body)
+    return found[1].count(b'"') // 2 if found else 1
 
 
 def _embeddings(model: str, count: int, native: bool, base64: bool) -> object:
@@ -181,18 +196,30 @@ def _about(path: str, models: int) -> object:
         return {"models": []}
     names = [f"model-{number}:latest" for number in range(models)]
     if path == "/api/tags":
-        details = {"format": "gguf", "family": "llama", "families": ["llama"],
-                   "parameter_size": "3.2B", "quantization_level": "Q4_K_M"}  # fmt: skip
-        return {"models": [
-            {"name": name, "model": name, "modified_at": MOMENT, "size": 2019393189,
-             "digest": f"{number:064x}", "details": details}
-            for number, name in enumerate(names)
-        ]}  # fmt: skip
+        return {"models": [_listed(*model) for model in enumerate(names)]}
     data = [
         {"id": name, "object": "model", "created": 1767323045, "owned_by": "library"}
         for name in names
     ]
     return {"object": "list", "data": data}
+
+
+def _listed(number: int, name: str) -> object:
+    details = {
+        "format": "gguf",
+        "family": "llama",
+        "families": ["llama"],
+        "parameter_size": "3.2B",
+        "quantization_level": "Q4_K_M",
+    }
+    return {
+        "name": name,
+        "model": name,
+        "modified_at": MOMENT,
+        "size": 2019393189,
+        "digest": f"{number:064x}",
+        "details": details,
+    }
 
 
 class Connection:
@@ -304,9 +331,10 @@ class Upstream:
         path = head.split(b" ", 2)[1].decode()
         said = body[:200] + body[-200:]  # where all who ask have these
         model, stream = _MODEL.search(said), _STREAM.search(said)
+        name = model[1].decode() if model else ""
         connection.script = self._script(
             path.partition("?")[0],
-            model[1].decode() if model else "",
+            f"embed-{_inputs(body)}" if name == "embed" else name,
             # Ollama's own routes stream unless told not to.
             stream=stream[1] == b"true" if stream else path.startswith("/api/"),
             base64=_BASE64.search(said) is not None,

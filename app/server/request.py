@@ -22,7 +22,7 @@ _HEAD = re.compile(
 )
 _FIELD = re.compile(r"([^:]+):([^\r]*)\r\n")
 #: What gunicorn has rules about, beside the headers that name the scheme.
-_RULED = frozenset(["HOST", "CONTENT-TYPE", "EXPECT"])
+_RULED = message.RFC9110_5_3_SINGLETON_FIELDS | {"EXPECT"}
 
 
 class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types

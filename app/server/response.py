@@ -5,7 +5,9 @@ twice the system calls, and for a client of whole answers twice the packets.
 """
 
 import time
+from collections.abc import Callable
 from email.utils import formatdate
+from typing import Any
 
 from gunicorn.http import wsgi
 
@@ -13,17 +15,24 @@ from gunicorn.http import wsgi
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     """Writes one answer to a socket of gevent's."""
 
+    headers: list[tuple[str, str]]
     headers_sent: bool
-    _held = b""
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """Take a head; with ``exc_info``, in place of one before it (PEP 3333).
+
+        gunicorn would send the fields of both, two lengths among them.
+        """
+        if exc_info and not self.headers_sent:
+            self.headers, self.response_length, self.upgrade = [], None, False
+        write: Callable[[bytes], None]
+        write = super().start_response(status, headers, exc_info)
+        return write
 
     def send_headers(self) -> None:
-        """Make the head; it waits for what is sent next."""
-        if self.headers_sent:
-            return
-        self.headers_sent = True
-        lines = [f"{name}: {value}\r\n" for name, value in self.headers]
-        head = "".join([*self.default_headers(), *lines, "\r\n"])
-        self._held = head.encode("latin-1")
+        """Nothing yet: the head waits for what is sent first."""
 
     def default_headers(self) -> list[str]:
         """The server's own part of a head: status, date, framing."""
@@ -43,27 +52,35 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
         return False
 
     def write(self, arg: bytes) -> None:
-        """Send a piece, with the head if it is the first."""
-        if self.chunked and self.headers_sent and arg and type(arg) is bytes:
+        """Send a piece, with the head if it is the first; of an empty one nothing."""
+        if self.chunked and arg and type(arg) is bytes:
+            self.sent += len(arg)
             self._send(b"%X\r\n%b\r\n" % (len(arg), arg))
         else:
             super().write(arg)
 
     def close(self) -> None:
         """End the answer."""
-        self.send_headers()
-        self._send(b"0\r\n\r\n" if self.chunked else b"")
+        if self.chunked or not self.headers_sent:
+            self._send(b"0\r\n\r\n" if self.chunked else b"")
 
     def _emit_body(self, data: bytes) -> None:
-        self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+        if data:
+            self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
     def _send(self, data: bytes) -> None:
-        if self._held:
-            data, self._held = self._held + data, b""
-        if data:
-            sent = self.sock.send(data)  # waits only where nothing at all is taken
-            if sent < len(data):
-                self.sock.sendall(memoryview(data)[sent:])
+        """Send all of it.  Over TLS gevent's ``send`` waits as it does without."""
+        if not self.headers_sent:
+            data = self._head() + data
+            self.headers_sent = True  # or some of it: nobody may begin anew
+        sent = self.sock.send(data)  # waits only where nothing at all is taken
+        if sent < len(data):
+            self.sock.sendall(memoryview(data)[sent:])
+
+    def _head(self) -> bytes:
+        lines = [f"{name}: {value}\r\n" for name, value in self.headers]
+        head = "".join([*self.default_headers(), *lines, "\r\n"])
+        return head.encode("latin-1")
 
 
 _date = (0, "")

@@ -2,6 +2,8 @@
 
 import socket
 from contextlib import suppress
+from datetime import datetime
+from ssl import SSLError
 from typing import Any
 
 from gevent import GreenletExit
@@ -26,10 +28,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_request(
         self, listener_name: Any, req: Any, sock: Any, addr: Any
-    ) -> bool | None:
+    ) -> bool:
         """Answer one request; raises ``StopIteration`` where the connection ends.
 
-        It is what gunicorn does, less its access log and its own clock.
+        It is what gunicorn does, but that nothing follows an answer that was cut off.
         """
         response, environ = None, {}
         try:
@@ -40,28 +42,38 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             environ["wsgi.multithread"] = True
             environ[ARRIVED] = req.arrived
             self._count()
-            if not self.alive:
+            if not self.alive or not self.cfg.keepalive:
                 response.force_close()
-            self._answer(environ, response)
+            self._answer(req, environ, response)
             if response.should_close():
                 raise StopIteration
+        except (GreenletExit, SystemExit, SSLError):
+            raise StopIteration from None
         except (OSError, StopIteration):
-            raise
-        except (GreenletExit, SystemExit):
-            return None
-        except Exception:
+            raise  # of a client that has left, or shall leave
+        except BaseException:  # gevent's Timeout is no Exception
             if response is None or not response.headers_sent:
                 raise  # gunicorn answers for us
             self.log.exception("Error handling request")
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-                sock.close()
             raise StopIteration from None
         finally:
-            self.cfg.post_request(self, req, environ, response)
+            self._after(req, environ, response)
         return True
 
-    def _answer(self, environ: dict[str, Any], response: Response) -> None:
+    def _answer(self, req: Any, environ: dict[str, Any], response: Response) -> None:
+        """Have it answered, and written down where gunicorn was asked to do that."""
+        if not self.log.access_log_enabled:
+            self._write(environ, response)
+            return
+        begun = datetime.now()
+        try:
+            self._write(environ, response)
+        finally:
+            self.log.access(response, req, environ, datetime.now() - begun)
+
+    def _write(self, environ: dict[str, Any], response: Response) -> None:
         body = self.wsgi(environ, response.start_response)
         try:
             for item in body:
@@ -76,3 +88,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if self.nr >= self.max_requests and self.alive:
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
+
+    def _after(self, req: Any, environ: dict[str, Any], response: Any) -> None:
+        try:
+            self.cfg.post_request(self, req, environ, response)
+        except Exception:
+            self.log.exception("Exception in post_request hook")

@@ -90,7 +90,7 @@ def _message(
         content=content,
         thinking=_reasoning(message),
         images=pictures or None,
-        tool_calls=_tool_calls(message, param) or None,
+        tool_calls=_tool_calls(message, param),
     )
     if role == "tool":
         native.tool_call_id = message.tool_call_id or ""
@@ -237,8 +237,10 @@ def _as_function(call: openai.ToolCall) -> openai.ToolCall:
     return openai.ToolCall(function, id=call.id)
 
 
-def _tool_calls(message: openai.Message, param: str) -> list[ollama.ToolCall]:
+def _tool_calls(message: openai.Message, param: str) -> list[ollama.ToolCall] | None:
     calls = _calls(message)
+    if not calls:
+        return None
     newer = len(message.tool_calls or ())
     places = [f"{param}.tool_calls[{index}].function" for index in range(newer)]
     places += [f"{param}.function_call"] * (len(calls) - newer)

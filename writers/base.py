@@ -121,12 +121,8 @@ class ResponseWriter(Generic[Reply]):
         return [payload]
 
     def __iter__(self) -> Iterator[bytes]:
-        """A writer is the iterable of its own stream."""
-        return self
-
-    def __next__(self) -> bytes:
-        """The next frames, as much as one read of Ollama's answer makes."""
-        return next(self._frames)
+        """A writer is the iterable of its own stream; its frames need no step more."""
+        return self._frames
 
     def close(self) -> None:
         """Let go of Ollama's answer, also when no item was ever asked for."""
@@ -159,6 +155,7 @@ class ResponseWriter(Generic[Reply]):
         self, app: WSGIApplication, environ: WSGIEnvironment
     ) -> Iterator[bytes]:
         body = self._open(app, environ)
+        del app, environ  # a stream lasts, and has no use for them
         self._begin_stream()
         yield from self._translated(body)
 

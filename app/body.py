@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from socket import SHUT_RD
 from ssl import SSLSocket
-from typing import Any
+from typing import IO, Any
 from wsgiref.types import WSGIEnvironment
 
 import gevent
@@ -29,6 +29,8 @@ PIECES = 8
 _OTHERWISE = {"x-gzip": "gzip", "identity": ""}
 #: Bytes that had come when the head was whole, where the server says it.
 ARRIVED = "pannier.arrived"
+#: Longer numbers are no lengths.
+_DIGITS = 20
 #: Pieces that are thrown away before a connection is given up.
 _DRAINED = 64
 
@@ -53,12 +55,18 @@ def read_body(
             return stream.read()
     coding = _coding(environ, CODINGS)
     _refuse_forms(environ, form)
-    read = partial(_inflated, coding=coding) if coding else _plain
     try:
-        if not coding and _is_here(environ, limit):
-            body = _plain(environ, limit)
+        length = _announced(environ, limit)
+        if coding:
+            read = partial(_inflated, environ, limit, coding)
+        elif length is None:
+            read = partial(_joined, environ, limit)
+        elif length <= environ.get(ARRIVED, -1):
+            seconds = 0  # it came with its head: nobody waits, and nothing can fail
+            read = partial(stream.read, length)
         else:
-            body = _guarded(environ, partial(read, environ, limit), seconds)
+            read = partial(_exactly, stream, length)
+        body = _guarded(environ, read, seconds) if seconds else read()
     except RequestEntityTooLarge:
         message = f"The body of the request is larger than {limit} bytes."
         raise _given_up(environ, message, 413, "request_too_large") from None
@@ -66,15 +74,8 @@ def read_body(
     return body
 
 
-def _is_here(environ: WSGIEnvironment, limit: int) -> bool:
-    """Whether the body came with its head: nothing is waited for, or can fail."""
-    length = _announced(environ, limit)
-    return length is not None and length <= environ.get(ARRIVED, -1)
-
-
 def _inflated(environ: WSGIEnvironment, limit: int, coding: str) -> bytes:
     """What the body says; ``limit`` is for that, and for the bytes that arrive."""
-    _announced(environ, limit)
     held = io.BytesIO()
     pieces = inflate(_limited(environ, limit), coding)
     for number, piece in enumerate(pieces):
@@ -99,7 +100,7 @@ def _limited(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
 def _announced(environ: WSGIEnvironment, limit: int) -> int | None:
     """The length of the body, where that is certain; refuses one beyond the limit."""
     length = environ.get("CONTENT_LENGTH", "")
-    certain = length.isascii() and length.isdigit()
+    certain = length.isascii() and length.isdigit() and len(length) < _DIGITS
     if not certain or "HTTP_TRANSFER_ENCODING" in environ:
         return None
     if int(length) > limit:
@@ -107,13 +108,13 @@ def _announced(environ: WSGIEnvironment, limit: int) -> int | None:
     return int(length)
 
 
-def _plain(environ: WSGIEnvironment, limit: int) -> bytes:
-    """What arrives; where its length is certain, of one read if that gives all."""
-    length = _announced(environ, limit)
-    if length is None:
-        return b"".join(_limited(environ, limit))
-    stream = environ["wsgi.input"]
-    data: bytes = stream.read(length)
+def _joined(environ: WSGIEnvironment, limit: int) -> bytes:
+    return b"".join(_limited(environ, limit))
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    """So many bytes, of one read where that gives them all."""
+    data = stream.read(length)
     while len(data) < length:
         if not (more := stream.read(length - len(data))):
             raise ClientDisconnected

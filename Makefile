@@ -3,7 +3,7 @@
 # make check    ruff, mypy, import-linter
 # make peer     the tests that need a real Ollama at OLLAMA_URL
 # make compat   other people's clients, in an environment of their own
-# make bench    the benchmarks (bench/README.md says what they mean)
+# make bench    Pannier beside others; writes docs/performance.md (see bench/README.md)
 # make soak     half an hour of everything at once: does anything grow, hang, get lost?
 # make lock     refresh the pinned dependencies
 # make clean    remove what the above have made
@@ -14,6 +14,7 @@ VENV = .venv
 PY = $(VENV)/bin/python
 COMPAT = .venv-compat
 BENCH = .venv-bench
+RIVALS = $(BENCH)/.rivals
 PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 
 .PHONY: run test check peer compat bench soak lock clean
@@ -37,7 +38,7 @@ compat:
 	@$(MAKE) VENV=$(COMPAT) $(COMPAT)/.clients
 	$(COMPAT)/bin/python -m pytest -m "compat or live" tests/compat tests/live/test_openai*.py $(ARGS)
 
-bench: $(VENV)/.tests $(BENCH)/.rivals
+bench: $(VENV)/.tests $(RIVALS)
 	$(PY) -m bench $(ARGS)
 
 soak: $(VENV)/.tests

@@ -4,16 +4,15 @@ Each is a program of its own on a free port of loopback, with one worker.
 """
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.launch import gunicorn
 from tests.support.nginx import NGINX
@@ -23,6 +22,23 @@ from .rivals import litellm
 
 #: Seconds within which a program answers; LiteLLM takes long to import itself.
 PATIENCE = 90.0
+
+DIRECT = "upstream, direct"
+PANNIER = "Pannier"
+OTHER = "Pannier, the other"
+PASSING = "nginx, passing bytes"
+HELLO = "hello"
+NAIVE = "requests + iter_lines"
+LITELLM = "LiteLLM"
+
+#: In what they take part who cannot do all, or would take minutes for it.
+_PARTS: dict[str, dict[str, Any]] = {
+    HELLO: {"trials": ("chat-1", "chat-16"), "checked": False},
+    NAIVE: {"trials": ("chat-1", "chat-16", "flat", "paced-50", "paced-200",
+                       "floats", "base64", "models")},
+    LITELLM: {"trials": ("chat-1", "chat-16", "flat", "paced-50", "floats"),
+              "turns": 1},
+}  # fmt: skip
 
 #: What Pannier's own configuration has gunicorn do, for those that have none.
 _GUNICORN = ("-m", "gunicorn", "-k", "gevent", "-w", "1", "--keep-alive", "30",
@@ -64,12 +80,28 @@ http {{
 
 
 class Contestant(NamedTuple):
-    """One way to the model.  ``native`` says that it is asked in Ollama's words."""
+    """One way to the model.
+
+    ``native`` says that it is asked in Ollama's words, ``trials`` in which trials it
+    takes part (by name; empty for all), ``checked`` that its answers are the model's,
+    and ``turns``, if set, that it has so many where answers are paced.
+    """
 
     name: str
     url: str
     pid: int
     native: bool = False
+    trials: tuple[str, ...] = ()
+    checked: bool = True
+    turns: int = 0
+
+    def takes_part(self, trial: str) -> bool:
+        """Whether it can, and is worth the time."""
+        return not self.trials or trial in self.trials
+
+
+#: One that is started on entering, and ended on leaving.
+Program = AbstractContextManager[Contestant]
 
 
 @contextlib.contextmanager
@@ -123,23 +155,27 @@ def upstream(models: int = 37) -> Iterator[Contestant]:
     """The upstream, in Ollama's words."""
     port = free_port()
     command = [sys.executable, "-m", "bench.upstream", str(port), str(models)]
-    with program("upstream, direct", command, port, native=True) as found:
+    with program(DIRECT, command, port, native=True) as found:
         yield found
 
 
 def pannier(
-    upstream_url: str, name: str = "Pannier", checkout: Path | None = None
-) -> contextlib.AbstractContextManager[Contestant]:
+    upstream_url: str,
+    name: str = PANNIER,
+    checkout: Path | None = None,
+    **settings: str,
+) -> Program:
     """Pannier as it is served, access log and all; or that of another checkout."""
     port = free_port()
     command, env = gunicorn([])
     if checkout is not None:
         command = [word.replace(str(ROOT), str(checkout)) for word in command]
-    env = env | {"PYTHONPATH": "", "OLLAMA_URL": upstream_url, "PANNIER_PORT": str(port)}
+    env |= {"PYTHONPATH": "", "OLLAMA_URL": upstream_url, "PANNIER_PORT": str(port)}
+    env |= settings
     return program(name, command, port, env)
 
 
-def nginx(upstream_url: str, directory: Path) -> contextlib.AbstractContextManager[Contestant]:
+def nginx(upstream_url: str, directory: Path) -> Program:
     """Nginx, which passes bytes: the upstream speaks OpenAI's dialect to it."""
     assert NGINX is not None
     port = free_port()
@@ -148,44 +184,71 @@ def nginx(upstream_url: str, directory: Path) -> contextlib.AbstractContextManag
     config.write_text(
         _NGINX.format(directory=directory, port=port, upstream=upstream_port)
     )
-    return program("nginx, passing bytes", [NGINX, "-p", str(directory), "-c", str(config)], port)
+    return program(PASSING, [NGINX, "-p", str(directory), "-c", str(config)], port)
 
 
-def python(
-    name: str, module: str, upstream_url: str
-) -> contextlib.AbstractContextManager[Contestant]:
+def python(name: str, module: str, upstream_url: str) -> Program:
     """A WSGI application of ``bench.rivals`` under gunicorn with gevent."""
     port = free_port()
-    command = [sys.executable, *_GUNICORN, "-b", f"127.0.0.1:{port}", f"bench.rivals.{module}:app"]
+    application = f"bench.rivals.{module}:app"
+    command = [sys.executable, *_GUNICORN, "-b", f"127.0.0.1:{port}", application]
     return program(name, command, port, {"OLLAMA_URL": upstream_url})
 
 
+def hello(upstream_url: str) -> Program:
+    """The least that gunicorn can answer."""
+    return python(HELLO, "hello", upstream_url)
+
+
+def naive(upstream_url: str) -> Program:
+    """The obvious translator."""
+    return python(NAIVE, "naive", upstream_url)
+
+
+def lite(upstream_url: str, directory: Path) -> Program:
+    """LiteLLM's proxy."""
+    port = free_port()
+    command, env = litellm.command(port, upstream_url, directory)
+    return program(LITELLM, command, port, env)
+
+
+def missing(without: Collection[str] = ()) -> dict[str, str]:
+    """Who cannot take part, and why: by name, for all that are not in ``without``."""
+    reasons = {
+        PASSING: "" if NGINX else "nginx is not installed",
+        LITELLM: litellm.available(),
+    }
+    return {name: why for name, why in reasons.items() if why and name not in without}
+
+
 @contextlib.contextmanager
-def field(against: Path | None = None, *, alone: bool = False) -> Iterator[list[Contestant]]:
+def field(
+    against: Path | None = None, without: Collection[str] = ()
+) -> Iterator[list[Contestant]]:
     """Everybody, ready to be asked; the upstream and Pannier first.
 
-    ``against`` is another checkout of Pannier that takes part; ``alone`` leaves out all
-    that is not Pannier.
+    ``against`` is another checkout of Pannier, which then is the only other; those
+    named in ``without`` are left out, as are those that are ``missing``.
     """
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         direct = stack.enter_context(upstream())
-        url = direct.url
-        members = [pannier(url)]
+        members = [direct, stack.enter_context(pannier(direct.url))]
         if against is not None:
-            members.append(pannier(url, "Pannier, the other", against))
-        if not alone:
+            members.append(stack.enter_context(pannier(direct.url, OTHER, against)))
+        else:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            if NGINX is not None:
-                members.append(nginx(url, directory))
-            members.append(python("hello", "hello", url))
-            members.append(python("requests + iter_lines", "naive", url))
-            if not litellm.available():
-                port = free_port()
-                members.append(program("LiteLLM", *_swap(litellm.command(port, url, directory), port)))
-        yield [direct, *(stack.enter_context(member) for member in members)]
+            left_out = {*without, *missing()}
+            for name, start in _others(direct.url, directory).items():
+                if name not in left_out:
+                    member = stack.enter_context(start())
+                    members.append(member._replace(**_PARTS.get(name, {})))
+        yield members
 
 
-def _swap(
-    command: tuple[list[str], dict[str, str]], port: int
-) -> tuple[list[str], int, dict[str, str]]:
-    return command[0], port, command[1]
+def _others(url: str, directory: Path) -> dict[str, Callable[[], Program]]:
+    return {
+        PASSING: lambda: nginx(url, directory),
+        HELLO: lambda: hello(url),
+        NAIVE: lambda: naive(url),
+        LITELLM: lambda: lite(url, directory),
+    }

@@ -34,7 +34,7 @@ class Trial(NamedTuple):
 
     def request(self, *, native: bool) -> bytes:
         """The bytes of the request, in OpenAI's words or in Ollama's."""
-        path = f"{'/api' if native else '/v1'}{_NATIVE[self.path] if native else self.path}"
+        path = f"/api{_NATIVE[self.path]}" if native else f"/v1{self.path}"
         if self.body is None:
             return load.get(path)
         body = dict(self.body)
@@ -42,8 +42,14 @@ class Trial(NamedTuple):
             body.pop("encoding_format", None)
         return load.post(path, body)
 
-    def run(self, url: str, *, native: bool, brief: bool = False) -> load.Load:
-        """Put it on somebody, and look at all the answers.  Raises ``Failed``."""
+    def run(
+        self, url: str, *, native: bool, checked: bool = True, brief: bool = False
+    ) -> load.Load:
+        """Put it on somebody, and look at all the answers.  Raises ``Failed``.
+
+        Native answers are the upstream's own, and taken as they are, as are those of
+        which nothing is to be ``checked`` but the framing.
+        """
         found = load.run(
             url,
             self.request(native=native),
@@ -54,7 +60,7 @@ class Trial(NamedTuple):
         )
         for answer in found.answers:
             body = answer.body()
-            if not native:
+            if checked and not native:
                 self.check(body)
         return found
 
@@ -92,9 +98,11 @@ def says_words(count: int) -> Callable[[bytes], None]:
         frames = body.split(b"\n\n")
         if frames[-2:] != [b"data: [DONE]", b""]:
             raise Failed("a stream without its end")
-        told = [_decode(frame[6:]) for frame in frames[:-2] if frame.startswith(b"data:")]
+        events = [frame[6:] for frame in frames[:-2] if frame.startswith(b"data:")]
         text = "".join(
-            choice.delta.content or "" for one in told for choice in one.choices
+            choice.delta.content or ""
+            for event in events
+            for choice in _decode(event).choices
         )
         if text != expected:
             raise Failed(f"a wrong text: {text[:100]!r}")
@@ -135,7 +143,9 @@ def is_a_list(body: bytes) -> None:
         raise Failed(f"a wrong list: {body[:300]!r}")
 
 
-def chat(title: str, model: str, clients: int, *, stream: bool = False, **more: Any) -> Trial:
+def chat(
+    title: str, model: str, clients: int, *, stream: bool = False, **more: Any
+) -> Trial:
     """A chat of one message."""
     messages = [{"role": "user", "content": "How many words do you know?"}]
     body = {"model": model, "messages": messages, "stream": stream}
@@ -154,6 +164,7 @@ def paced(streams: int, turns: int = 2) -> Trial:
 
 def embeddings(encoding: str, inputs: int = INPUTS, clients: int = 8) -> Trial:
     """A batch of texts."""
+    check = has_vectors(inputs, encoding == "base64")
     body = {
         "model": f"embed-{inputs}",
         "input": [f"text number {number}" for number in range(inputs)],
@@ -161,20 +172,36 @@ def embeddings(encoding: str, inputs: int = INPUTS, clients: int = 8) -> Trial:
     }
     return Trial(
         f"Embeddings, {encoding}, {inputs} x {DIMENSIONS:,}, {clients} clients",
-        "request", "/embeddings", body, has_vectors(inputs, encoding == "base64"), clients,
+        "request", "/embeddings", body, check, clients,
     )  # fmt: skip
 
 
 ONE = chat("Chat, 1 client", "chat", 1, seconds=0.6)
 SIXTEEN = chat("Chat, 16 clients", "chat", 16)
 FLAT = chat(
-    "16 streams of 200 chunks, as fast as it goes", "flat-200", 16, stream=True, units=200
-)
+    "16 streams of 200 chunks, as fast as it goes", "flat-200", 16,
+    stream=True, units=200,
+)  # fmt: skip
 PACED = [paced(50), paced(200), paced(500), paced(1000)]
 FLOATS, PACKED = embeddings("float"), embeddings("base64")
 MODELS = Trial("List of 37 models, 8 clients", "request", "/models", None, is_a_list, 8)
 
-ALL = [ONE, SIXTEEN, FLAT, *PACED, FLOATS, PACKED, MODELS]
+#: All of them, by the names that the command line knows.
+TRIALS = {
+    "chat-1": ONE,
+    "chat-16": SIXTEEN,
+    "flat": FLAT,
+    "paced-50": PACED[0],
+    "paced-200": PACED[1],
+    "paced-500": PACED[2],
+    "paced-1000": PACED[3],
+    "floats": FLOATS,
+    "base64": PACKED,
+    "models": MODELS,
+}
+
+#: Rounds at most, of those that take long.
+ROUNDS = {"paced-50": 3, "paced-500": 3, "paced-1000": 3}
 
 
 def first_word(answer: Answer) -> int:

@@ -37,6 +37,12 @@ def available() -> str:
     return f"LiteLLM is not installed in {VENV.name}"
 
 
+def version() -> str:
+    """Which one it is; empty without it."""
+    found = VENV.glob("lib/*/site-packages/litellm-*.dist-info")
+    return next((one.stem.partition("-")[2] for one in found), "")
+
+
 def command(
     port: int, upstream_url: str, directory: Path
 ) -> tuple[list[str], dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import gevent
 
-from ..client import post
+from ..load import post
 from .checks import events, good, must, refused, said
 from .kinds import CHAT, EMBED, TEXT, Scene, chat, kind
 from .wire import Line, line

@@ -1,6 +1,6 @@
 """Bad requests: each must be refused with a 4xx that says why, and nothing else."""
 
-from ..client import post
+from ..load import post
 from .checks import must, refused
 from .kinds import CHAT, EMBED, TEXT, Scene, chat, kind
 from .wire import ask, get, line

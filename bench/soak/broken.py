@@ -8,7 +8,7 @@ from typing import Any
 
 from app.simulator.faults import FAULTS, describe
 
-from ..client import post
+from ..load import post
 from .checks import FAILURES, ended, good, must, refused
 from .kinds import CHAT, EMBED, TEXT, Scene, chat, kind
 from .wire import Answer, line

@@ -2,7 +2,7 @@
 
 import json
 
-from ..client import post
+from ..load import post
 from .checks import events, good, must, said
 from .kinds import CHAT, EMBED, TEXT, Scene, chat, kind
 from .wire import get, line

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tests.support.simulator import Simulator
 
-from ..client import post
+from ..load import post
 from .wire import Answer, ask
 
 #: What Pannier is told, so that whatever stalls ends soon (seconds).

@@ -1,6 +1,5 @@
 """Prompt: how long the prompt of a call is, and whether the context can hold it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -59,7 +58,7 @@ class Prompt:
         """
         if sum(map(len, self._texts)) < _SHORT:
             return None
-        if not self._exceeds(0.9 * count, tokens.at_least_quickly):
+        if 10 * sum(map(tokens.at_least_quickly, self._texts)) <= 9 * count:
             return None
         if not self._exceeds(count):
             return None
@@ -70,16 +69,10 @@ class Prompt:
             return None
         return context
 
-    def _exceeds(
-        self,
-        most: float,
-        at_least: Callable[[str, float], int] = tokens.at_least,
-        *,
-        apart: bool = False,
-    ) -> bool:
+    def _exceeds(self, most: float, *, apart: bool = False) -> bool:
         """Whether there must be more tokens, be it in one text; counts no further."""
         for text in self._texts:
-            least = at_least(text, most)
+            least = tokens.at_least(text, most)
             if least > most:
                 return True
             if not apart:

@@ -14,7 +14,7 @@ it for prose and code, much less where blanks are rare.
 import math
 import re
 
-from .turns import steps
+from .turns import PIECE, steps
 
 
 def _keeping(*wanted: range) -> bytes:
@@ -44,8 +44,6 @@ _CHINESE = _keeping(range(0xE3, 0xF0))
 _ENDS = re.compile(r"[A-Za-z0-9][!-&(-/:-@[-^`{-~]")
 #: Characters of Chinese that one token holds at most, not counting rare phrases.
 _PHRASE = 5
-#: Characters between two looks at whether that is enough: some 3,000 words.
-_PIECE = 16 * 1024
 
 
 def about(text: str) -> int:
@@ -67,7 +65,7 @@ def at_least(text: str, enough: float = math.inf) -> int:
     there are more than ``enough``, the rest is not looked at.
     """
     least = 0
-    for number, piece in enumerate(steps(text, size=_PIECE)):
+    for number, piece in enumerate(steps(text)):
         # A word that is cut between two pieces would count twice.
         least += _at_least(piece) - bool(number)
         if least > enough:
@@ -83,12 +81,9 @@ def _at_least(text: str) -> int:
     return least
 
 
-def at_least_quickly(text: str, enough: float = math.inf) -> int:
+def at_least_quickly(text: str) -> int:
     """A first look at ``at_least``: blanks and line ends, mostly not far from it."""
-    least = 0
-    for piece in steps(text):
-        least += piece.count(" ") + piece.count("\n")
-        least += 0 if piece.isascii() else len(piece) // _PHRASE
-        if least > enough:
-            break
-    return least
+    if len(text) > PIECE:
+        return sum(map(at_least_quickly, steps(text)))
+    least = text.count(" ") + text.count("\n")
+    return least if text.isascii() else least + len(text) // _PHRASE

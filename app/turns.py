@@ -14,6 +14,9 @@ import gevent
 #: Bytes, or characters, of one step, which take a few milliseconds; less is never worth
 #: a turn.
 STEP = 1024 * 1024
+#: Bytes, or characters, of one piece: a larger one would be memory that the system has
+#: to hand out, and clear, each time, which costs more than most looks at it.
+PIECE = 16 * 1024
 #: Seconds for which one client may be read before the others have a turn.
 TURN = 0.01
 #: Bytes of one read: gunicorn throws a body away in pieces, and copies at each of them
@@ -27,14 +30,15 @@ def let_others(data: Sized) -> None:
         gevent.sleep(0.001)  # of 0, the loop would not look at its sockets
 
 
-def steps(data: AnyStr, overlap: int = 0, size: int = STEP) -> Iterator[AnyStr]:
-    """The data in pieces of ``size``, each with ``overlap`` of the next at its end."""
-    if len(data) <= size:
+def steps(data: AnyStr, overlap: int = 0) -> Iterator[AnyStr]:
+    """The data in pieces, each with ``overlap`` of the next at its end."""
+    if len(data) <= PIECE:
         yield data
         return
-    for start in range(0, len(data), size):
-        let_others(data)
-        yield data[start : start + size + overlap]
+    for start in range(0, len(data), PIECE):
+        if start % STEP == 0:
+            let_others(data)
+        yield data[start : start + PIECE + overlap]
 
 
 class Shared:

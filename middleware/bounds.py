@@ -7,7 +7,7 @@ reliability, B3 and L5).
 import re
 
 from app.errors import BadRequest
-from app.turns import STEP, let_others, steps
+from app.turns import PIECE, STEP, let_others, steps
 
 MAX_DEPTH = 128
 #: Arrays and objects, and values, of one body.
@@ -36,18 +36,19 @@ def checked(body: bytes) -> bytes:
     if _is_remarkable(body):
         _check_structure(_outside(body))
     let_others(body)
-    try:
-        body.decode()
-    except UnicodeDecodeError as exc:
-        raise not_json("it is not valid UTF-8") from exc
-    let_others(body)
+    if not body.isascii():  # to decode is to copy
+        try:
+            body.decode()
+        except UnicodeDecodeError as exc:
+            raise not_json("it is not valid UTF-8") from exc
+        let_others(body)
     return body
 
 
 def _is_remarkable(body: bytes) -> bool:
     """Whether a body could break a bound: a first look, for which strings count."""
     brackets = commas = 0
-    for piece in steps(body, MAX_DIGITS) if len(body) > STEP else (body,):
+    for piece in steps(body, MAX_DIGITS) if len(body) > PIECE else (body,):
         brackets += piece.count(b"[") + piece.count(b"{")
         commas += piece.count(b",")
         if brackets > MAX_DEPTH or commas > MAX_VALUES:

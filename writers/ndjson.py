@@ -25,15 +25,22 @@ class LineBuffer:
         Raises ``UpstreamBroken`` for a line that grows beyond the limit, after the
         lines before it.
         """
-        if data.endswith(b"}\n") and not self._pieces and len(data) <= self._limit:
-            lines = data.split(b"\n")
-            lines.pop()
-            # Whole lines, none of them blank: as nearly all reads are.
-            if data.startswith(b"{") and data.count(b"\n{") == len(lines) - 1:
-                return lines
-        return self._feed(data)
+        if data.endswith(b"}\n") and data.startswith(b"{") and not self._pieces:
+            if data.count(b"\n") == 1 and len(data) <= self._limit:
+                return (data,)  # a line, as tokens come; its end means nothing in JSON
+        end = data.rfind(b"\n") + 1
+        if self._size + len(data) > self._limit:
+            return self._slowly(data)
+        whole = self._growing() + data[:end] if end and self._pieces else data[:end]
+        if end < len(data):
+            self._pieces.append(data[end:])
+            self._size += len(data) - end
+        count = whole.count(b"\n")
+        if not whole.startswith(b"{") or whole.count(b"\n{") != count - 1:
+            return [line for line in whole.split(b"\n") if line and not line.isspace()]
+        return whole[:-1].split(b"\n")  # none of them is blank, as nearly always
 
-    def _feed(self, data: bytes) -> Iterator[bytes]:
+    def _slowly(self, data: bytes) -> Iterator[bytes]:
         *whole, rest = data.split(b"\n")
         if whole:
             whole[0] = self._growing() + whole[0]

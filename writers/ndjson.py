@@ -25,9 +25,14 @@ class LineBuffer:
         Raises ``UpstreamBroken`` for a line that grows beyond the limit, after the
         lines before it.
         """
-        if data.endswith(b"}\n") and data.startswith(b"{") and not self._pieces:
-            if data.count(b"\n") == 1 and len(data) <= self._limit:
-                return (data,)  # a line, as tokens come; its end means nothing in JSON
+        if (
+            data.count(b"\n") == 1
+            and data.startswith(b"{")
+            and data.endswith(b"}\n")
+            and not self._pieces
+            and len(data) <= self._limit
+        ):  # a line, as tokens come; its end means nothing in JSON
+            return (data,)
         end = data.rfind(b"\n") + 1
         if self._size + len(data) > self._limit:
             return self._slowly(data)

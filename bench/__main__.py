@@ -31,10 +31,10 @@ def main() -> int:
     arguments = _parser().parse_args()
     kept = arguments.results or ROOT / "build" / "bench.json"
     if arguments.report_only:
-        found = results.load(kept)
-        print(report(found))
-        _write(found)
-        return 0
+        if not kept.exists():
+            print(f"There are no figures in {kept}.", file=sys.stderr)
+            return 1
+        return _tell(results.load(kept))
     if not process.available():
         print("The benchmark reads /proc and needs Linux.", file=sys.stderr)
         return 1
@@ -44,12 +44,17 @@ def main() -> int:
     except Failed as failed:
         print(f"\nThe benchmark ends here. {failed}", file=sys.stderr)
         return 1
+    found.whole = _is_whole(plan)
+    if found.whole or arguments.results:
+        results.save(found, kept)
+    return _tell(found)
+
+
+def _tell(found: Results) -> int:
+    """Print the report; results of everything also go into the page."""
     print(report(found))
-    if _is_whole(plan):
-        results.save(found, kept)
+    if found.whole:
         _write(found)
-    elif arguments.results:
-        results.save(found, kept)
     return 0
 
 

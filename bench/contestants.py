@@ -169,7 +169,9 @@ def pannier(
     port = free_port()
     command, env = gunicorn([])
     if checkout is not None:
-        command = [word.replace(str(ROOT), str(checkout)) for word in command]
+        there = str(checkout.resolve())
+        first, *words = command  # the same Python, wherever its environment lies
+        command = [first, *(word.replace(str(ROOT), there) for word in words)]
     env |= {"PYTHONPATH": "", "OLLAMA_URL": upstream_url, "PANNIER_PORT": str(port)}
     env |= settings
     return program(name, command, port, env)

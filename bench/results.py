@@ -32,6 +32,7 @@ class Results(msgspec.Struct):
 
     machine: dict[str, str] = {}
     rounds: int = 0
+    whole: bool = False  # of everything, and worth a place in the page
     missing: dict[str, str] = {}  # who could not take part, and why
     figures: dict[str, dict[str, list[Figures]]] = {}
     memory: dict[str, Memory] = {}

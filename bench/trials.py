@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import load
+from .answers import DIMENSIONS, SENTENCE, vector, words
 from .load import Answer, Failed
-from .upstream import DIMENSIONS, SENTENCE, vector, words
 
 #: Inputs of a call for embeddings.
 INPUTS = 16

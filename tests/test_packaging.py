@@ -197,7 +197,7 @@ def test_installed_it_serves_from_a_hostile_directory(
     command = [str(installed / "pannier"), "serve"]
     with Server(command=command, cwd=hostile) as server:
         assert "hostile" not in server.output()
-        assert "Using worker: gevent" in server.output()
+        assert "Using worker: Worker" in server.output()
 
 
 @pytest.mark.live

@@ -47,7 +47,7 @@ def run_python(code: str) -> None:
 def test_plain_gunicorn() -> None:
     """``gunicorn wsgi:application`` in the checkout takes up our configuration."""
     with Server(command=GUNICORN, cwd=ROOT) as server:
-        assert "Using worker: gevent" in server.output()
+        assert "Using worker: Worker" in server.output()
         assert f"http://127.0.0.1:{server.port}" in server.output()
 
 

@@ -282,7 +282,7 @@ def same(*blocks: bytes, config: Any = DEFAULT, peer: Any = TRUSTED) -> list[Any
 
 
 @pytest.mark.parametrize("peer", [TRUSTED, STRANGER, UNIX], ids=str)
-def test_whatever_the_head_both_say_the_same(peer: Any) -> None:
+def test_h1_whatever_the_head_both_say_the_same(peer: Any) -> None:
     """Good or bad, each head gets gunicorn's reading or gunicorn's refusal."""
     for head in HEADS:
         same(head, peer=peer)
@@ -442,7 +442,7 @@ MUTATION = st.tuples(st.floats(0, 1), st.integers(0, 3), PIECES)
     st.floats(0, 1),
 )
 @settings(max_examples=2000)
-def test_heads_with_faults(
+def test_h1_heads_with_faults(
     head: bytes, mutations: list[tuple[float, int, bytes]], peer: Any, cut: float
 ) -> None:
     """Bytes put in, taken out or replaced anywhere: both still say the same."""

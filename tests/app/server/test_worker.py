@@ -110,7 +110,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("fields", [(), [("Content-Length", "6")]], ids=["open", "six"])
 @pytest.mark.parametrize("fault", FAULTS, ids=repr)
-def test_nothing_follows_half_an_answer(fault: BaseException, fields: Any) -> None:
+def test_h1_nothing_follows_half_an_answer(fault: BaseException, fields: Any) -> None:
     """Whatever ends it: no end of a body, no other status, no next answer."""
     body = Body(b"one", fault)
     if isinstance(fault, StopIteration):  # which Python takes for a fault in there

@@ -1,8 +1,9 @@
 """What the upstream of the benchmark says: whole answers, as the bytes that are sent.
 
-The model's name says what is answered: ``chat`` one line or a whole answer, ``flat-N``
-a stream of N words as fast as it is taken, ``paced-R-N`` one of N words at R a second,
-``embed-N`` N vectors.  Under ``/v1/`` the same answers are in OpenAI's form.
+The model's name says what is answered: ``chat`` one line or a whole answer, ``read-N``
+one to a prompt of N tokens, ``flat-N`` a stream of N words as fast as it is taken,
+``paced-R-N`` one of N words at R a second, ``embed-N`` N vectors.  Under ``/v1/`` the
+same answers are in OpenAI's form.
 """
 
 import json
@@ -11,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 
 DIMENSIONS = 1024
+PROMPT = 26  # tokens
 SENTENCE = "Hello! I know a good many words, and this is how some of them look."
 MOMENT = "2026-01-02T03:04:05.123456789Z"
 
@@ -41,12 +43,14 @@ def script(path: str, model: str, *, stream: bool, base64: bool, models: int) ->
     kind, *numbers = model.split("-")
     if path.endswith(("/chat", "/chat/completions")):
         pace = int(numbers[0]) if kind == "paced" else 0
-        spoken = words(int(numbers[-1])) if numbers else [SENTENCE]
+        count = int(numbers[-1]) if numbers else PROMPT
+        spoken = words(count) if kind in ("flat", "paced") else [SENTENCE]
         if stream:
             frames = _lines(model, spoken) if native else _events(model, spoken)
             *writes, last = _chunked(frames, native)
             return Script([*writes, last + b"0\r\n\r\n"], pace)
-        return Script([_whole(_answer(model, spoken, native))])
+        prompt = count if kind == "read" else PROMPT
+        return Script([_whole(_answer(model, spoken, native, prompt))])
     if path.endswith(("/embed", "/embeddings")):
         return Script([_whole(_embeddings(model, int(numbers[-1]), native, base64))])
     return Script([_whole(_about(path, models))])
@@ -86,13 +90,13 @@ def _line(model: str, text: str, **more: object) -> dict[str, object]:
     return {"model": model, "created_at": MOMENT, "message": message, **more}
 
 
-def _end(tokens: int) -> dict[str, object]:
+def _end(tokens: int, prompt: int = PROMPT) -> dict[str, object]:
     return {
         "done": True,
         "done_reason": "stop",
         "total_duration": 4883583458,
         "load_duration": 1334875,
-        "prompt_eval_count": 26,
+        "prompt_eval_count": prompt,
         "prompt_eval_duration": 342546000,
         "eval_count": tokens,
         "eval_duration": 4535599000,
@@ -130,12 +134,16 @@ def _openai(model: str, **choice: object) -> dict[str, object]:
     }
 
 
-def _answer(model: str, spoken: list[str], native: bool) -> object:
+def _answer(model: str, spoken: list[str], native: bool, prompt: int) -> object:
     text = "".join(spoken)
     if native:
-        return _line(model, text, **_end(len(spoken)))
+        return _line(model, text, **_end(len(spoken), prompt))
     message = {"role": "assistant", "content": text}
-    usage = {"prompt_tokens": 26, "completion_tokens": 5, "total_tokens": 31}
+    usage = {
+        "prompt_tokens": prompt,
+        "completion_tokens": 5,
+        "total_tokens": prompt + 5,
+    }
     return {**_openai(model, message=message, finish_reason="stop"), "usage": usage}
 
 

@@ -54,7 +54,7 @@ def steepest(curve: Curve) -> float:
 
 
 def measure() -> list[Curve]:
-    """All curves, in about a minute.  Raises ``Failed`` for a wrong answer."""
+    """All curves, in a minute and a half.  Raises ``Failed`` for a wrong answer."""
     with contestants.upstream() as up, contestants.pannier(up.url) as pannier:
         return [
             _streams(pannier),

@@ -40,7 +40,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 req, sock, addr, listener_name, self.cfg, response_class=Response
             )
             environ["wsgi.multithread"] = True
-            environ[ARRIVED] = req.arrived
+            # Of another protocol than HTTP it is not known.
+            environ[ARRIVED] = getattr(req, "arrived", -1)
             self._count()
             if not self.alive or not self.cfg.keepalive:
                 response.force_close()

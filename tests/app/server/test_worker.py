@@ -2,6 +2,7 @@
 
 import re
 import ssl
+import struct
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -148,6 +149,21 @@ def test_what_an_application_is_told() -> None:
 
     answers(working(application), CHUNKED, b"0\r\n\r\n", GET)
     assert seen == [(True, 5 + len(GET)), (True, 0)]
+
+
+def test_another_protocol() -> None:
+    """What nginx sends with ``uwsgi_pass`` is answered as well, and without chunks."""
+    names = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/one",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
+    words = [word.encode() for pair in names.items() for word in pair]
+    block = b"".join(struct.pack("<H", len(word)) + word for word in words)
+    worker = working(app_of(Body(b"one")), protocol="uwsgi")
+    said = answers(worker, struct.pack("<BHB", 0, len(block), 0) + block)
+    assert statuses(said) == [200]
+    assert said.endswith(b"\r\n\r\none")
 
 
 @pytest.mark.parametrize(

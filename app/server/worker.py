@@ -3,6 +3,7 @@
 import socket
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from ssl import SSLError
 from typing import Any
 
@@ -26,6 +27,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         RequestParser.mesg_class = Request
         super().init_process()
 
+    @cached_property
+    def _keeps(self) -> bool:
+        """Whether connections are kept at all: asked once, for asking takes long."""
+        return bool(self.cfg.keepalive)
+
     def handle_request(
         self, listener_name: Any, req: Any, sock: Any, addr: Any
     ) -> bool:
@@ -43,7 +49,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             # Of another protocol than HTTP it is not known.
             environ[ARRIVED] = getattr(req, "arrived", -1)
             self._count()
-            if not self.alive or not self.cfg.keepalive:
+            if not self.alive or not self._keeps:
                 response.force_close()
             self._answer(req, environ, response)
             if response.should_close():

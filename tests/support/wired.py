@@ -89,6 +89,7 @@ def stack() -> WSGIApplication:
     patch.object(Upstream, "control", _nobody_asks).start()
     for module in (pool, inflight):  # what happens by the clock is not of a request
         patch.object(module, "TICK", 3600.0).start()
+    patch("time.time_ns", lambda: 1_767_323_045_000_000_000).start()  # nor each second
     return build_stack(Settings(upstream_url="http://127.0.0.1:9", access_log=True))
 
 

@@ -1,8 +1,9 @@
 """Worker: gunicorn's gevent worker with our ``Request`` and ``Response``."""
 
 import socket
+import time
 from contextlib import suppress
-from datetime import datetime
+from datetime import timedelta
 from functools import cached_property
 from ssl import SSLError
 from typing import Any
@@ -74,11 +75,12 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self.log.access_log_enabled:
             self._write(environ, response)
             return
-        begun = datetime.now()
+        begun = time.monotonic()
         try:
             self._write(environ, response)
         finally:
-            self.log.access(response, req, environ, datetime.now() - begun)
+            taken = timedelta(seconds=time.monotonic() - begun)
+            self.log.access(response, req, environ, taken)
 
     def _write(self, environ: dict[str, Any], response: Response) -> None:
         body = self.wsgi(environ, response.start_response)

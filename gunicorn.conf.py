@@ -124,6 +124,8 @@ def post_worker_init(worker: Any) -> None:
     SystemExit inside a greenlet, which gevent prints with its traceback.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()  # a collection looks at requests, not at all that is loaded each time
     gevent.spawn(drain, worker, worker.wsgi.inflight)
     start.say_what_nobody_catches()
 

@@ -61,7 +61,7 @@ def _tell(found: Results) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench")
     add = parser.add_argument
-    add("--rounds", type=int, default=5, help="rounds (5)")
+    add("--rounds", type=int, default=15, help="rounds (15)")
     add("--only", nargs="+", choices=PARTS, metavar="PART",
         help=f"measure only these, and print: {', '.join(PARTS)}")  # fmt: skip
     others = [*OTHERS, *RESOURCES]

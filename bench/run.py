@@ -25,7 +25,7 @@ class Plan(NamedTuple):
     whether all works, and nothing else.
     """
 
-    rounds: int = 5
+    rounds: int = 15
     parts: Collection[str] = (*TRIALS, *RESOURCES)
     against: Path | None = None
     without: Collection[str] = ()

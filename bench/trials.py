@@ -28,7 +28,7 @@ class Trial(NamedTuple):
     body: dict[str, Any] | None
     check: Callable[[bytes], None]
     clients: int
-    seconds: float = 1.0
+    seconds: float = 0.4
     units: int = 1
     turns: int = 0
 
@@ -154,11 +154,11 @@ def chat(
     return Trial(title, unit, "/chat/completions", body, check, clients, **more)
 
 
-def paced(streams: int, turns: int = 2) -> Trial:
+def paced(streams: int) -> Trial:
     """So many streams of 50 tokens a second, two seconds each."""
     return chat(
         f"{streams} streams of 50 tokens/s", "paced-50-100", streams,
-        stream=True, units=100, turns=turns,
+        stream=True, units=100, turns=1,
     )  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def embeddings(encoding: str, inputs: int = INPUTS, clients: int = 8) -> Trial:
     )  # fmt: skip
 
 
-ONE = chat("Chat, 1 client", "chat", 1, seconds=0.6)
+ONE = chat("Chat, 1 client", "chat", 1)
 SIXTEEN = chat("Chat, 16 clients", "chat", 16)
 FLAT = chat(
     "16 streams of 200 chunks, as fast as it goes", "flat-200", 16,
@@ -201,7 +201,7 @@ TRIALS = {
 }
 
 #: Rounds at most, of those that take long.
-ROUNDS = {"paced-50": 3, "paced-500": 3, "paced-1000": 3}
+ROUNDS = {"paced-50": 5, "paced-200": 9, "paced-500": 5, "paced-1000": 5}
 
 
 def first_word(answer: Answer) -> int:

@@ -68,12 +68,12 @@ class _Watched:
         self._end = "left"
         self._said = False
         self._body: Iterable[bytes] = ()
-        self._items: Iterator[bytes] = iter(())
+        self._next: Callable[[], bytes] = protocol.nothing_more
 
     def open(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         try:
             self._body = self._log.app(environ, self._start_response)
-            self._items = iter(self._body)
+            self._next = protocol.steps(self._body)
         except BaseException as exc:  # nobody will close what they never got
             self._end = _ended_by(exc)
             self.close()
@@ -91,7 +91,7 @@ class _Watched:
 
     def __next__(self) -> bytes:
         try:
-            item = next(self._items)
+            item = self._next()
         except StopIteration:
             self._end = "done"
             raise
@@ -108,7 +108,7 @@ class _Watched:
         try:
             protocol.close(self._body)
         finally:
-            self._body, self._items = (), iter(())  # they hold our start_response
+            self._body, self._next = (), protocol.nothing_more  # they hold us
             self._say()
 
     def _say(self) -> None:

@@ -58,7 +58,7 @@ class _Guard:
         self._tried = False
         self._sent = False
         self._body: Iterable[bytes] = ()
-        self._items: Iterator[bytes] = iter(())
+        self._next: Callable[[], bytes] = protocol.nothing_more
 
     def answer(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
         try:
@@ -66,7 +66,7 @@ class _Guard:
             if isinstance(body, list):
                 self._send_head()
                 return body  # complete: nothing can fail any more
-            self._items = iter(body)
+            self._next = protocol.steps(body)
         except (Exception, Interruption) as exc:
             return [self._fail(exc)]
         return self
@@ -102,22 +102,31 @@ class _Guard:
                 error, watch.ending = watch.ending, None
                 if not self._exchange.complete:  # nothing follows the end
                     raise Interruption(error)
-            item = next(self._items, None)
-            if item != b"":  # something to send, or the end
+            item = self._next()
+            if item:
                 self._send_head()
+        except StopIteration:
+            return self._ended()
         except (Exception, Interruption) as exc:
-            self._items = iter(())
+            self._next = protocol.nothing_more
             return self._fail(exc)
-        if item is None:
-            raise StopIteration
         return item
 
     def close(self) -> None:
         try:
             protocol.close(self._body)
         finally:  # all of these hold each other
-            self._body, self._items = (), iter(())
+            self._body, self._next = (), protocol.nothing_more
             self._exchange.render_failure = None
+
+    def _ended(self) -> bytes:
+        """The end of an answer that may have been its head alone."""
+        try:
+            self._send_head()
+        except Exception as exc:
+            self._next = protocol.nothing_more
+            return self._fail(exc)
+        raise StopIteration
 
     def _fail(self, exc: Exception | Interruption) -> bytes:
         """The rest of the answer after a failure; raises when there is none."""

@@ -1,6 +1,6 @@
 """Requests in flight: whose client has left, who takes nothing, how many there are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import protocol
@@ -29,7 +29,7 @@ class WatchMiddleware:
         watch.all_read = not _has_body(environ)
         try:
             body = self.app(environ, start_response)
-            return _Watched(watch, body, iter(body))
+            return _Watched(watch, body, protocol.steps(body))
         except Interruption as exc:
             watch.end()
             raise connection_lost() from exc
@@ -47,11 +47,11 @@ class _Watched:
     """The answer to one request, in pieces of a bounded size."""
 
     def __init__(
-        self, watch: Watch, body: Iterable[bytes], items: Iterator[bytes]
+        self, watch: Watch, body: Iterable[bytes], following: Callable[[], bytes]
     ) -> None:
         self._watch = watch
         self._body = body
-        self._items = items
+        self._next = following
         self._rest: Iterator[bytes] | None = None
         watch.inside = False
 
@@ -62,7 +62,7 @@ class _Watched:
         watch = self._watch
         watch.inside = True
         try:
-            item = self._sliced() if self._rest else next(self._items)
+            item = self._sliced() if self._rest else self._next()
             if len(item) > SLICE:
                 self._rest = _slices(item)
                 item = next(self._rest)
@@ -78,7 +78,7 @@ class _Watched:
         if item := next(self._rest, b""):
             return item
         self._rest = None
-        return next(self._items)
+        return self._next()
 
     def close(self) -> None:
         self._watch.end()

@@ -160,17 +160,16 @@ class ResponseWriter(Generic[Reply]):
         yield from self._translated(body)
 
     def _translated(self, body: Iterable[bytes]) -> Iterator[bytes]:
+        following = protocol.steps(body)
         lines = LineBuffer()
-        for data in body:
-            frames, failure = self._feed(lines.feed(data))
-            if frames:
-                yield frames
-            if failure is not None:
-                break
-            if self.done:
-                return  # whatever Ollama still does, this answer is complete
-        else:
-            frames, failure = self._feed(lines.flush())
+        failure, ended = None, False
+        # Once it is done, the answer is complete, whatever Ollama still does.
+        while not (ended or self.done or failure):
+            try:
+                whole = lines.feed(following())
+            except StopIteration:
+                whole, ended = lines.flush(), True
+            frames, failure = self._feed(whole)
             if frames:
                 yield frames
         if failure is not None:

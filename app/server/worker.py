@@ -13,6 +13,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
+from .. import protocol
 from ..body import ARRIVED
 from .request import Request
 from .response import Response
@@ -85,8 +86,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _write(self, environ: dict[str, Any], response: Response) -> None:
         body = self.wsgi(environ, response.start_response)
         try:
-            for item in body:
-                response.write(item)
+            following = protocol.steps(body)
+            with suppress(StopIteration):
+                while True:
+                    response.write(following())
             response.close()
         finally:
             if hasattr(body, "close"):

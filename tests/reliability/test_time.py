@@ -177,7 +177,9 @@ def test_t4_the_wall_clock_moves(server: Server, shift: Path) -> None:
 
 def test_t4_only_created_is_of_the_wall_clock() -> None:
     """The wall clock is asked where a ``created``, a ``Date`` or a log is made."""
-    asked = re.compile(r"\btime\.time(?:_ns)?\(|\bdatetime\.now\(|\butcnow\(|localtime\(")
+    asked = re.compile(
+        r"\btime\.time(?:_ns)?\(|\bdatetime\.now\(|\butcnow\(|localtime\("
+    )
     found = {
         str(path.relative_to(ROOT))
         for folder in ("app", "middleware", "writers")

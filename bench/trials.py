@@ -155,10 +155,10 @@ def chat(
 
 
 def paced(streams: int) -> Trial:
-    """So many streams of 50 tokens a second, two seconds each."""
+    """So many streams of 50 tokens a second, three seconds each."""
     return chat(
-        f"{streams} streams of 50 tokens/s", "paced-50-100", streams,
-        stream=True, units=100, turns=1,
+        f"{streams} streams of 50 tokens/s", "paced-50-150", streams,
+        stream=True, units=150, turns=1,
     )  # fmt: skip
 
 

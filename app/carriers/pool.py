@@ -40,7 +40,7 @@ BLOCK = 64 * 1024
 IDLE_AGE = 60.0
 TICK = 0.25
 #: Unused connections kept.
-MAX_IDLE = 64
+MAX_IDLE = 256
 
 READ, WRITE = 1, 2
 

@@ -28,12 +28,16 @@ PANNIER = "Pannier"
 OTHER = "Pannier, the other"
 PASSING = "nginx, passing bytes"
 HELLO = "hello"
+OURS = "hello, Pannier's worker"
+INSIDE = "Pannier, no call to Ollama"
 NAIVE = "requests + iter_lines"
 LITELLM = "LiteLLM"
 
 #: In what they take part who cannot do all, or would take minutes for it.
 _PARTS: dict[str, dict[str, Any]] = {
     HELLO: {"trials": ("chat-1", "chat-16"), "checked": False},
+    OURS: {"trials": ("chat-16",), "checked": False},
+    INSIDE: {"trials": ("chat-16",)},
     NAIVE: {"trials": ("chat-1", "chat-16", "flat", "paced-50", "paced-200",
                        "floats", "base64", "models")},
     LITELLM: {"trials": ("chat-1", "chat-16", "flat", "paced-50", "floats"),
@@ -41,9 +45,11 @@ _PARTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 #: What Pannier's own configuration has gunicorn do, for those that have none.
-_GUNICORN = ("-m", "gunicorn", "-k", "gevent", "-w", "1", "--keep-alive", "30",
+_GUNICORN = ("-m", "gunicorn", "-w", "1", "--keep-alive", "30",
              "--backlog", "4096", "--worker-connections", "4000",
              "--no-control-socket")  # fmt: skip
+
+_WORKER = "app.server.worker.Worker"
 
 _NGINX = """\
 daemon off;
@@ -189,17 +195,30 @@ def nginx(upstream_url: str, directory: Path) -> Program:
     return program(PASSING, [NGINX, "-p", str(directory), "-c", str(config)], port)
 
 
-def python(name: str, module: str, upstream_url: str) -> Program:
-    """A WSGI application of ``bench.rivals`` under gunicorn with gevent."""
+def python(
+    name: str, module: str, upstream_url: str, worker: str = "gevent"
+) -> Program:
+    """A WSGI application of ``bench.rivals`` under gunicorn."""
     port = free_port()
     application = f"bench.rivals.{module}:app"
-    command = [sys.executable, *_GUNICORN, "-b", f"127.0.0.1:{port}", application]
+    at = ["-k", worker, "-b", f"127.0.0.1:{port}"]
+    command = [sys.executable, *_GUNICORN, *at, application]
     return program(name, command, port, {"OLLAMA_URL": upstream_url})
 
 
 def hello(upstream_url: str) -> Program:
     """The least that gunicorn can answer."""
     return python(HELLO, "hello", upstream_url)
+
+
+def ours(upstream_url: str) -> Program:
+    """The same under Pannier's worker."""
+    return python(OURS, "hello", upstream_url, _WORKER)
+
+
+def inside(upstream_url: str) -> Program:
+    """All of Pannier but its way to Ollama."""
+    return python(INSIDE, "inside", upstream_url, _WORKER)
 
 
 def naive(upstream_url: str) -> Program:
@@ -251,6 +270,8 @@ def _others(url: str, directory: Path) -> dict[str, Callable[[], Program]]:
     return {
         PASSING: lambda: nginx(url, directory),
         HELLO: lambda: hello(url),
+        OURS: lambda: ours(url),
+        INSIDE: lambda: inside(url),
         NAIVE: lambda: naive(url),
         LITELLM: lambda: lite(url, directory),
     }

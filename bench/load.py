@@ -4,10 +4,11 @@ It does as little as it can, since it shares the machine with what it measures: 
 is noted with its time, and looked at when the load is over.
 """
 
+import contextlib
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -102,44 +103,59 @@ def run(
     They go on for ``seconds``, or ``turns`` times each, if that is given.  ``spread``
     is the time in seconds over which they begin.  Raises ``Failed``.
     """
-    epoll = select.epoll()
-    all_clients = [_Client(url) for _ in range(clients)]
-    by_descriptor = {one.socket.fileno(): one for one in all_clients}
-    for descriptor in by_descriptor:
-        epoll.register(descriptor, select.EPOLLIN)
-    try:
-        answers: list[Answer] = []
-        waiting = list(enumerate(all_clients))[::-1]  # those that have not begun
-        clock = time.perf_counter
-        began = now = heard = clock()
-        busy = clients
-        while busy:
-            while waiting and now - began >= waiting[-1][0] * spread / clients:
-                waiting.pop()[1].ask(request, clock())
-            events = epoll.poll(0.001 if waiting else 1.0)
-            now = clock()
-            heard = now if events or waiting else heard
-            if now - heard > PATIENCE:
-                raise Failed(f"{busy} answers did not come to their end")
-            for descriptor, _ in events:
-                client = by_descriptor[descriptor]
-                if not client.receive(now):
-                    continue
-                answers.append(Answer(client.asked, client.arrivals, client.blocks))
-                if client.turns < turns if turns else now - began < seconds:
-                    client.ask(request, clock())
-                else:
-                    busy -= 1
+    clock = time.perf_counter
+    with contextlib.ExitStack() as stack:
+        epoll = stack.enter_context(select.epoll())
+        everybody: dict[int, _Client] = {}
+        for _ in range(clients):
+            client = _Client(url)
+            stack.enter_context(client.socket)
+            everybody[client.socket.fileno()] = client
+            epoll.register(client.socket, select.EPOLLIN)
+        began = clock()
+
+        def goes_on(client: _Client, now: float) -> bool:
+            return client.turns < turns if turns else now - began < seconds
+
+        answers = _loop(epoll, everybody, request, goes_on, spread)
         return Load(clock() - began, answers)
-    finally:
-        epoll.close()
-        for client in all_clients:
-            client.socket.close()
+
+
+def _loop(
+    epoll: select.epoll,
+    everybody: dict[int, _Client],
+    request: bytes,
+    goes_on: Callable[[_Client, float], bool],
+    spread: float,
+) -> list[Answer]:
+    answers: list[Answer] = []
+    waiting = list(enumerate(everybody.values()))[::-1]  # those that have not begun
+    clock = time.perf_counter
+    began = now = heard = clock()
+    busy = len(everybody)
+    while busy:
+        while waiting and now - began >= waiting[-1][0] * spread / len(everybody):
+            waiting.pop()[1].ask(request, clock())
+        events = epoll.poll(0.001 if waiting else 1.0)
+        now = clock()
+        heard = now if events or waiting else heard
+        if now - heard > PATIENCE:
+            raise Failed(f"{busy} answers did not come to their end")
+        for descriptor, _ in events:
+            client = everybody[descriptor]
+            if not client.receive(now):
+                continue
+            answers.append(Answer(client.asked, client.arrivals, client.blocks))
+            if goes_on(client, now):
+                client.ask(request, clock())
+            else:
+                busy -= 1
+    return answers
 
 
 def post(path: str, body: object) -> bytes:
-    """The bytes of a request."""
-    data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    """The bytes of a request with a JSON body."""
+    data = msgspec.json.encode(body)
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
     return f"{head}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
 
@@ -147,14 +163,6 @@ def post(path: str, body: object) -> bytes:
 def get(path: str) -> bytes:
     """The bytes of a request without a body."""
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-
-
-def events(body: bytes) -> Sequence[object]:
-    """The objects of a stream of server-sent events.  Raises ``Failed``."""
-    found = [frame[6:] for frame in body.split(b"\n\n") if frame.startswith(b"data: ")]
-    if not found or found.pop() != b"[DONE]":
-        raise Failed("a stream without its end")
-    return [msgspec.json.decode(one) for one in found]
 
 
 def _chunked(head: bytes) -> bool:

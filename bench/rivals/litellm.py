@@ -1,4 +1,4 @@
-"""LiteLLM's proxy as an opponent: how it is started, lean, and whether it can be.
+"""LiteLLM's proxy as a contestant: how it is started, lean, and whether it can be.
 
 It lives in an environment of its own, since it pins what Pannier uses too.  What it
 documents as making it faster is set; nothing that it needs for a right answer is off.

@@ -7,6 +7,7 @@ twice the system calls, and for a client of whole answers twice the packets.
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from gunicorn.http import wsgi
@@ -83,13 +84,11 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
         return head.encode("latin-1")
 
 
-_date = (0, "")
-
-
 def http_date() -> str:
-    """The present second as HTTP writes it; made once a second."""
-    global _date
-    now = int(time.time())
-    if _date[0] != now:
-        _date = now, formatdate(now, usegmt=True)
-    return _date[1]
+    """The present second as HTTP writes it."""
+    return _written(int(time.time()))
+
+
+@lru_cache(maxsize=1)  # made once a second
+def _written(second: int) -> str:
+    return formatdate(second, usegmt=True)

@@ -92,8 +92,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                     response.write(following())
             response.close()
         finally:
-            if hasattr(body, "close"):
-                body.close()
+            protocol.close(body)
 
     def _count(self) -> None:
         self.nr += 1

@@ -1,11 +1,14 @@
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import gevent
 import pytest
+from support.server import ROOT
 
 from app import logs
 
@@ -69,6 +72,32 @@ def test_g5_a_full_pipe_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None
     assert set(lines) == {LINE}
     assert after == f"dropped_lines={2000 - len(lines)}\nafter\n"
     assert again == "again\n"
+
+
+def test_lines_of_one_turn_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that end in one turn share writes, of whole lines in their order."""
+    write = logs.writer()
+    sent: list[bytes] = []
+    lines = [f"{number:0199}\n" for number in range(100)]
+    with piped(monkeypatch):
+        monkeypatch.setattr(os, "write", lambda _, data: sent.append(data))
+        gevent.joinall([gevent.spawn(write, line) for line in lines], raise_error=True)
+    assert b"".join(sent).decode() == "".join(lines)
+    assert [len(data) for data in sent] == [20 * 200] * 5  # what a pipe takes whole
+
+
+def test_the_last_lines_of_a_process() -> None:
+    """What was written in a turn that never ended is there all the same."""
+    code = """
+from greenlet import greenlet
+from app import logs
+
+write = logs.writer()
+greenlet(lambda: write("last\\n")).switch()
+print("nothing yet", flush=True)
+"""
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert said == "nothing yet\nlast\n"
 
 
 def test_a_pipe_whose_reader_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from support.writing import answered, lines, written
 
 from app.errors import UpstreamTimeout
 from app.exchange import Exchange
+from writers import sse
 from writers.chat import ChatWriter
 
 TIME = "2026-01-02T03:04:05.678Z"
@@ -35,7 +36,9 @@ def chatted(*replies: Any, ollama: Ollama | None = None, **options: Any) -> Answ
     """The answer in one piece; of one block."""
     ollama = ollama or Ollama(lines(*replies))
     return written(
-        lambda exchange, start: ChatWriter(exchange, start, model="m", **options),
+        lambda exchange, start: ChatWriter(
+            exchange, start, **{"model": "m", **options}
+        ),
         ollama,
     )
 
@@ -88,6 +91,16 @@ def test_every_chunk_says_whose_it_is() -> None:
             "system_fingerprint": "fp_ollama",
         }
     assert re.fullmatch(r"chatcmpl-\w{24}", frames[0]["id"])
+
+
+@pytest.mark.parametrize("model", [sse.MARK, f'"{sse.MARK}"', 'a"b\\'])
+def test_whatever_the_model_is_called(model: str) -> None:
+    """Neither a name nor a text is taken for the place where texts belong."""
+    texts = ["a", sse.MARK, f'"{sse.MARK}"', "b"]
+    *frames, done = streamed(*map(said, texts), END, model=model)
+    assert {frame["model"] for frame in frames} == {model}
+    assert [delta.get("content") for delta in deltas(frames)] == [*texts, None]
+    assert done == "[DONE]"
 
 
 def test_ids_differ() -> None:

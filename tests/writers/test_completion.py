@@ -5,6 +5,7 @@ import pytest
 from support.ollama import Answer, Ollama
 from support.writing import answered, lines, written
 
+from writers import sse
 from writers.completion import CompleteWriter
 
 TIME = "2026-01-02T03:04:05.678Z"
@@ -21,7 +22,9 @@ def completed(*replies: Any, ollama: Ollama | None = None, **options: Any) -> An
     """The answer in one piece; of one block."""
     ollama = ollama or Ollama(lines(*replies))
     return written(
-        lambda exchange, start: CompleteWriter(exchange, start, model="m", **options),
+        lambda exchange, start: CompleteWriter(
+            exchange, start, **{"model": "m", **options}
+        ),
         ollama,
     )
 
@@ -61,6 +64,16 @@ def test_every_frame_says_whose_it_is() -> None:
             "system_fingerprint": "fp_ollama",
         }
     assert re.fullmatch(r"cmpl-\w{24}", frames[0]["id"])
+
+
+@pytest.mark.parametrize("model", [sse.MARK, f'"{sse.MARK}"', 'a"b\\'])
+def test_whatever_the_model_is_called(model: str) -> None:
+    """Neither a name nor a text is taken for the place where texts belong."""
+    texts = ["a", sse.MARK, f'"{sse.MARK}"', "b"]
+    *frames, done = streamed(*map(said, texts), said() | DONE, model=model)
+    assert {frame["model"] for frame in frames} == {model}
+    assert [choice["text"] for choice in choices(frames)] == [*texts, ""]
+    assert done == "[DONE]"
 
 
 def test_usage_is_null_until_its_frame() -> None:

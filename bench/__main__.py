@@ -20,6 +20,8 @@ PARTS = (*TRIALS, *RESOURCES)
 OTHERS = {
     "nginx": contestants.PASSING,
     "hello": contestants.HELLO,
+    "worker": contestants.OURS,
+    "inside": contestants.INSIDE,
     "naive": contestants.NAIVE,
     "litellm": contestants.LITELLM,
 }

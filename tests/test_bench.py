@@ -133,7 +133,8 @@ def test_a_wrong_answer(answer: bytes) -> None:
 def test_benchmark() -> None:
     """One round of one load goes through, with real programs."""
     told: list[str] = []
-    without = (PASSING, HELLO, NAIVE, contestants.LITELLM)
+    parts = (contestants.OURS, contestants.INSIDE)
+    without = (PASSING, HELLO, *parts, NAIVE, contestants.LITELLM)
     plan = Plan(rounds=1, parts=["chat-1", "start"], without=without, brief=True)
     found = run(plan, told.append)
     assert found.contestants("chat-1") == [DIRECT, PANNIER]

@@ -103,8 +103,9 @@ class ChunkedBody:
             return block
         if not left and self._size is _FIRST_SIZE and block.endswith(b"\r\n"):
             match = _FIRST_SIZE(block)
-            # One chunk and no more, as tokens come.
-            if match and match.end() + int(match[1], 16) + 2 == len(block) > 5:
+            size = int(match[1], 16) if match else 0
+            # One chunk and no more, as tokens come; the last one has no size.
+            if match and size and match.end() + size + 2 == len(block):
                 return block[match.end() : -2]
         return self._split(block)
 

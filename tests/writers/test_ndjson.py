@@ -1,4 +1,8 @@
+from itertools import takewhile
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import UpstreamBroken
 from writers.ndjson import LineBuffer
@@ -66,3 +70,30 @@ def test_lines_before_a_long_one_are_given_first() -> None:
     assert [next(lines), next(lines)] == [b"a", b"b"]
     with pytest.raises(UpstreamBroken):
         next(lines)
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        [b"{", b"}", b"{}\n", b"{1}\n", b"\n", b"\r\n", b" ", b"\x0b", b"abc"]
+    ),
+    max_size=6,
+).map(b"".join)
+
+
+@given(st.lists(PARTS, max_size=6))
+def test_whatever_comes_in_whatever_pieces(pieces: list[bytes]) -> None:
+    """What comes out are the lines that are not blank, those before one too long."""
+    whole = b"".join(pieces).split(b"\n")
+    short = list(takewhile(lambda line: len(line) <= LIMIT, whole))
+    buffer, found, failed = LineBuffer(LIMIT), list[bytes](), False
+    try:
+        for piece in pieces:
+            found.extend(buffer.feed(piece))
+        found.extend(buffer.flush())
+    except UpstreamBroken:
+        failed = True
+    # An end that is still there means nothing in JSON.
+    assert [line.removesuffix(b"\n") for line in found] == [
+        line for line in short if line.strip()
+    ]
+    assert failed == (len(short) < len(whole))

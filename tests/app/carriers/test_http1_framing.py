@@ -40,6 +40,23 @@ chunks = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 cuts = st.lists(st.integers(0, 1000), max_size=12)
 extensions = st.sampled_from([b"", b";a", b' ; b="c"', b";" + b"x" * 35])
 trailers = st.sampled_from([b"", b"X: y\r\n", b"A: b\r\nC: d\r\n"])
+#: Some of it nearly chunks.
+parts_of_chunks = st.sampled_from(
+    [
+        b"\r\n",
+        b"\r\n",
+        b"0",
+        b"1",
+        b"2",
+        b"00",
+        b"1\r\n",
+        b"0\r\n\r\n",
+        b";",
+        b"\n",
+        b"x",
+    ]
+)
+noises = st.binary(max_size=60) | st.lists(parts_of_chunks, max_size=16).map(b"".join)
 
 
 @given(chunks, cuts, extensions, trailers, st.sampled_from([b"", b"more"]))
@@ -54,7 +71,17 @@ def test_chunks_in_any_split(parts, where, extension, trailer, surplus):
     assert body.failure is None
 
 
-@given(st.binary(max_size=60), cuts)
+@pytest.mark.parametrize("last", [b"0", b"00", b"0;a", b'000 ; b="c"'])
+def test_one_chunk_a_block(last):
+    """A body ends with its last chunk, however that is written, wherever it is cut."""
+    body = ChunkedBody()
+    blocks = [b"3\r\none\r\n", b"3;a\r\ntwo\r\n", last + b"\r\n\r\n"]
+    assert [body.feed(block) for block in blocks] == [b"one", b"two", b""]
+    assert body.done
+    assert body.clean
+
+
+@given(noises, cuts)
 def test_noise_is_never_whole_by_accident(noise, where):
     """A verdict on any bytes does not depend on where they are cut."""
     whole, pieces = ChunkedBody(), ChunkedBody()

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -154,18 +155,15 @@ class _Watched:
         return "stalled" if watch is not None and watch.stalled else self._end
 
 
-_second = (0, "")
-
-
 def _now() -> str:
-    """The time of day, to the millisecond; all but those is made once a second."""
-    global _second
-    milliseconds = time.time_ns() // 1_000_000
-    seconds = milliseconds // 1000
-    if _second[0] != seconds:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        _second = seconds, text
-    return f"{_second[1]}.{milliseconds % 1000:03d}Z"
+    """The time of day, to the millisecond."""
+    seconds, rest = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _told(failure: GatewayError) -> str:

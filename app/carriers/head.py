@@ -16,7 +16,7 @@ MAX_FIELDS = 200
 #: Interim answers (100, 102, 103) skipped before the real one.
 MAX_INTERIM = 32
 
-_STATUS = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (.*))?")
+_STATUS = re.compile(r"HTTP/1\.[01] [1-5][0-9]{2}(?: .*)?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # A control character, or a line end that is not CRLF.
 _STRAY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")

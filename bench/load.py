@@ -122,7 +122,7 @@ def run(
 
 
 def _loop(
-    epoll: select.epoll,
+    epoll: "select.epoll",
     everybody: dict[int, _Client],
     request: bytes,
     goes_on: Callable[[_Client, float], bool],

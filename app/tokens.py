@@ -14,7 +14,7 @@ it for prose and code, much less where blanks are rare.
 import math
 import re
 
-from .turns import PIECE, steps
+from .turns import steps
 
 
 def _keeping(*wanted: range) -> bytes:
@@ -83,7 +83,9 @@ def _at_least(text: str) -> int:
 
 def at_least_quickly(text: str) -> int:
     """A first look at ``at_least``: blanks and line ends, mostly not far from it."""
-    if len(text) > PIECE:
-        return sum(map(at_least_quickly, steps(text)))
+    return sum(map(_at_least_quickly, steps(text)))
+
+
+def _at_least_quickly(text: str) -> int:
     least = text.count(" ") + text.count("\n")
     return least if text.isascii() else least + len(text) // _PHRASE

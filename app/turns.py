@@ -6,7 +6,7 @@ Python's lock.
 """
 
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, AnyStr
 
 import gevent
@@ -30,11 +30,12 @@ def let_others(data: Sized) -> None:
         gevent.sleep(0.001)  # of 0, the loop would not look at its sockets
 
 
-def steps(data: AnyStr, overlap: int = 0) -> Iterator[AnyStr]:
+def steps(data: AnyStr, overlap: int = 0) -> Iterable[AnyStr]:
     """The data in pieces, each with ``overlap`` of the next at its end."""
-    if len(data) <= PIECE:
-        yield data
-        return
+    return (data,) if len(data) <= PIECE else _pieces(data, overlap)
+
+
+def _pieces(data: AnyStr, overlap: int) -> Iterator[AnyStr]:
     for start in range(0, len(data), PIECE):
         if start % STEP == 0:
             let_others(data)

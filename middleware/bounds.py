@@ -7,7 +7,7 @@ reliability, B3 and L5).
 import re
 
 from app.errors import BadRequest
-from app.turns import PIECE, STEP, let_others, steps
+from app.turns import STEP, let_others, steps
 
 MAX_DEPTH = 128
 #: Arrays and objects, and values, of one body.
@@ -48,7 +48,7 @@ def checked(body: bytes) -> bytes:
 def _is_remarkable(body: bytes) -> bool:
     """Whether a body could break a bound: a first look, for which strings count."""
     brackets = commas = 0
-    for piece in steps(body, MAX_DIGITS) if len(body) > PIECE else (body,):
+    for piece in steps(body, MAX_DIGITS):
         brackets += piece.count(b"[") + piece.count(b"{")
         commas += piece.count(b",")
         if brackets > MAX_DEPTH or commas > MAX_VALUES:

@@ -58,7 +58,6 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         self._service_tier = service_tier
         self._metadata = metadata
         self._begun = False
-        self._around: tuple[bytes, bytes] | None = None
         self._call_ids: set[str] = set()
         self._said: list[str] = []
         self._no_usage: UnsetType | None = None if include_usage else UNSET
@@ -71,7 +70,7 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         if message.content and not (
             message.thinking or message.tool_calls or reply.logprobs
         ):
-            return self._spoken(message, message.content)
+            return self._text_chunk(message, message.content)
         frames = []
         logprobs = reply.logprobs
         if message.thinking:
@@ -88,17 +87,18 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             frames += self._call_chunks(call)
         return b"".join(frames)
 
-    def _spoken(self, message: ollama.ReplyMessage, text: str) -> bytes:
+    def _text_chunk(self, message: ollama.ReplyMessage, text: str) -> bytes:
         """The chunk for a piece of text, as nearly all lines are."""
         turned = self._turned(message) if self.reasoning.characters else b""
         if self.check is not None:
             self._said.append(text)
         if not self._begun:
             return self._chunk({"content": text})
-        if self._around is None:  # it is the same for all that follow
-            self._around = sse.around(self._chunk({"content": sse.MARK}))
-        head, tail = self._around
-        return turned + head + encode(text) + tail
+        return turned + self.text_frame(text)
+
+    def frame_of(self, text: str) -> bytes:
+        """A chunk with text."""
+        return self._chunk({"content": text})
 
     def opening(self) -> bytes:
         """A chunk with the role and no text yet."""

@@ -27,7 +27,6 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
     def __init__(self, *arguments: Any, echo: str = "", **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.echo = echo
-        self._around: tuple[bytes, bytes] | None = None
         self._offset = 0
         self._said: list[str] = []
 
@@ -36,7 +35,7 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
         text = reply.response or ""
         plain = text and not (self.done or reply.thinking or reply.logprobs)
         if plain and not (self.check or self.echo or self.reasoning.characters):
-            return self._spoken(text)
+            return self.text_frame(text)
         if self.check is not None:
             self._hold_all(text)
         if reply.thinking or self.reasoning.characters:
@@ -49,17 +48,14 @@ class CompleteWriter(GenerationWriter[ollama.GenerateResponse]):
         if not (text or logprobs or self.done):
             return b""
         reason = self.finish_reason() if self.done else None
-        choice = self._choice(text, logprobs, reason)
-        return sse.frame(encode(self.chunk([choice], self._no_usage())))
+        return self._frame(self._choice(text, logprobs, reason))
 
-    def _spoken(self, text: str) -> bytes:
-        """The frame for a piece of text, as nearly all lines are."""
-        if self._around is None:  # it is the same for all that follow
-            choice = self._choice(sse.MARK, [], None)
-            frame = sse.frame(encode(self.chunk([choice], self._no_usage())))
-            self._around = sse.around(frame)
-        head, tail = self._around
-        return head + encode(text) + tail
+    def frame_of(self, text: str) -> bytes:
+        """A frame with text, as nearly all are."""
+        return self._frame(self._choice(text, [], None))
+
+    def _frame(self, choice: openai.CompletionChoice) -> bytes:
+        return sse.frame(encode(self.chunk([choice], self._no_usage())))
 
     def closing(self) -> bytes:
         """Nothing more: the last frame with text says why it ended."""

@@ -34,6 +34,7 @@ class GenerationWriter(ResponseWriter[Reply]):
     #: answer then ends with it.
     index = 0
     alone = True
+    _around: tuple[bytes, bytes] | None = None
     #: What the text must keep to: says what is wrong with it, or nothing.
     check: Callable[[str], str | None] | None = None
 
@@ -135,7 +136,18 @@ class GenerationWriter(ResponseWriter[Reply]):
         self._divide()
         return choice
 
+    def text_frame(self, text: str) -> bytes:
+        """The frame for a text and nothing else; all but the text is made once."""
+        if self._around is None:
+            self._around = sse.around(self.frame_of(sse.MARK))
+        head, tail = self._around
+        return head + encode(text) + tail
+
     # ---------------------------------------------- meaning, in each dialect
+
+    def frame_of(self, text: str) -> bytes:
+        """The frame for a text in the middle of a stream."""
+        raise NotImplementedError
 
     def closing(self) -> bytes:
         """The frames that close the choice."""

@@ -184,11 +184,8 @@ def _text(name: str, value: str) -> str:
     if not value:
         return ""
     value = value[:MAX_VALUE]
-    return f" {name}={value if _PLAIN.fullmatch(value) else _quoted(value)}"
-
-
-def _quoted(text: str) -> str:
-    return f'"{_escaped(text)}"'
+    plain = _PLAIN.fullmatch(value)
+    return f" {name}={value}" if plain else f' {name}="{_escaped(value)}"'
 
 
 def _escaped(text: str) -> str:

@@ -16,19 +16,22 @@ MAX_FIELDS = 200
 #: Interim answers (100, 102, 103) skipped before the real one.
 MAX_INTERIM = 32
 
+# A field's name, and the characters of its value.
+_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_VALUE = r"[\t\x20-\x7e\x80-\xff]*"
 _STATUS = re.compile(r"HTTP/1\.[01] [1-5][0-9]{2}(?: .*)?")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = re.compile(_NAME)
 # A control character, or a line end that is not CRLF.
 _STRAY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
 _TARGET = re.compile(r"[!-~]+")
 # A head of an answer as all of them should be, and the fields of one.
 _WHOLE = re.compile(
-    rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n"
-    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
+    rf"HTTP/1\.([01]) ([1-5][0-9]{{2}})(?: ({_VALUE}))?\r\n"
+    rf"((?:{_NAME}:{_VALUE}\r\n)*)\r\n".encode()
 )
 _FIELD = re.compile(r"([^:]+):([^\r]*)\r\n")
 # The fields of a request, a line each.
-_FIELDS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*\r\n)*")
+_FIELDS = re.compile(rf"(?:{_NAME}: {_VALUE}\r\n)*")
 # The carrier's own fields, and those that belong to one connection only.
 _OWN = re.compile(
     r"^(?:host|content-length|transfer-encoding|accept-encoding|connection|keep-alive"

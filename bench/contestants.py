@@ -4,18 +4,16 @@ Each is a program of its own on a free port of loopback, with one worker.
 """
 
 import contextlib
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.launch import gunicorn
-from tests.support.nginx import NGINX
+from tests.support.nginx import NGINX, wait_for_port
 from tests.support.server import ROOT, clean_environ, free_port
 
 from .rivals import litellm
@@ -131,7 +129,7 @@ def program(
             stderr=errors,
         )
         try:
-            wait_for(port, process)
+            wait_for_port(port, process, PATIENCE)
             yield Contestant(name, f"http://127.0.0.1:{port}", process.pid, native)
         except BaseException:
             errors.seek(0)
@@ -143,17 +141,6 @@ def program(
                 process.wait(15)
             process.kill()
             process.wait()
-
-
-def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Return when a program listens on a port."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        time.sleep(0.005)
-    raise RuntimeError("a program does not listen")
 
 
 @contextlib.contextmanager

@@ -64,12 +64,14 @@ def nginx(config: str) -> Iterator[str]:
             process.wait(PATIENCE)
 
 
-def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_for_port(
+    port: int, process: "subprocess.Popen[bytes]", patience: float = PATIENCE
+) -> None:
     """Return when somebody listens there."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port)).close()
             return
-        time.sleep(0.02)
-    raise AssertionError(f"nginx does not listen (exit code {process.poll()})")
+        time.sleep(0.005)
+    raise AssertionError(f"it does not listen (exit code {process.poll()})")

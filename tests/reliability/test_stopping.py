@@ -86,8 +86,12 @@ class Seen(NamedTuple):
 
 
 def take(connection: http.client.HTTPConnection) -> Seen:
-    """The rest of an answer."""
-    answer = connection.getresponse()
+    """An answer."""
+    return rest(connection.getresponse())
+
+
+def rest(answer: http.client.HTTPResponse) -> Seen:
+    """The rest of an answer whose head is there."""
     whole = True
     try:
         data = answer.read()
@@ -457,13 +461,18 @@ def new_master() -> None:
 
 def killed_worker() -> None:
     """Kill the one worker of a server that is at work."""
-    names = ["stream", "native", "whole"]
     with (
         serving() as (ollama, server),
         ThreadPoolExecutor() as threads,
         openai.OpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=0) as sdk,
+        contextlib.ExitStack() as stack,
     ):
-        jobs = {name: threads.submit(ask, server.port, CASES[name]) for name in names}
+        begun = []
+        for name in ("stream", "native"):  # Ollama's first line has reached the client
+            client = stack.enter_context(contextlib.closing(connect(server.port)))
+            send(client, CASES[name])
+            begun.append(client.getresponse())
+        whole = threads.submit(ask, server.port, CASES["whole"])
         reader = threads.submit(read_all, sdk)
         ollama.wait_for(4)
         [worker] = server.workers()
@@ -473,12 +482,12 @@ def killed_worker() -> None:
             quick = ask_again(connection, Case(CHAT, "quick", "200"))
         assert ends_so(quick, "200")
         assert quick.at - killed <= 5
-        for name in names[:2]:
-            seen = jobs[name].result()
+        for answer in begun:
+            seen = rest(answer)
             assert not seen.whole
             for end in (b"[DONE]", b'"done":true', b'"error"'):
                 assert end not in seen.body
-        assert isinstance(jobs["whole"].exception(), http.client.RemoteDisconnected)
+        assert isinstance(whole.exception(), http.client.RemoteDisconnected)
         assert isinstance(reader.exception(), openai.APIError | httpx.HTTPError)
         assert ollama.held() == 0
 

@@ -8,29 +8,25 @@ why.
 from typing import Any
 from wsgiref.types import StartResponse
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.exchange import Exchange
-from app.ids import new_id
 from app.wire import ollama, openai
 
 from . import sse
 from .base import encode
-from .call import PLAIN, CallForm, arguments_of
-from .generation import GenerationWriter, choice_logprobs
-from .reasoning import Field, Reasoning, spoken
+from .conversation import ConversationWriter
+from .generation import choice_logprobs
+from .reasoning import spoken
 
 
-class ChatWriter(GenerationWriter[ollama.ChatResponse]):
+class ChatWriter(ConversationWriter):
     """Writes chunks, or one chat completion.
 
-    ``reasoning_field`` chooses the key for a model's reasoning; ``service_tier`` is
-    answered when the request named one, ``metadata`` when it asked to keep them.
-    ``form`` is how calls are told.
+    ``service_tier`` is answered when the request named one, ``metadata`` when it asked
+    to keep them.
     """
 
-    decoder = msgspec.json.Decoder(ollama.ChatResponse)
     id_prefix = "chatcmpl-"
 
     def __init__(
@@ -38,29 +34,15 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         exchange: Exchange,
         start_response: StartResponse,
         *,
-        model: str,
-        stream: bool = False,
-        include_usage: bool = False,
-        reasoning_field: Field = "both",
         service_tier: str | UnsetType = UNSET,
         metadata: dict[str, Any] | UnsetType = UNSET,
-        form: CallForm = PLAIN,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            exchange,
-            start_response,
-            model=model,
-            stream=stream,
-            include_usage=include_usage,
-        )
-        self.reasoning = Reasoning("none" if exchange.hidden else reasoning_field)
-        self.form = form
+        super().__init__(exchange, start_response, **options)
         self._service_tier = service_tier
         self._metadata = metadata
         self._begun = False
-        self._call_ids: set[str] = set()
-        self._said: list[str] = []
-        self._no_usage: UnsetType | None = None if include_usage else UNSET
+        self._no_usage: UnsetType | None = None if self.include_usage else UNSET
 
     # ----------------------------------------------------------- streaming
 
@@ -78,18 +60,18 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             hidden = self.reasoning.hidden
             logprobs = spoken(logprobs, message.content) if hidden else None
         if self.reasoning.characters and (message.content or message.tool_calls):
-            frames.append(self._turned(message))
+            frames.append(self.turned(message))
         if message.content or logprobs:
             if self.check is not None:
                 self._said.append(message.content or "")
             frames.append(self._chunk({"content": message.content or ""}, logprobs))
         for call in message.tool_calls or ():
-            frames += self._call_chunks(call)
+            frames.append(self.call(call))
         return b"".join(frames)
 
     def _text_chunk(self, message: ollama.ReplyMessage, text: str) -> bytes:
         """The chunk for a piece of text, as nearly all lines are."""
-        turned = self._turned(message) if self.reasoning.characters else b""
+        turned = self.turned(message) if self.reasoning.characters else b""
         if self.check is not None:
             self._said.append(text)
         if not self._begun:
@@ -125,25 +107,28 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         empty = UNSET if message.content or message.tool_calls else ""
         return self._chunk({"content": empty, **told}, logprobs) if told else b""
 
-    def _turned(self, message: ollama.ReplyMessage) -> bytes:
-        """The model goes on to something else than reasoning: that is counted too."""
-        self.reasoning.others += _characters(message)
+    def turned(self, message: ollama.ReplyMessage) -> bytes:
+        """The end of the reasoning, where a tag says it."""
+        super().turned(message)
         tag = self.reasoning.close()
         return self._chunk({"content": tag}) if tag else b""
 
-    def _call_chunks(self, call: ollama.ReplyToolCall) -> list[bytes]:
-        """A call as OpenAI streams it: who is called, then the arguments."""
-        index, name = len(self._call_ids), call.function.name
-        if index and self.form.first_only:
-            return []
-        who = self._who(name, call.id)
-        what = self.form.what(index, name, arguments_of(call))
-        return [self._chunk(who), self._chunk(what)]
-
-    def _who(self, name: str, given: str | None) -> dict[str, Any]:
+    def call_begin(self, name: str, given: str | None) -> bytes:
         """Who is called; only the chunk with the role says that content is none."""
-        who = self.form.who(len(self._call_ids), self._call_id(given), name)
-        return who if self._begun else {"content": None, **who}
+        who = self.form.who(len(self._call_ids), self.call_id(given), name)
+        return self._chunk(who if self._begun else {"content": None, **who})
+
+    def call_piece(self, name: str, arguments: str) -> bytes:
+        """A piece of the arguments; a custom tool's are told at once."""
+        if not arguments or name in self.form.customs:
+            return b""
+        return self._chunk(self.form.what(len(self._call_ids) - 1, name, arguments))
+
+    def call_end(self, name: str, arguments: str) -> bytes:
+        """What a custom tool is given; nothing says that a call is complete."""
+        if name not in self.form.customs:
+            return b""
+        return self._chunk(self.form.what(len(self._call_ids) - 1, name, arguments))
 
     def _chunk(
         self, delta: dict[str, Any], logprobs: list[ollama.Logprob] | None = None
@@ -175,24 +160,18 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
 
     def choice(self, replies: list[ollama.ChatResponse]) -> openai.Choice:
         """The choice that all replies make."""
-        messages = [reply.message for reply in replies if reply.message]
-        content = "".join([m.content or "" for m in messages])
-        thinking = "".join([m.thinking or "" for m in messages])
-        calls = [call for m in messages for call in m.tool_calls or ()]
-        logprobs = [token for reply in replies for token in reply.logprobs or ()]
-        if not calls:
-            self.hold(content)
+        said = self.said(replies)
+        content, logprobs = said.content, said.logprobs
         told: dict[str, Any] = {}
-        if thinking:
-            told = self.reasoning.whole(thinking)
-            self.reasoning.others = sum(map(_characters, messages))
+        if said.thinking:
+            told = self.reasoning.whole(said.thinking)
             logprobs = spoken(logprobs, content) if self.reasoning.hidden else logprobs
             content = told.pop("content", "") + content
         message = openai.AnswerMessage(
             "assistant",
-            content or (None if calls else ""),
+            content or (None if said.calls else ""),
             **told,
-            **self.form.whole(self._calls(calls)),
+            **self.form.whole(self.named(said.calls)),
         )
         choice = openai.Choice(self.index, message, self.finish_reason())
         if logprobs:
@@ -213,13 +192,6 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
             metadata=self._metadata,
         )
 
-    def _calls(self, calls: list[ollama.ReplyToolCall]) -> list[tuple[str, str, str]]:
-        """Id, name and arguments of each call that is passed on."""
-        return [
-            (self._call_id(call.id), call.function.name, arguments_of(call))
-            for call in (calls[:1] if self.form.first_only else calls)
-        ]
-
     # -------------------------------------------------------------- shared
 
     def finish_reason(self) -> str:
@@ -227,17 +199,3 @@ class ChatWriter(GenerationWriter[ollama.ChatResponse]):
         reason = super().finish_reason()
         called = reason == "stop" and self._call_ids
         return self.form.finish_reason if called else reason
-
-    def _call_id(self, given: str | None) -> str:
-        """Ollama's id, or one of our own where it is empty or may come again."""
-        call_id = given or "" if self.alone else ""
-        while not call_id or call_id in self._call_ids:
-            call_id = new_id("call_")
-        self._call_ids.add(call_id)
-        return call_id
-
-
-def _characters(message: ollama.ReplyMessage) -> int:
-    """How much of a message is not reasoning."""
-    calls = [arguments_of(call) for call in message.tool_calls or ()]
-    return len(message.content or "") + sum(map(len, calls))

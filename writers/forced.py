@@ -1,4 +1,4 @@
-"""ForcedCallWriter: an answer that was held to be a call, as the call that it is.
+"""ForcedCalls: an answer that was held to be a call, as the call that it is.
 
 Ollama has no forced calls, so the answer's text is one (``middleware.choice``): either
 the arguments of the one function there is, or ``{"name": ..., "arguments": ...}``.  Its
@@ -12,9 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from app.errors import UpstreamBroken
-from app.wire import ollama, openai
+from app.wire import ollama
 
 from .chat import ChatWriter
+from .conversation import ConversationWriter, Said
 
 #: The beginning of a call of one among several functions, as the grammar has it.
 _HEAD = re.compile(
@@ -104,8 +105,11 @@ class CallText:
         return given
 
 
-class ForcedCallWriter(ChatWriter):
-    """Writes the one call that ``forced`` describes, which must be set."""
+class ForcedCalls(ConversationWriter):
+    """Makes of the text of an answer the one call that ``forced`` describes.
+
+    It goes before the writer of a dialect; ``forced`` must be set.
+    """
 
     forced: Forced
 
@@ -119,43 +123,30 @@ class ForcedCallWriter(ChatWriter):
             thought = ollama.ReplyMessage(thinking=message.thinking)
             frames = super().chunks(ollama.ChatResponse(message=thought))
         if message.content:
-            if self.reasoning.characters:
-                frames += self._turned(message)
+            frames += self.turned(message)
             frames += self._progress(self._call_text().feed(message.content))
         return frames
 
     def closing(self) -> bytes:
-        """The end of the arguments, if they fit, and the finish chunk."""
+        """The end of the arguments, if they fit, and what closes every answer."""
         text = self._call_text()
         rest = self._progress(text.rest(not self._cut))
         self._check(text)
-        if text.name in self.form.customs:
-            rest += self._chunk(self.form.what(0, text.name, text.arguments))
-        return rest + super().closing()
+        end = self.call_end(text.name, text.arguments) if text.name else b""
+        return rest + end + super().closing()
 
-    def choice(self, replies: list[ollama.ChatResponse]) -> openai.Choice:
-        """The choice that a complete call makes."""
+    def said(self, replies: list[ollama.ChatResponse]) -> Said:
+        """What all lines say, the text as the call that it is."""
+        said = super().said(replies)
         if replies[-1].debug_info is not None:
-            return super().choice(replies)
-        messages = [reply.message for reply in replies if reply.message]
+            return said
         text = self._call_text()
-        text.feed("".join([message.content or "" for message in messages]))
+        text.feed(said.content)
         text.rest(not self._cut)
         self._check(text)
-        thoughts = [ollama.ReplyMessage(thinking=one.thinking) for one in messages]
-        choice = super().choice([ollama.ChatResponse(message=one) for one in thoughts])
-        self.reasoning.others = sum(len(one.content or "") for one in messages)
-        if text.name:
-            call = (self._call_id(None), text.name, text.arguments)
-            for name, value in self.form.whole([call]).items():
-                setattr(choice.message, name, value)
-            choice.message.content = choice.message.content or None
-        choice.finish_reason = self.finish_reason()
-        return choice
-
-    def finish_reason(self) -> str:
-        """OpenAI's habit: a function that was named is no reason to stop."""
-        return "length" if self._cut else self.forced.finish_reason
+        function = ollama.ReplyFunction(text.name, text.arguments)
+        made = [ollama.ReplyToolCall(function)] if text.name else []
+        return Said("", said.thinking, made, [])
 
     @property
     def _cut(self) -> bool:
@@ -169,12 +160,9 @@ class ForcedCallWriter(ChatWriter):
         return self._text
 
     def _progress(self, arguments: str) -> bytes:
-        name, frames = self._call_text().name, b""
-        if name and not self._call_ids:
-            frames = self._chunk(self._who(name, None))
-        if arguments and name not in self.form.customs:
-            frames += self._chunk(self.form.what(0, name, arguments))
-        return frames
+        name = self._call_text().name
+        begin = self.call_begin(name, None) if name and not self._call_ids else b""
+        return begin + (self.call_piece(name, arguments) if arguments else b"")
 
     def _check(self, text: CallText) -> None:
         """Raise when a call that is complete is none."""
@@ -187,3 +175,11 @@ class ForcedCallWriter(ChatWriter):
                 "The model did not make the call it was held to"
                 f"{f' ({text.name[:64]})' if check else ''}: {problem}."
             )
+
+
+class ForcedCallWriter(ForcedCalls, ChatWriter):
+    """Writes it as Chat Completions do."""
+
+    def finish_reason(self) -> str:
+        """OpenAI's habit: a function that was named is no reason to stop."""
+        return "length" if self._cut else self.forced.finish_reason

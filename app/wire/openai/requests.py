@@ -7,7 +7,9 @@ no effect yet.
 
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
+
+from ..powers import Powers
 
 
 class ImageURL(Struct):
@@ -139,7 +141,7 @@ class Reasoning(Struct):
     generate_summary: str | None = None
 
 
-class Sampling(Struct, kw_only=True):
+class Sampling(Powers, kw_only=True):
     """What Chat Completions and Completions have in common."""
 
     model: str | None = None
@@ -153,23 +155,6 @@ class Sampling(Struct, kw_only=True):
     seed: int | float | None = None
     stop: str | list[str] | None = None
     response_format: ResponseFormat | None = None
-
-    # Ollama's own powers, by their own names.
-    options: dict[str, Any] | None = None
-    num_ctx: int | float | None = None
-    num_keep: int | float | None = None
-    num_predict: int | float | None = None
-    repeat_last_n: int | float | None = None
-    typical_p: float | None = None
-    top_k: int | float | None = None
-    min_p: float | None = None
-    repeat_penalty: float | None = None
-    repetition_penalty: float | None = None
-    keep_alive: str | int | float | None = None
-    think: bool | str | None = None
-    truncate: bool | None = None
-    shift: bool | None = None
-    debug_render_only: bool | None = field(default=None, name="_debug_render_only")
 
     n: int | float | None = None
 

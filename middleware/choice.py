@@ -38,10 +38,10 @@ def choice(request: openai.ChatCompletionRequest, ignored: list[str]) -> Choice:
         return NO_TOOLS
     given = tools(request, ignored)
     if request.functions:
-        return _chosen(_modern(request.function_call), given, "function_call")
+        return chosen(_modern(request.function_call), given, "function_call")
     if request.function_call not in (None, "none", "auto"):
         raise _without_tools("function_call")
-    return _chosen(request.tool_choice, given, "tool_choice")
+    return chosen(request.tool_choice, given, "tool_choice")
 
 
 def call_form(request: openai.ChatCompletionRequest, offered: list[Tool]) -> CallForm:
@@ -66,21 +66,21 @@ def _modern(wanted: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
     return {"type": "function", "name": wanted.get("name")}
 
 
-def _chosen(
+def chosen(
     wanted: str | dict[str, Any] | None, given: list[Tool], param: str
 ) -> Choice:
+    """What OpenAI's ``tool_choice`` says of tools; raises ``BadRequest``."""
     if wanted is None or wanted == "auto":
         return Choice(given)
     if wanted == "none":
         return NO_TOOLS
     if wanted == "required" and param == "tool_choice":
-        return Choice(_some(given, param), must=True)
+        return must_call(given, param)
     if isinstance(wanted, dict):
         kind = wanted.get("type")
         if kind in ("function", "custom"):
             name = _name(wanted, _names(_some(given, param)), param)
-            tool = next(tool for tool in given if tool.name == name)
-            return Choice([tool], must=True, named=True)
+            return the_one(name, given, param)
         if kind == "allowed_tools" and param == "tool_choice":
             return _allowed(wanted, _some(given, param))
     raise BadRequest(
@@ -90,6 +90,19 @@ def _chosen(
         code="invalid_value",
         param=param,
     )
+
+
+def must_call(given: list[Tool], param: str) -> Choice:
+    """One of the tools has to be called; raises ``BadRequest`` if there is none."""
+    return Choice(_some(given, param), must=True)
+
+
+def the_one(name: str, given: list[Tool], param: str) -> Choice:
+    """The tool of this name has to be called; raises ``BadRequest`` if it is not."""
+    for tool in _some(given, param):
+        if tool.name == name:
+            return Choice([tool], must=True, named=True)
+    raise _not_among(name, param)
 
 
 def _allowed(wanted: dict[str, Any], given: list[Tool]) -> Choice:
@@ -127,7 +140,11 @@ def _name(wanted: Any, known: set[str], param: str) -> str:
         )
     if name in known:
         return name
-    raise BadRequest(
+    raise _not_among(name, param)
+
+
+def _not_among(name: str, param: str) -> BadRequest:
+    return BadRequest(
         f"Invalid value for '{param}': '{name[:64]}' is not among the tools.",
         code="invalid_value",
         param=param,

@@ -14,8 +14,9 @@ from app.wire import ollama, openai
 from writers.completion import CompleteWriter, most_probable
 from writers.several import SeveralWriter
 
+from .choices import ChoicesMiddleware, includes_usage, repeated
 from .formats import answer_check
-from .generation import GenerationMiddleware, bounded, includes_usage, repeated
+from .generation import bounded
 from .validation import missing
 
 MAX_LOGPROBS = 5
@@ -26,7 +27,7 @@ MAX_CALLS = 128
 _NO_TEMPLATE = ("{{ .Prompt }}", "{{.Prompt}}")
 
 
-class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
+class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
     """``POST /v1/completions``."""
 
     request_type = openai.CompletionRequest
@@ -93,7 +94,8 @@ class CompletionsMiddleware(GenerationMiddleware[openai.CompletionRequest]):
             include_usage=includes_usage(request),
             echo=request.prompt[0] if request.echo else "",
         )
-        writer.check = answer_check(request)
+        if not request.debug_render_only:
+            writer.check = answer_check(self.format_of(request))
         return writer
 
     def several(

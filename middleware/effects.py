@@ -87,9 +87,7 @@ _HEARD = {
 
 _effectless = Fields(*EFFECTLESS)
 #: Those of which members, or something beside them, may have no effect.
-_partly = Fields(
-    "reasoning", "top_logprobs", "tools", "output_config", "chat_template_kwargs"
-)
+_partly = Fields("reasoning", "top_logprobs", "output_config", "chat_template_kwargs")
 
 
 def without_effect(request: msgspec.Struct) -> list[str]:
@@ -121,27 +119,15 @@ def _members_without_effect(request: Any) -> list[str]:
         ]
     if getattr(request, "top_logprobs", None) and not getattr(request, "logprobs", 0):
         named.append("top_logprobs")
-    named += _advisory(request)
     for field in ("output_config", "chat_template_kwargs"):
         given = getattr(request, field, None) or {}
         named += [f"{field}.{name}" for name in given if name not in _HEARD[field]]
     return named
 
 
-def _advisory(request: Any) -> list[str]:
-    """Tools that want to be held to their schema, which only a forced call is."""
-    if not getattr(request, "tools", None) or request.tool_choice not in (None, "auto"):
-        return []
-    return [
-        f"tools[{index}].function.strict"
-        for index, tool in enumerate(request.tools)
-        if tool.function is not None and tool.function.strict
-    ]
-
-
 def effect(name: str) -> Effect:
     """What becomes of a field that is ignored, by its name or its path."""
-    if name.endswith(".function.strict"):
+    if name.endswith(".strict"):
         return _ADVISORY
     whole = name.partition(".")[0].partition("[")[0]
     found = EFFECTLESS.get(name) or _PARTS.get(name) or _PARTS.get(whole)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from app.errors import BadRequest
-from app.wire import ollama, openai
+from app.wire import ollama
 from writers.call import CallForm
 from writers.forced import Forced
 
@@ -22,18 +22,10 @@ from .tools import Tool
 _encode = msgspec.json.Encoder().encode
 
 
-def force(
-    call: ollama.ChatRequest, chosen: Choice, request: openai.ChatCompletionRequest
-) -> list[str]:
-    """Hold a call's answer to a call of a tool; the fields that mean nothing then."""
+def force(call: ollama.ChatRequest, chosen: Choice) -> None:
+    """Hold a call's answer to a call of a tool."""
     call.format = call_format(chosen.tools)
-    call.logprobs = call.top_logprobs = None
     call.messages = told(call.messages, _instruction(chosen.tools))
-    asked = request.response_format
-    return [
-        *(["logprobs"] if request.logprobs else []),
-        *(["response_format"] if asked is not None and asked.type != "text" else []),
-    ]
 
 
 def remind(call: ollama.ChatRequest, chosen: Choice) -> None:
@@ -41,12 +33,12 @@ def remind(call: ollama.ChatRequest, chosen: Choice) -> None:
     call.messages = told(call.messages, _reminder(chosen.tools))
 
 
-def refused(request: openai.ChatCompletionRequest) -> BadRequest:
+def refused(param: str) -> BadRequest:
     """The refusal of a call that must come."""
     return BadRequest(
         "Unsupported value: a tool call cannot be forced here; use 'auto'.",
         code="unsupported_value",
-        param="function_call" if request.functions else "tool_choice",
+        param=param,
     )
 
 
@@ -58,7 +50,7 @@ def forced(chosen: Choice, form: CallForm) -> Forced:
     )
     return Forced(
         {
-            tool.name: check(_of_object(tool), f"{tool.param}.parameters")
+            tool.name: check(_of_object(tool), tool.parameters_param)
             for tool in chosen.tools
         },
         "stop" if chosen.named and not form.legacy else form.finish_reason,
@@ -124,8 +116,8 @@ def _of_object(tool: Tool) -> dict[str, Any]:
     """A tool's parameters, which are an object, whatever else they say."""
     if tool.parameters.get("type", "object") != "object":
         raise BadRequest(
-            f"Invalid schema for '{tool.param}.parameters': its type must be 'object'.",
+            f"Invalid schema for '{tool.parameters_param}': its type must be 'object'.",
             code="invalid_value",
-            param=f"{tool.param}.parameters",
+            param=tool.parameters_param,
         )
     return {**(tool.parameters or {"properties": {}}), "type": "object"}

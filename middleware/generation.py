@@ -1,30 +1,32 @@
 """GenerationMiddleware: what endpoints that generate text have in common."""
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-import msgspec
+from typing import Any, ClassVar, TypeVar
+from wsgiref.types import WSGIApplication
 
 from app.errors import BadRequest
 from app.exchange import Exchange
-from app.wire import openai
-from writers.several import SeveralWriter
+from app.wire.generating import GeneratingRequest
 
 from .base import RewriteMiddleware
 from .effects import without_effect
-from .formats import response_format
+from .formats import Format, native
 from .options import keep_alive, options, unknown_options
 from .reasoning import think
 from .think_fallback import ThinkFallback
 from .thinking import excluded, wish
 from .validation import integer, model_name
 
-Request = TypeVar("Request", bound=openai.Sampling)
+Request = TypeVar("Request", bound=GeneratingRequest)
 
 
 class GenerationMiddleware(RewriteMiddleware[Request]):
-    """Translates one endpoint that generates text."""
+    """Translates one endpoint that generates text, in whatever dialect.
+
+    ``defaults`` are options that it sends where a request says nothing, if the setting
+    ``openai_defaults`` wants it.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {"temperature": 1.0, "top_p": 1.0}
 
     def __init__(self, app: WSGIApplication, *arguments: Any, **options: Any) -> None:
         super().__init__(ThinkFallback(app), *arguments, **options)
@@ -38,12 +40,13 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         exchange.wish = wish(request, self.settings.think)
         hidden = excluded(request)
         exchange.hidden = self.settings.exclude_reasoning if hidden is None else hidden
-        chosen = options(request, self.settings, exchange.adjusted)
+        defaults = self.defaults if self.settings.openai_defaults else {}
+        chosen = options(request, defaults, self.settings.strict, exchange.adjusted)
         return {
             "model": model_name(request.model),
             "stream": exchange.stream,
             "options": chosen or None,
-            "format": response_format(request.response_format),
+            "format": native(self.format_of(request)),
             "think": think(exchange.wish),
             "keep_alive": keep_alive(request.keep_alive),
             "truncate": request.truncate,
@@ -51,70 +54,9 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
             "debug_render_only": request.debug_render_only,
         }
 
-    def calls(self, request: Request, call: Any) -> list[Any]:
-        """``n`` calls, each with a seed of its own where there is one."""
-        return repeated(call, self.choices(request.n, "n"))
-
-    def choices(self, value: float | None, param: str) -> int:
-        """How many choices are asked for."""
-        return bounded(value, param, 1, self.settings.max_choices) or 1
-
-    def answer(
-        self,
-        exchange: Exchange,
-        request: Request,
-        start_response: StartResponse,
-        environs: list[WSGIEnvironment],
-    ) -> Iterable[bytes]:
-        """Write the one choice, or all of them as one answer."""
-        if len(environs) == 1:
-            return super().answer(exchange, request, start_response, environs)
-        parts = [
-            self.writer(Exchange.of(environ), request, start_response)
-            for environ in environs
-        ]
-        writer = self.several(exchange, request, start_response, parts)
-        return writer.answer_all(self.app, environs)
-
-    def several(
-        self,
-        exchange: Exchange,
-        request: Request,
-        start_response: StartResponse,
-        parts: list[Any],
-    ) -> SeveralWriter:
-        """The writer of several choices."""
-        return SeveralWriter(
-            exchange,
-            start_response,
-            parts,
-            per_prompt=len(parts),
-            interchangeable=True,
-            at_once=self.settings.max_choices,
-        )
-
-
-def repeated(call: Any, times: int) -> list[Any]:
-    """A call ``times`` times; with a seed, each gets the one after."""
-    seed = (call.options or {}).get("seed")
-    if times == 1 or seed is None:
-        return [call] * times
-    return [
-        msgspec.structs.replace(
-            call, options={**call.options, "seed": _after(seed, number)}
-        )
-        for number in range(times)
-    ]
-
-
-def _after(seed: int, number: int) -> int:
-    """The seed ``number`` places on; after the largest comes the smallest."""
-    return (seed + number + 2**63) % 2**64 - 2**63
-
-
-def includes_usage(request: openai.Sampling) -> bool:
-    """Whether a stream ends with a usage chunk."""
-    return bool(request.stream_options and request.stream_options.include_usage)
+    def format_of(self, request: Request) -> Format | None:
+        """What a request wants the answer held to."""
+        raise NotImplementedError
 
 
 def bounded(value: float | None, param: str, minimum: int, maximum: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Sampling options: from OpenAI's fields to Ollama's ``options``, pure.
+"""Sampling options: from a dialect's fields to Ollama's ``options``, pure.
 
 Shared by the endpoints that generate text (specification: chat, section 1).
 """
@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from app.errors import BadRequest
-from app.settings import Settings
-from app.wire import openai
+from app.wire.generating import GeneratingRequest
 
 from .fields import Fields
 from .validation import MAX_INTEGER, integer, within
@@ -70,15 +69,17 @@ def stop(value: str | list[str]) -> list[str] | None:
     return [text for text in given if text] or None
 
 
-#: Fields with the options that they set, the later one winning: OpenAI's, then those
-#: that are options of Ollama's by name, where -1 often means all of it.
+#: Fields with the options that they set, the later one winning: those of the dialects,
+#: then those that are options of Ollama's by name, where -1 often means all of it.
 _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "max_tokens": ("num_predict", _whole("max_tokens", 1)),
     "max_completion_tokens": ("num_predict", _whole("max_completion_tokens", 1)),
+    "max_output_tokens": ("num_predict", _whole("max_output_tokens", 1)),
     "temperature": ("temperature", _between("temperature", 0, 2)),
     "top_p": ("top_p", _between("top_p", 0, 1)),
     "seed": ("seed", _whole("seed")),
     "stop": ("stop", stop),
+    "stop_sequences": ("stop", stop),
     "repetition_penalty": ("repeat_penalty", _between("repetition_penalty", *_REPEAT)),
     "num_ctx": ("num_ctx", _whole("num_ctx", 1)),
     "num_keep": ("num_keep", _whole("num_keep", -1)),
@@ -101,22 +102,24 @@ def unknown_options(given: dict[str, Any] | None) -> list[str]:
 
 
 def options(
-    request: openai.Sampling, settings: Settings, adjusted: list[str]
+    request: GeneratingRequest,
+    defaults: dict[str, Any],
+    strict: bool,
+    adjusted: list[str],
 ) -> dict[str, Any]:
     """Ollama's options for a request.
 
-    The request's ``options`` win, then fields with names of Ollama's, then OpenAI's.
-    What had to be changed is added to ``adjusted``.
+    The request's ``options`` win, then fields with names of Ollama's, then those of its
+    dialect, then the ``defaults``.  What had to be changed is added to ``adjusted``;
+    ``strict`` refuses it.
     """
-    chosen: dict[str, Any] = (
-        {"temperature": 1.0, "top_p": 1.0} if settings.openai_defaults else {}
-    )
+    chosen = dict(defaults)
     for field, value in _given.of(request):
         name, check = _FIELDS[field]
         if (checked := check(value)) is not None:
             chosen[name] = checked
     for name, value in _penalties.of(request):
-        chosen[name] = penalty(value, name, settings.strict, adjusted)
+        chosen[name] = penalty(value, name, strict, adjusted)
     if request.options:
         native = native_options(request.options)
         within(native.get("repeat_penalty"), "options.repeat_penalty", *_REPEAT)

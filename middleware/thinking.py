@@ -11,6 +11,7 @@ from typing import Any, Literal
 from app.errors import BadRequest
 from app.exchange import Wish
 from app.wire import openai
+from app.wire.generating import GeneratingRequest
 
 from .fields import Fields
 from .validation import integer
@@ -26,27 +27,18 @@ _EFFORTS: dict[str, bool | str] = {
     "xhigh": "max",
     "ultra": "max",
 }
-#: Anthropic's types of thinking; an adaptive model thinks as much as it likes.
-_TYPES: dict[str, bool | str] = {"enabled": True, "adaptive": True, "disabled": False}
+#: Anthropic's types of thinking that leave to the model how much; and the others.
+_FREE = ("adaptive", "between_tools")
+_TYPES = {"enabled": True, "disabled": False}
 #: Budgets in tokens below which the effort is low, or medium.
 _LOW = 2048
 _MEDIUM = 8192
 _HIDING = ("exclude_reasoning", "hide_reasoning")
 
-Chat = openai.ChatCompletionRequest
-
-_wishing = Fields(
-    "reasoning_effort",
-    "reasoning",
-    "thinking",
-    "output_config",
-    "chat_template_kwargs",
-    "enable_thinking",
-)
-_hiding = Fields("reasoning", "include_reasoning", *_HIDING, "metadata")
+_hiding = Fields("reasoning", "include_reasoning", *_HIDING, "thinking", "metadata")
 
 
-def wish(request: openai.Sampling, default: Literal["auto", "off"]) -> Wish | None:
+def wish(request: GeneratingRequest, default: Literal["auto", "off"]) -> Wish | None:
     """The wish of a request, else that of the setting; ``None`` where neither has one.
 
     Raises ``BadRequest`` for a level that nobody knows.
@@ -54,45 +46,50 @@ def wish(request: openai.Sampling, default: Literal["auto", "off"]) -> Wish | No
     found = None
     if request.think is not None:
         found = Wish("think", _checked_think(request.think))
-    if isinstance(request, Chat) and _wishing.of(request):
-        found = found or _first(request)
-        _refuse_contradiction(request)
+    if given := _wishing.of(request):
+        found = found or _first(given)
+        _refuse_contradiction(dict(given))
     return found or (Wish("", level=False) if default == "off" else None)
 
 
-def excluded(request: openai.Sampling) -> bool | None:
+def excluded(request: GeneratingRequest) -> bool | None:
     """Whether to hide the reasoning; ``None`` where a request does not say."""
-    if not (isinstance(request, Chat) and _hiding.of(request)):
-        return None
-    if request.reasoning is not None and request.reasoning.exclude is not None:
-        return request.reasoning.exclude
-    if request.include_reasoning is not None:
-        return not request.include_reasoning
-    if request.exclude_reasoning is not None:
-        return request.exclude_reasoning
-    if request.hide_reasoning is not None:
-        return request.hide_reasoning
-    return _excluded_by_metadata(request.metadata) if request.metadata else None
-
-
-def _first(request: Chat) -> Wish | None:
-    for spelling in _SPELLINGS:
-        if (found := spelling(request)) is not None:
-            return found
+    for name, value in _hiding.of(request):
+        if (hide := _hidden(name, value)) is not None:
+            return hide
     return None
+
+
+def _first(given: list[tuple[str, Any]]) -> Wish | None:
+    for name, value in given:
+        if (found := _SPELLINGS[name](value)) is not None:
+            return found
+    # What thinks as much as it likes thinks, unless something else says how much.
+    free = any(name == "thinking" and _kind(value) in _FREE for name, value in given)
+    return Wish("thinking", level=True) if free else None
+
+
+def _hidden(name: str, value: Any) -> bool | None:
+    """What one field says of hiding the reasoning, if anything."""
+    if name == "reasoning":
+        hide: bool | None = value.exclude
+        return hide
+    if name == "include_reasoning":
+        return not value
+    if name == "thinking":
+        display = value.get("display") if isinstance(value, dict) else None
+        return True if display == "omitted" else None
+    return _excluded_by_metadata(value) if name == "metadata" else bool(value)
 
 
 # ------------------------------------------------- one function a spelling
 
 
-def _by_effort(request: Chat) -> Wish | None:
-    return _effort(request.reasoning_effort, "reasoning_effort")
+def _by_effort(effort: str) -> Wish | None:
+    return _effort(effort, "reasoning_effort")
 
 
-def _by_reasoning(request: Chat) -> Wish | None:
-    reasoning = request.reasoning
-    if reasoning is None:
-        return None
+def _by_reasoning(reasoning: openai.Reasoning) -> Wish | None:
     if reasoning.effort:
         return _effort(reasoning.effort, "reasoning.effort")
     if reasoning.enabled is not None:
@@ -100,42 +97,39 @@ def _by_reasoning(request: Chat) -> Wish | None:
     return _budget(reasoning.max_tokens, "reasoning.max_tokens")
 
 
-def _by_thinking(request: Chat) -> Wish | None:
-    thinking = request.thinking
+def _by_thinking(thinking: bool | str | dict[str, Any]) -> Wish | None:
     if isinstance(thinking, bool):
         return Wish("thinking", thinking)
     if isinstance(thinking, dict):
         return _anthropic(thinking)
-    if thinking in _TYPES:
-        return Wish("thinking", _TYPES[thinking])
-    return _effort(thinking, "thinking")
+    return _by_type(thinking) if _kind(thinking) else _effort(thinking, "thinking")
 
 
-def _by_output_config(request: Chat) -> Wish | None:
-    effort = _member(request.output_config, "output_config", "effort", str)
+def _by_output_config(config: dict[str, Any]) -> Wish | None:
+    effort = _member(config, "output_config", "effort", str)
     return _effort(effort, "output_config.effort")
 
 
-def _by_template(request: Chat) -> Wish | None:
+def _by_template(kwargs: dict[str, Any]) -> Wish | None:
     name = "chat_template_kwargs"
-    value = _member(request.chat_template_kwargs, name, "enable_thinking", bool)
+    value = _member(kwargs, name, "enable_thinking", bool)
     return None if value is None else Wish(f"{name}.enable_thinking", value)
 
 
-def _by_switch(request: Chat) -> Wish | None:
-    value = request.enable_thinking
-    return None if value is None else Wish("enable_thinking", value)
+def _by_switch(value: bool) -> Wish | None:
+    return Wish("enable_thinking", value)
 
 
-#: In the order in which they count.
-_SPELLINGS: tuple[Callable[[Chat], Wish | None], ...] = (
-    _by_effort,
-    _by_reasoning,
-    _by_thinking,
-    _by_output_config,
-    _by_template,
-    _by_switch,
-)
+#: By field, in the order in which they count.
+_SPELLINGS: dict[str, Callable[[Any], Wish | None]] = {
+    "reasoning_effort": _by_effort,
+    "reasoning": _by_reasoning,
+    "thinking": _by_thinking,
+    "output_config": _by_output_config,
+    "chat_template_kwargs": _by_template,
+    "enable_thinking": _by_switch,
+}
+_wishing = Fields(*_SPELLINGS)
 
 
 # ----------------------------------------------------------------- values
@@ -167,18 +161,26 @@ def _budget(tokens: float | None, field: str) -> Wish | None:
 def _anthropic(thinking: dict[str, Any]) -> Wish | None:
     """``{"type": …, "budget_tokens": …}``; what is disabled has no budget."""
     kind = _member(thinking, "thinking", "type", str)
-    if kind is not None and kind not in _TYPES:
+    if kind is not None and not _kind(kind):
         raise BadRequest(
             f"Invalid value: '{kind[:64]}'. Supported values are: 'enabled',"
-            " 'disabled', and 'adaptive'.",
+            " 'disabled', 'adaptive', and 'between_tools'.",
             code="invalid_value",
             param="thinking.type",
         )
     tokens = _member(thinking, "thinking", "budget_tokens", int, float)
     budget = _budget(tokens, "thinking.budget_tokens")
-    if kind is not None and (budget is None or kind == "disabled"):
-        return Wish("thinking", _TYPES[kind])
-    return budget
+    return budget if budget and kind != "disabled" else _by_type(kind)
+
+
+def _by_type(kind: str | None) -> Wish | None:
+    return Wish("thinking", _TYPES[kind]) if kind in _TYPES else None
+
+
+def _kind(thinking: Any) -> str:
+    """Anthropic's type of thinking, if it is one."""
+    kind = thinking.get("type") if isinstance(thinking, dict) else thinking
+    return kind if kind in _TYPES or kind in _FREE else ""
 
 
 def _checked_think(value: bool | str) -> bool | str:
@@ -192,11 +194,11 @@ def _checked_think(value: bool | str) -> bool | str:
     return value
 
 
-def _refuse_contradiction(request: Chat) -> None:
-    reasoning = request.reasoning
+def _refuse_contradiction(given: dict[str, Any]) -> None:
+    reasoning = given.get("reasoning")
     if reasoning is None or reasoning.enabled is not False:
         return
-    for effort in (reasoning.effort, request.reasoning_effort):
+    for effort in (reasoning.effort, given.get("reasoning_effort")):
         if effort and effort != "none":
             raise BadRequest(
                 f"'reasoning.enabled' is false, which contradicts the effort"

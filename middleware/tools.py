@@ -5,6 +5,7 @@ Ollama decodes a tool's parameters into a narrow type and drops what does not fi
 which takes text, is offered as a function with one argument.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,13 +34,24 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Tool(NamedTuple):
-    """A tool that can be offered; ``param`` is its place in the request."""
+    """A tool that can be offered.
+
+    ``custom`` takes text, ``strict`` wants to be called by its schema only, ``param``
+    is its place in the request, in which its schema is called ``schema_name``.
+    """
 
     name: str
     description: str
     parameters: dict[str, Any]
-    custom: bool
     param: str
+    custom: bool = False
+    strict: bool = False
+    schema_name: str = "parameters"
+
+    @property
+    def parameters_param(self) -> str:
+        """The place of its schema in the request."""
+        return f"{self.param}.{self.schema_name}"
 
     def native(self, allowance: Allowance | None = None) -> dict[str, Any]:
         """The tool as Ollama takes it; one ``allowance`` is for all of a request."""
@@ -47,7 +59,7 @@ class Tool(NamedTuple):
         if self.description:
             declared["description"] = self.description
         declared["parameters"] = prepared(
-            self.parameters, f"{self.param}.parameters", allowance
+            self.parameters, self.parameters_param, allowance
         )
         return {"type": "function", "function": declared}
 
@@ -64,53 +76,65 @@ def tools(request: openai.ChatCompletionRequest, ignored: list[str]) -> list[Too
             code="invalid_value",
             param="functions",
         )
-    if max(len(functions), len(given)) > MAX_TOOLS:
-        raise BadRequest(
-            f"Too many tools: at most {MAX_TOOLS} are accepted.",
-            code="invalid_value",
-            param="functions" if functions else "tools",
-        )
+    field = "functions" if functions else "tools"
+    few([*functions, *given], field)
     ignored += [
         f"tools[{index}]"
         for index, tool in enumerate(given)
         if tool.type not in ("function", "custom")
     ]
     found = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(given)]
-    found += [_function(f, f"functions[{i}]") for i, f in enumerate(functions)]
-    offered = [tool for tool in found if tool is not None]
+    found += [function(f, f"functions[{i}]") for i, f in enumerate(functions)]
+    return not_large([tool for tool in found if tool is not None], field)
+
+
+def few(given: Sequence[object], param: str) -> None:
+    """Raise ``BadRequest`` for more tools than anybody can choose from."""
+    if len(given) > MAX_TOOLS:
+        raise BadRequest(
+            f"Too many tools: at most {MAX_TOOLS} are accepted.",
+            code="invalid_value",
+            param=param,
+        )
+
+
+def not_large(offered: list[Tool], param: str) -> list[Tool]:
+    """The tools, if their parameters are not too large; raises ``BadRequest``."""
     size = sum(len(_encode(tool.parameters)) for tool in offered)
     if size > MAX_PARAMETERS:
         raise BadRequest(
             f"The parameters of all tools are too large: at most {MAX_PARAMETERS}"
             f" bytes together are accepted, these have {size}.",
             code="invalid_value",
-            param="functions" if functions else "tools",
+            param=param,
         )
     return offered
 
 
 def _tool(tool: openai.Tool, param: str) -> Tool | None:
     if tool.type == "function":
-        return _function(tool.function, f"{param}.function")
+        return function(tool.function, f"{param}.function")
     if tool.type == "custom":
-        return _custom(tool.custom, f"{param}.custom")
+        return custom(tool.custom, f"{param}.custom")
     return None
 
 
-def _function(function: openai.Function | None, param: str) -> Tool:
-    if function is None:
+def function(given: openai.Function | None, param: str) -> Tool:
+    """A function, as OpenAI declares it; raises ``BadRequest``."""
+    if given is None:
         raise missing(param)
-    _check_name(function.name, f"{param}.name")
+    check_name(given.name, f"{param}.name")
     return Tool(
-        function.name,
-        function.description or "",
-        function.parameters or {},
-        False,
+        given.name,
+        given.description or "",
+        given.parameters or {},
         param,
+        strict=bool(given.strict),
     )
 
 
-def _check_name(name: str, param: str) -> None:
+def check_name(name: str, param: str) -> None:
+    """Raise ``BadRequest`` for what cannot be a tool's name."""
     if not name:
         raise missing(param)
     if len(name) > MAX_NAME:
@@ -121,15 +145,16 @@ def _check_name(name: str, param: str) -> None:
         )
 
 
-def _custom(custom: openai.CustomTool | None, param: str) -> Tool:
-    if custom is None:
+def custom(given: openai.CustomTool | None, param: str) -> Tool:
+    """A tool that takes text, as a function with one argument."""
+    if given is None:
         raise missing(param)
-    _check_name(custom.name, f"{param}.name")
-    if (custom.format or {}).get("type", "text") != "text":
+    check_name(given.name, f"{param}.name")
+    if (given.format or {}).get("type", "text") != "text":
         raise BadRequest(
             f"Unsupported value for '{param}.format': custom tools can only take free"
             " text, Ollama has no grammars for them.",
             code="unsupported_value",
             param=f"{param}.format",
         )
-    return Tool(custom.name, custom.description or "", _TEXT, True, param)
+    return Tool(given.name, given.description or "", _TEXT, param, custom=True)

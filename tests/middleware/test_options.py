@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from app.errors import BadRequest
-from app.settings import Settings
 from app.wire import openai
-from middleware.formats import response_format
+from middleware.formats import native, response_format
+from middleware.generation import GenerationMiddleware
 from middleware.options import keep_alive, options
 from middleware.validation import MAX_INTEGER
 
@@ -18,7 +18,8 @@ def request(**fields: Any) -> openai.ChatCompletionRequest:
 
 def chosen(defaults: bool = False, **fields: Any) -> dict[str, Any]:
     """Ollama's options for these fields."""
-    return options(request(**fields), Settings(openai_defaults=defaults), [])
+    common = GenerationMiddleware.defaults if defaults else {}
+    return options(request(**fields), common, False, [])
 
 
 def refused(**fields: Any) -> BadRequest:
@@ -131,15 +132,14 @@ def test_out_of_range(field: str, value: float, code: str) -> None:
 def test_penalties(name: str, value: float, want: float) -> None:
     """A penalty outside is brought to the nearest and named; in strict mode refused."""
     adjusted: list[str] = []
-    found = options(request(**{name: value}), Settings(), adjusted)
+    found = options(request(**{name: value}), {}, False, adjusted)
     assert found[name] == want
     assert adjusted == ([] if want == value else [f"{name}={want}"])
-    strict = Settings(strict=True)
     if want == value:
-        assert options(request(**{name: value}), strict, adjusted)[name] == want
+        assert options(request(**{name: value}), {}, True, adjusted)[name] == want
     else:
         with pytest.raises(BadRequest) as caught:
-            options(request(**{name: value}), strict, [])
+            options(request(**{name: value}), {}, True, [])
         assert (caught.value.param, caught.value.code) == (name, "invalid_value")
 
 
@@ -246,7 +246,8 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 )
 def test_formats(given: Any, want: Any) -> None:
     """Each kind of format has its own of Ollama's."""
-    assert response_format(request(response_format=given).response_format) == want
+    found = response_format(request(response_format=given).response_format)
+    assert native(found) == want
 
 
 @pytest.mark.parametrize(

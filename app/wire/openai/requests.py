@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..powers import Powers
+from ..generating import GeneratingRequest
 
 
 class ImageURL(Struct):
@@ -141,11 +141,9 @@ class Reasoning(Struct):
     generate_summary: str | None = None
 
 
-class Sampling(Powers, kw_only=True):
+class Sampling(GeneratingRequest, kw_only=True):
     """What Chat Completions and Completions have in common."""
 
-    model: str | None = None
-    stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | float | None = None
     temperature: float | None = None

@@ -1,6 +1,7 @@
-"""Ollama's own powers: fields that every generating endpoint takes beside its dialect's.
+"""GeneratingRequest: what all requests for generated text have, whatever the dialect.
 
-They have Ollama's names and mean there what they mean in all dialects.
+Beside the model these are Ollama's own powers, by their own names, which mean there
+what they mean in every dialect.
 """
 
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 from msgspec import Struct, field
 
 
-class Powers(Struct, kw_only=True):
-    """What a request may say to Ollama itself; ``None`` says nothing."""
+class GeneratingRequest(Struct, kw_only=True):
+    """A request for text; ``None`` says nothing."""
+
+    model: str | None = None
+    stream: bool | None = None
 
     options: dict[str, Any] | None = None
     num_ctx: int | float | None = None

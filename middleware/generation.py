@@ -22,11 +22,12 @@ Request = TypeVar("Request", bound=GeneratingRequest)
 class GenerationMiddleware(RewriteMiddleware[Request]):
     """Translates one endpoint that generates text, in whatever dialect.
 
-    ``defaults`` are options that it sends where a request says nothing, if the setting
-    ``openai_defaults`` wants it.
     """
 
+    #: Options that are sent where a request says nothing, if ``openai_defaults`` is on.
     defaults: ClassVar[dict[str, Any]] = {"temperature": 1.0, "top_p": 1.0}
+    #: Fields without effect elsewhere that this dialect does something with.
+    honoured: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, app: WSGIApplication, *arguments: Any, **options: Any) -> None:
         super().__init__(ThinkFallback(app), *arguments, **options)
@@ -35,7 +36,9 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         """The fields that every generating call has; notes what has no effect."""
         # What ``_debug_render_only`` shows has no stream.
         exchange.stream = bool(request.stream) and not request.debug_render_only
-        exchange.ignored += without_effect(request)
+        exchange.ignored += [
+            name for name in without_effect(request) if name not in self.honoured
+        ]
         exchange.ignored += unknown_options(request.options)
         exchange.wish = wish(request, self.settings.think)
         hidden = excluded(request)

@@ -143,7 +143,11 @@ class ResponseWriter(Generic[Reply]):
         if self.exchange.watch is not None and self.exchange.watch.silent:  # still
             self._begin_stream()
             with suppress(OSError):  # the client is gone: the watch sees to that
-                self._write(sse.comment(said or "keep-alive"))
+                self._write(self.alive(said))
+
+    def alive(self, said: str) -> bytes:
+        """What is said while there is nothing to say; ``said`` is why, if known."""
+        return sse.comment(said or "keep-alive")
 
     def _begin_stream(self) -> None:
         if not self._headed:

@@ -28,6 +28,11 @@ def frame(payload: bytes) -> bytes:
     return b"data: " + payload + b"\n\n"
 
 
+def event(name: str, payload: bytes) -> bytes:
+    """One event with a name, which dialects with many kinds of event have."""
+    return b"event: " + name.encode() + b"\ndata: " + payload + b"\n\n"
+
+
 def comment(text: str) -> bytes:
     """What clients skip, and whatever lies between them and us passes on."""
     return b": " + text.encode() + b"\n\n"

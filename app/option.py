@@ -6,6 +6,7 @@ Which options there are is known to ``settings``.
 import ipaddress
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,6 +86,7 @@ def _wanted(option: Option) -> str:
         "timeout": " of seconds",
         "heartbeat": " of seconds",
         "bytes": " of bytes",
+        "ttl": " of seconds",
     }
     noun += unit.get(option.field.rpartition("_")[2], "")
     if kind.gt is None and kind.le is not None:
@@ -149,6 +151,25 @@ def _upstream_url(given: Given) -> str:
     return url.rstrip("/")
 
 
+def _database_url(given: Given) -> str:
+    # It may hold a password: the sentence does not repeat it.
+    try:
+        scheme = urlsplit(given.text).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in ("postgresql", "postgres"):
+        raise SettingsError(
+            f"{given.named}: a URL like postgresql://user:password@host/database is"
+            " wanted."
+        )
+    if not find_spec("psycopg"):
+        raise SettingsError(
+            f"{given.named}: PostgreSQL needs psycopg; requirements-postgres.lock has"
+            " it (docs/storage.md)."
+        )
+    return given.text
+
+
 def _aliases(given: Given) -> str:
     try:
         aliases(given.text)
@@ -174,6 +195,7 @@ def _listing(read: Callable[[str], object], wanted: str) -> Callable[[Given], st
 
 _CHECKS: dict[str, Callable[[Given], str]] = {
     "aliases": _aliases,
+    "database_url": _database_url,
     "allowed_hosts": _listing(
         doors.hosts, "host; llm.example.org,*.lan would be a list of two"
     ),

@@ -28,6 +28,10 @@ Positive = Annotated[float, Meta(gt=0, le=_YEAR)]
 WholeSeconds = Annotated[int, Meta(ge=1, le=_YEAR)]
 
 
+#: May hold a password: shown nowhere.
+_SECRETS = {"database_url", "upstream_api_key"}
+
+
 def _option(variable: str, help: str) -> Meta:
     return Meta(description=help, extra={"variable": variable})
 
@@ -59,9 +63,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _option(
             "PANNIER_STATE_DIR",
-            "directory for files that must survive; nothing is kept there yet",
+            "directory for what must survive a restart: the database and a secret",
         ),
     ] = ""
+    database_url: Annotated[
+        str,
+        _option(
+            "PANNIER_DATABASE_URL",
+            "a PostgreSQL database for several machines to share; none: a file in the"
+            " state directory; never shown",
+        ),
+    ] = ""
+    responses_ttl: Annotated[
+        int,
+        Meta(ge=0, le=_YEAR),
+        _option(
+            "PANNIER_RESPONSES_TTL",
+            "how long conversations of /v1/responses are kept after their last"
+            " response; 0: not at all",
+        ),
+    ] = 30 * 86_400
+    responses_max_bytes: Annotated[
+        int,
+        Meta(ge=1024 * 1024),
+        _option(
+            "PANNIER_RESPONSES_MAX_BYTES",
+            "how much of them is kept; above it those go that would expire first",
+        ),
+    ] = 1024 * 1024 * 1024
     max_body_bytes: Annotated[
         int,
         Meta(ge=1024),
@@ -332,7 +361,7 @@ def options() -> list[Option]:
             field.type,
             field.default,
             str(_meta(field.type).description),
-            secret=field.name == "upstream_api_key",
+            secret=field.name in _SECRETS,
         )
         for field in msgspec.structs.fields(Settings)
     ]

@@ -1,0 +1,20 @@
+"""Storage: what Pannier keeps when a request is over, and how to find it again.
+
+Nothing here is loaded or opened before it is used: SQLAlchemy alone costs a worker
+more than half of what it has without (docs/decisions/0013).  Everything else knows the
+three names below, no table and no SQL.
+
+    storage.py     Storage: opens the database when it is first needed
+    responses.py   Responses: what /v1/responses keeps; waits for the rest
+    aside.py       Aside: the one thread that all of this runs in
+    database.py    Database: SQLite or PostgreSQL, transactions (loads SQLAlchemy)
+    tables.py      the tables
+    queries.py     what is asked of them
+    upgrade.py     brings tables up to date (loads Alembic), in a process of its own
+    migrations/    how they came to be what they are
+"""
+
+from .responses import Item, Kept, Responses
+from .storage import Storage
+
+__all__ = ["Item", "Kept", "Responses", "Storage"]

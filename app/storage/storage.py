@@ -1,0 +1,131 @@
+"""Storage: the database of a worker, opened when it is first needed."""
+
+import atexit
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import gevent
+from gevent import subprocess
+
+from .. import launch
+from ..settings import Settings
+from .aside import Aside
+from .failure import Failure, unavailable
+from .responses import Responses
+
+if TYPE_CHECKING:
+    from .database import Database
+
+Result = TypeVar("Result")
+
+#: Seconds that a request waits, and the first one, which has it all loaded
+#: (specification: decisions, 31).
+WAIT, FIRST = 2.0, 10.0
+
+
+class Storage:
+    """What is kept.  ``responses`` is ``None`` where none are."""
+
+    def __init__(self, url: str, state_dir: str) -> None:
+        self._url = url
+        self._state_dir = state_dir
+        self._aside = Aside()
+        self._database: Database | None = None
+        self._opening: gevent.Greenlet | None = None
+        self.responses: Responses | None = None
+
+    @classmethod
+    def of(
+        cls, settings: Settings, clock: Callable[[], float] = time.time
+    ) -> "Storage":
+        """The storage of these settings; it opens nothing yet."""
+        storage = cls(settings.database_url, settings.state_dir)
+        if settings.responses_ttl:
+            storage.responses = Responses(
+                storage.run, settings.responses_ttl, settings.responses_max_bytes, clock
+            )
+        return storage
+
+    def run(self, job: Callable[["Database"], Result]) -> Result:
+        """What a job finds out from the database, in the database's own thread.
+
+        Raises ``GatewayError`` (503, ``storage_unavailable``) when the database cannot
+        be used, or takes too long.
+        """
+        limit = FIRST if self._database is None else WAIT
+        with gevent.Timeout(limit, unavailable(f"no answer within {limit:g} seconds")):
+            try:
+                database = self._database or self._opened()
+                return self._aside.run(lambda: job(database))
+            except Failure as failure:
+                raise unavailable(str(failure)) from None
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self.responses is not None:
+            self.responses.close()
+        database, self._database = self._database, None
+        if database is not None:
+            atexit.unregister(self._close_at_exit)
+            self._aside.run(database.close)
+        self._aside.close()
+
+    def _opened(self) -> "Database":
+        """The database, once it is open; whoever asks first has it opened."""
+        opening = self._opening
+        if opening is None:
+            # It goes on without the client who made it begin.
+            opening = self._opening = gevent.spawn(self._open)
+        found: Database | Exception = opening.get()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _open(self) -> "Database | Exception":
+        # Returned, not raised: gevent prints what greenlets raise.
+        try:
+            self._database = self._ready()
+        except Exception as error:
+            return error
+        finally:
+            self._opening = None
+        atexit.register(self._close_at_exit)
+        return self._database
+
+    def _ready(self) -> "Database":
+        database = self._aside.run(self._load)
+        if not self._aside.run(database.is_current):
+            self._upgrade()
+            if not self._aside.run(database.is_current):
+                raise Failure("the tables are still not up to date")
+        return database
+
+    def _load(self) -> "Database":
+        from .database import Database  # here is where SQLAlchemy is loaded
+
+        return Database(self._url, self._state_dir)
+
+    def _upgrade(self) -> None:
+        """Bring the tables up to date; the process takes 40 MB with it when it ends."""
+        command, extra = launch.module("app.storage.upgrade", [])
+        done = subprocess.run(
+            command,
+            input=json.dumps([self._url, self._state_dir]).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **extra},
+        )
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()
+            raise Failure(f"the tables could not be brought up to date: {said}")
+        logging.getLogger("pannier").info("The database is up to date")
+
+    def _close_at_exit(self) -> None:
+        # The hub may be gone by now.  What runs is left alone: no more than that is
+        # lost, and nobody waits for it.
+        if self._database is not None and not self._aside.busy:
+            self._database.close()

@@ -1,4 +1,4 @@
-"""The command ``pannier``: serve, run, simulate, config.
+"""The command ``pannier``: serve, run, simulate, config, database.
 
 It starts other programs and prints; it knows nothing of requests.  Everything is
 imported relatively, so that it works the same as ``pannier.app.cli`` (installed) and
@@ -24,6 +24,8 @@ usage: pannier COMMAND [arguments]
                             --bind unix:/run/pannier/pannier.sock
   config                    print every setting: value, where it is from, what it does
   simulate [OPTIONS]        a stand-in for Ollama to try and test with (--help)
+  database status|upgrade   what is kept, and where; bring its tables up to date,
+                            which otherwise happens when they are first needed
   run                       serve, in front of the simulator if no Ollama answers
 
   --version, --help
@@ -79,6 +81,13 @@ def config(arguments: list[str]) -> int:
     return 0
 
 
+def database(arguments: list[str]) -> int:
+    """Look at the database, or bring its tables up to date."""
+    from .storage.command import run as command  # loads SQLAlchemy and Alembic
+
+    return command(Settings.from_environ(), arguments, print)
+
+
 def _no_arguments(command: str, arguments: list[str]) -> None:
     if arguments:
         raise SettingsError(f"'{command}' takes no arguments: {arguments[0]!r}.")
@@ -93,6 +102,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "serve": serve,
     "run": run,
     "config": config,
+    "database": database,
     "simulate": simulate,
     "--version": lambda _: _say(f"pannier {own_version()}"),
     "--help": lambda _: _say(USAGE),

@@ -7,7 +7,7 @@ as long as their newest response: each moves the end of all before it to its own
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import gevent
 from gevent.event import Event
@@ -18,11 +18,17 @@ from ..errors import GatewayError
 if TYPE_CHECKING:
     from .database import Database
 
+Result = TypeVar("Result")
+
 #: Seconds between two looks for what is to be removed.
 PERIOD = 60.0
 #: That look comes early when a part of what may be kept was written: so many parts are
 #: the whole.
 PARTS = 32
+#: What a row has beside its bodies, about.
+_ROW = 256
+#: No id of ours is longer, or has anything else than letters, digits and signs.
+_LONGEST = 255
 
 
 class Item(Struct, frozen=True):
@@ -42,19 +48,22 @@ class Kept(Struct, frozen=True):
     body: bytes
 
 
+class Run(Protocol):
+    """Does a job with the database; raises ``GatewayError`` (503) where it cannot."""
+
+    def __call__(self, job: "Callable[[Database], Result]", /) -> Result:
+        """What the job returns."""
+
+
 class Responses:
     """Keeps responses and finds them again; each call waits for the database.
 
-    ``run`` does a job with it, and raises ``GatewayError`` (503) where it cannot.
-    ``clock`` says the Unix time.
+    Each raises ``GatewayError`` (503, ``storage_unavailable``) where that cannot be
+    used.  ``ttl`` is in seconds, and ``clock`` says the Unix time.
     """
 
     def __init__(
-        self,
-        run: Callable[[Callable[["Database"], Any]], Any],
-        ttl: float,
-        max_bytes: int,
-        clock: Callable[[], float],
+        self, run: Run, ttl: float, max_bytes: int, clock: Callable[[], float]
     ) -> None:
         self._run = run
         self._ttl = ttl
@@ -77,33 +86,145 @@ class Responses:
         ``False`` says that it is too large to be kept: more than a tenth of all that
         may be.
         """
-        raise NotImplementedError
+        size = _ROW + len(body) + sum(_ROW + len(item.body) for item in items)
+        if size > self._max_bytes // 10:
+            return False
+        kept = Kept(id, previous_id, created_at, body)
+
+        def job(database: "Database") -> None:
+            from .queries import keep
+
+            with database.writing() as connection:
+                keep(connection, kept, items, size, self._end())
+
+        self._run(job)
+        self._note_written(size)
+        return True
 
     def get(self, id: str) -> Kept | None:
         """A response, or ``None``."""
-        raise NotImplementedError
+
+        def job(database: "Database") -> Kept | None:
+            from .queries import get
+
+            with database.reading() as connection:
+                return get(connection, id, self._now())
+
+        return self._run(job) if _may_be(id) else None
 
     def items(self, id: str, *, output: bool = True) -> list[Item]:
         """The items of a response in their order, without those before it.
 
         ``output=False`` leaves its answer's out.  None where there is no response.
         """
-        raise NotImplementedError
+
+        def job(database: "Database") -> list[Item]:
+            from .queries import items
+
+            with database.reading() as connection:
+                return items(connection, id, self._now())
+
+        found = self._run(job) if _may_be(id) else []
+        return [item for item in found if output or not item.output]
 
     def conversation(self, id: str) -> list[Item] | None:
         """All items from the first response to this one, oldest first.
 
         ``None`` if this one or any before it is unknown, deleted or expired.
         """
-        raise NotImplementedError
+
+        def job(database: "Database") -> list[Item] | None:
+            from .queries import conversation
+
+            with database.reading() as connection:
+                return conversation(connection, id, self._now())
+
+        return self._run(job) if _may_be(id) else None
 
     def item(self, id: str) -> bytes | None:
         """The JSON of the newest item with this id, or ``None``."""
-        raise NotImplementedError
+
+        def job(database: "Database") -> bytes | None:
+            from .queries import item
+
+            with database.reading() as connection:
+                return item(connection, id, self._now())
+
+        return self._run(job) if _may_be(id) else None
 
     def delete(self, id: str) -> bool:
         """Remove a response and its items; ``False`` if there is none."""
-        raise NotImplementedError
+
+        def job(database: "Database") -> bool:
+            from .queries import delete
+
+            with database.writing() as connection:
+                return delete(connection, id, self._now())
+
+        return _may_be(id) and self._run(job)
+
+    def tidy(self) -> None:
+        """Remove what is over, and what is too much; a little at a time.
+
+        Whoever asks for something else meanwhile comes in between.
+        """
+        written, self._written = self._written, 0
+        end = self._run(lambda database: self._removable(database, bool(written)))
+        while self._run(lambda database: _removed(database, end)):
+            pass
 
     def close(self) -> None:
         """Look for nothing more to remove."""
+        if self._tidying is not None:
+            self._tidying.kill()
+            self._tidying = None
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _end(self) -> int:
+        return int((self._clock() + self._ttl) * 1000)
+
+    def _note_written(self, size: int) -> None:
+        self._written += size
+        if self._written > self._max_bytes // PARTS:
+            self._much.set()
+        if self._tidying is None:
+            self._tidying = gevent.spawn(self._tidy_always)
+
+    def _tidy_always(self) -> None:
+        while True:
+            try:
+                self.tidy()
+            except GatewayError as error:
+                log = logging.getLogger("pannier")
+                log.warning("Old responses were not removed: %s", error.detail)
+            self._much.clear()
+            self._much.wait(PERIOD)
+
+    def _removable(self, database: "Database", has_written: bool) -> int:
+        """The time up to which everything goes."""
+        from .queries import excess, is_long, shorten
+
+        with database.reading() as connection:
+            too_long = is_long(connection, self._end())
+            surplus = excess(connection, self._max_bytes) if has_written else 0
+        if too_long:
+            with database.writing() as connection:
+                shorten(connection, self._end())
+        return max(surplus, self._now())
+
+
+def _removed(database: "Database", end: int) -> int:
+    from .queries import is_due, remove
+
+    with database.reading() as connection:  # hardly ever, and reading waits for nobody
+        if not is_due(connection, end):
+            return 0
+    with database.writing() as connection:
+        return remove(connection, end)
+
+
+def _may_be(id: str) -> bool:
+    """Whether it can be an id at all: PostgreSQL refuses texts that none can be."""
+    return 0 < len(id) <= _LONGEST and id.isprintable()

@@ -1,1 +1,1 @@
-"""One module for each version of the tables, in order; none is changed once released."""
+"""One module for each version of the tables; a released one is never changed."""

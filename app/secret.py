@@ -1,0 +1,58 @@
+"""Secret: random bytes of this installation, to sign what must come back unchanged.
+
+They lie in the state directory, so that all workers have the same and a restart changes
+nothing.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import secrets
+from pathlib import Path
+
+LENGTH = 32
+
+
+@functools.cache
+def secret(state_dir: str) -> bytes:
+    """The 32 bytes; read or made when first asked for.
+
+    Where the directory cannot be written they are this process's own, and a line in the
+    log says so.
+    """
+    path = Path(state_dir, "secret")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _make(path)
+        found = path.read_bytes()
+    except OSError as error:
+        return _own(f"{path}: {error.strerror}")
+    return found if len(found) == LENGTH else _own(f"{path} is damaged; remove it")
+
+
+def _make(path: Path) -> None:
+    """Make the file, whole from its first moment; another process's is as good."""
+    draft = path.with_name(f"secret.{os.getpid()}")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            draft.unlink()  # of an earlier process of this number
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(LENGTH))
+            file.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _own(why: str) -> bytes:
+    logging.getLogger("pannier").warning(
+        "There is no secret that lasts (%s): what is signed now is not accepted by"
+        " other workers, or after a restart",
+        why,
+    )
+    return secrets.token_bytes(LENGTH)

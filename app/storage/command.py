@@ -1,0 +1,57 @@
+"""The commands about the database: ``pannier database status`` and ``upgrade``."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..settings import Settings, SettingsError
+from .database import FILE, Database, version
+from .failure import Failure
+from .queries import summary
+from .tables import VERSION
+from .upgrade import PATIENCE as LONG
+from .upgrade import upgrade as bring_up_to_date
+
+
+def status(settings: Settings, say: Callable[[str], object]) -> int:
+    """Say where the database is, how new its tables are, and how much is in them."""
+    file = Path(settings.state_dir, FILE)
+    if not settings.database_url and not file.exists():
+        say(f"There is no {file} yet: it is made when it is first needed.")
+        return 0
+    database = Database(settings.database_url, settings.state_dir)
+    try:
+        say(f"database: {database.place}")
+        with database.reading() as connection:
+            found = version(connection)
+            say(f"tables: version {found or 'none'}, of {VERSION}")
+            if not database.is_current(connection):
+                say("They are brought up to date when they are first needed.")
+                return 0
+            responses, size = summary(connection)
+            say(f"responses: {responses}, {size} bytes")
+    finally:
+        database.close()
+    return 0
+
+
+def upgrade(settings: Settings, say: Callable[[str], object]) -> int:
+    """Bring the tables up to date."""
+    database = Database(settings.database_url, settings.state_dir, LONG)
+    try:
+        bring_up_to_date(database)
+    finally:
+        database.close()
+    say(f"The tables have version {VERSION}.")
+    return 0
+
+
+def run(settings: Settings, arguments: list[str], say: Callable[[str], object]) -> int:
+    """One of the commands; its exit code.  Raises ``SettingsError`` for another."""
+    command = {"status": status, "upgrade": upgrade}.get(" ".join(arguments))
+    if command is None:
+        raise SettingsError("'database' wants one word: status or upgrade.")
+    try:
+        return command(settings, say)
+    except Failure as failure:
+        say(f"The database cannot be used: {failure}")
+        return 1

@@ -1,0 +1,185 @@
+"""Database: one connection to SQLite or PostgreSQL, and its transactions.
+
+It is used by one thread at a time.  Whatever the database or its driver says against
+it is a ``Failure``, whose text has neither values nor passwords.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection, Engine
+
+from .failure import Failure
+from .tables import VERSION
+
+#: Milliseconds that a statement may wait or take: a little less than who asked waits,
+#: so that whoever asks next finds the thread free.
+PATIENCE = 1_800
+#: SQLite's file, in the state directory.
+FILE = "pannier.db"
+#: Seconds to connect to PostgreSQL; its library takes no less than two.
+CONNECT = 2
+#: Any number that nobody else takes for a lock in this database: "pannier" on a phone.
+_LOCK = 7266437
+#: Bytes of SQLite's log that stay on the disk when it has become longer for a while.
+_LOG = 16 * 1024 * 1024
+
+
+class Database:
+    """SQLite in the state directory, or what a PostgreSQL URL names.
+
+    ``patience`` is in milliseconds.  Nothing is opened before the first statement.
+    """
+
+    def __init__(self, url: str, state_dir: str, patience: int = PATIENCE) -> None:
+        self._state_dir = state_dir
+        self._sqlite = not url
+        with _failures():
+            if url:
+                self._engine = _postgresql(url, patience)
+            else:
+                self._engine = _sqlite(_file(state_dir), patience)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people; without the password."""
+        url = self._engine.url
+        return str(url.database) if self._sqlite else url.render_as_string()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection; on SQLite each statement sees the data of its own moment."""
+        with _failures(), self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction, committed at the end; writers take turns."""
+        # By turns, since two that change the same rows in another order wait for each
+        # other until one is refused.  SQLite has no other way.
+        turn = "BEGIN IMMEDIATE"
+        if not self._sqlite:
+            turn = f"SELECT pg_advisory_xact_lock({_LOCK})"
+        with _failures(), self._engine.begin() as connection:
+            connection.exec_driver_sql(turn)
+            yield connection
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other process is in here meanwhile; makes the file what we want it to be.
+
+        PostgreSQL needs neither.
+        """
+        if not self._sqlite:
+            yield
+            return
+        directory = os.open(self._state_dir, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            with self.reading() as connection:
+                # It stays in the file, and two that ask for it at once fail at once.
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            yield
+        finally:
+            os.close(directory)
+
+    def is_current(self, connection: Connection | None = None) -> bool:
+        """Whether the tables are up to date.
+
+        Raises ``Failure`` if they are newer than this Pannier.
+        """
+        if connection is None:
+            with self.reading() as connection:
+                return self.is_current(connection)
+        found = version(connection)
+        if found > VERSION:
+            raise Failure(
+                f"the database is of a newer Pannier: its tables have version {found},"
+                f" and this one knows {VERSION}"
+            )
+        return found == VERSION
+
+    def close(self) -> None:
+        """Close the connection; a further statement would open another."""
+        with contextlib.suppress(exc.SQLAlchemyError, sqlite3.Error):
+            self._engine.dispose()
+
+
+def version(connection: Connection) -> str:
+    """The version of the tables, empty where there are none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return ""
+    found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return str(found or "")
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise Failure(f"{type(error.orig).__name__}: {error.orig}") from None
+    except (exc.SQLAlchemyError, OSError, ImportError) as error:
+        raise Failure(f"{type(error).__name__}: {error}") from None
+
+
+def _file(state_dir: str) -> Path:
+    """The file of the database; made if there is none, for its owner alone."""
+    path = Path(state_dir, FILE)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Only if it is new: closing a file that SQLite has open would end its locks.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return path
+
+
+def _sqlite(path: Path, patience: int) -> Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        connect_args={
+            "timeout": patience / 1000,
+            "isolation_level": None,  # we say BEGIN ourselves
+            "check_same_thread": False,  # for the end, when another one closes it
+        },
+        hide_parameters=True,
+        pool_size=1,
+        max_overflow=0,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute("PRAGMA foreign_keys=ON")
+        # With the log a crash loses nothing that way but, if the power fails, the last.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit={_LOG}")
+
+    return engine
+
+
+def _postgresql(url: str, patience: int) -> Engine:
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        connect_args={
+            "connect_timeout": CONNECT,
+            "tcp_user_timeout": 2 * patience,  # of a machine that is gone
+            "prepare_threshold": None,  # poolers like pgbouncer lose them
+        },
+        hide_parameters=True,
+        pool_size=1,
+        max_overflow=0,
+        pool_pre_ping=True,  # it may have been restarted
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute(f"SET statement_timeout = {patience}")
+        connection.commit()
+
+    return engine

@@ -1,0 +1,49 @@
+"""Upgrade: brings the tables up to date, with Alembic.
+
+A program of its own, so that a worker need not load Alembic: ``[URL, state directory]``
+come as JSON on its standard input, where nobody sees the URL's password.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from .database import Database
+from .failure import Failure
+from .tables import METADATA
+
+#: Milliseconds: others may be about it.
+PATIENCE = 60_000
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(database: Database) -> None:
+    """Bring the tables to the newest version, all or nothing; others wait meanwhile."""
+    with database.alone(), database.writing() as connection:
+        if database.is_current(connection):
+            return
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        config.attributes |= {"connection": connection, "metadata": METADATA}
+        command.upgrade(config, "head")
+
+
+def main() -> int:
+    """Upgrade the database that standard input names; what is wrong goes to stderr."""
+    url, state_dir = json.load(sys.stdin)
+    database = Database(url, state_dir, PATIENCE)
+    try:
+        upgrade(database)
+    except Failure as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    finally:
+        database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

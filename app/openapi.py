@@ -11,7 +11,7 @@ import msgspec
 
 from .operations import FAILURES, KINDS, OPERATIONS, SCHEMAS, VALUES, Operation
 from .version import own_version
-from .wire import openai
+from .wire import anthropic, openai
 
 JSON = "application/json"
 
@@ -19,12 +19,16 @@ JSON = "application/json"
 @cache
 def document() -> dict[str, Any]:
     """The whole description, OpenAPI 3.1."""
-    types = {openai.ErrorResponse}
+    types = {openai.ErrorResponse, anthropic.ErrorResponse}
     for operation in OPERATIONS:
-        types |= {operation.takes, *operation.gives, operation.chunk} - {None}
-    _, components = msgspec.json.schema_components(
-        sorted(types, key=lambda type_: type_.__name__), ref_template=SCHEMAS + "{name}"
-    )
+        types |= {operation.takes, *operation.gives, *operation.chunks} - {None}
+    components: dict[str, Any] = {}
+    for prefix in set(map(_prefix, types)):
+        _, some = msgspec.json.schema_components(
+            sorted([one for one in types if _prefix(one) == prefix], key=_name),
+            ref_template=SCHEMAS + prefix + "{name}",
+        )
+        components |= {prefix + name: schema for name, schema in some.items()}
     for owner, schema in components.items():
         _refine(schema, owner)
     _insist(components["Message"], ("role",))
@@ -34,13 +38,13 @@ def document() -> dict[str, Any]:
     }
     for operation in OPERATIONS:
         if operation.needs:
-            _insist(components[operation.takes.__name__], operation.needs)
+            _insist(components[_name(operation.takes)], operation.needs)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Pannier",
             "version": own_version(),
-            "summary": "Ollama behind OpenAI's API",
+            "summary": "Ollama behind OpenAI's and Anthropic's API",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         # Relative to where this document lies, whatever proxy is in front.
@@ -102,12 +106,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
             "content": {media: _schema(operation.takes)},
         }
     content = {JSON: _schema(*operation.gives)}
-    if operation.chunk is not None:
-        content["text/event-stream"] = {"schema": _event(operation.chunk)}
+    if operation.chunks:
+        content["text/event-stream"] = {"schema": _event(operation.chunks)}
     if operation.form:
         content["text/plain"] = {"schema": {"type": "string"}}
     failures = {
-        status: {"description": what, "content": {JSON: _schema(openai.ErrorResponse)}}
+        status: {"description": what, "content": {JSON: _schema(operation.error)}}
         for status, what in FAILURES.items()
     }
     described["responses"] = {
@@ -116,20 +120,29 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _event(chunk: Any) -> dict[str, Any]:
+def _event(chunks: tuple[Any, ...]) -> dict[str, Any]:
     """One event of a stream; the data of the last one is ``[DONE]`` or an error."""
     data = {
         "type": "string",
         "contentMediaType": JSON,
-        "contentSchema": {"$ref": SCHEMAS + chunk.__name__},
+        "contentSchema": _schema(*chunks)["schema"],
     }
     said = {"anyOf": [{"const": "[DONE]"}, data]}
     return {"type": "object", "properties": {"data": said}, "required": ["data"]}
 
 
 def _schema(*types: Any) -> dict[str, Any]:
-    found = [{"$ref": SCHEMAS + type_.__name__} for type_ in types]
+    found = [{"$ref": SCHEMAS + _name(type_)} for type_ in types]
     return {"schema": found[0] if len(found) == 1 else {"anyOf": found}}
+
+
+def _prefix(type_: type) -> str:
+    """What the names of a dialect begin with, some of which others have too."""
+    return "Anthropic" if ".anthropic." in type_.__module__ else ""
+
+
+def _name(type_: type) -> str:
+    return _prefix(type_) + type_.__name__
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -144,7 +157,7 @@ def described() -> list[tuple[Operation, list[Field]]]:
     """Every operation with the fields that it takes."""
     schemas = document()["components"]["schemas"]
     return [
-        (operation, _fields(schemas[operation.takes.__name__], operation.needs))
+        (operation, _fields(schemas[_name(operation.takes)], operation.needs))
         if operation.takes
         else (operation, [])
         for operation in OPERATIONS

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from .wire import openai
+from .wire import anthropic, openai
 
 SCHEMAS = "#/components/schemas/"
 
@@ -43,6 +43,13 @@ KINDS = {
     ],
     "CompletionRequest.prompt": _TEXTS_OR_TOKENS,
     "EmbeddingRequest.input": _TEXTS_OR_TOKENS,
+    "AnthropicMessagesRequest.messages": [
+        {
+            "type": "array",
+            "items": {"$ref": SCHEMAS + "AnthropicMessageParam"},
+            "minItems": 1,
+        }
+    ],
 }
 
 
@@ -84,9 +91,9 @@ VALUES: dict[str, dict[str, Any]] = {
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint: where it is, what it takes and what it gives.
 
-    ``needs`` names the fields that must be there, ``chunk`` is what the events of its
-    stream hold; ``form`` says that the request is a form and not JSON, and the answer
-    plain text where it asks for that.
+    ``needs`` names the fields that must be there, ``chunks`` are what the events of its
+    stream hold, ``error`` is what a failure is; ``form`` says that the request is a
+    form and not JSON, and the answer plain text where it asks for that.
     """
 
     method: str
@@ -96,7 +103,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     takes: Any = None
     needs: tuple[str, ...] = ()
     gives: tuple[Any, ...]
-    chunk: Any = None
+    chunks: tuple[Any, ...] = ()
+    error: Any = openai.ErrorResponse
     form: bool = False
 
 
@@ -109,7 +117,7 @@ OPERATIONS = [
         takes=openai.ChatCompletionRequest,
         needs=("model", "messages"),
         gives=(openai.ChatCompletion,),
-        chunk=openai.ChatCompletionChunk,
+        chunks=(openai.ChatCompletionChunk,),
     ),
     Operation(
         method="POST",
@@ -119,7 +127,7 @@ OPERATIONS = [
         takes=openai.CompletionRequest,
         needs=("model", "prompt"),
         gives=(openai.Completion,),
-        chunk=openai.Completion,
+        chunks=(openai.Completion,),
     ),
     Operation(
         method="POST",
@@ -131,18 +139,48 @@ OPERATIONS = [
         gives=(openai.EmbeddingList,),
     ),
     Operation(
+        method="POST",
+        path="/v1/messages",
+        name="createMessage",
+        summary="The next message of a conversation, Anthropic's way",
+        takes=anthropic.MessagesRequest,
+        needs=("model", "messages"),
+        gives=(anthropic.Message,),
+        chunks=(
+            anthropic.MessageStart,
+            anthropic.ContentBlockStart,
+            anthropic.ContentBlockDelta,
+            anthropic.ContentBlockStop,
+            anthropic.MessageDeltaEvent,
+            anthropic.MessageStop,
+            anthropic.Ping,
+            anthropic.ErrorResponse,
+        ),
+        error=anthropic.ErrorResponse,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/messages/count_tokens",
+        name="countMessageTokens",
+        summary="How many tokens a request for a message has",
+        takes=anthropic.MessagesRequest,
+        needs=("model", "messages"),
+        gives=(anthropic.MessageTokensCount,),
+        error=anthropic.ErrorResponse,
+    ),
+    Operation(
         method="GET",
         path="/v1/models",
         name="listModels",
         summary="The models that are installed, and their other names",
-        gives=(openai.ListCompletion,),
+        gives=(openai.ListCompletion, anthropic.ModelList),
     ),
     Operation(
         method="GET",
         path="/v1/models/{model}",
         name="retrieveModel",
         summary="One model; its name may hold slashes",
-        gives=(openai.Model,),
+        gives=(openai.Model, anthropic.Model),
     ),
     Operation(
         method="DELETE",

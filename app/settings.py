@@ -261,6 +261,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=1, le=128),
         _option("PANNIER_MAX_CHOICES", "the largest `n` and `best_of`"),
     ] = 8
+    counting: Annotated[
+        Literal["estimate", "exact"],
+        _option(
+            "PANNIER_TOKEN_COUNT",
+            "how the tokens of a request are counted when a client asks: by a guess, or"
+            " by Ollama, which reads the prompt for it",
+        ),
+    ] = "estimate"
     tool_choice: Annotated[
         Literal["emulate", "hint", "reject"],
         _option(

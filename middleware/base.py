@@ -56,13 +56,8 @@ class RewriteMiddleware(Generic[Request]):
     ) -> Iterable[bytes]:
         """Answer one request."""
         exchange = Exchange.of(environ)
-        request, unknown = self.read(environ)
         exchange.heartbeat = self._heartbeat(environ)
-        call = self.rewrite(request, exchange)
-        exchange.model = call.model
-        exchange.ignored += unknown
-        if self.settings.strict:
-            refuse_ignored(exchange.ignored)
+        request, call = self.prepared(environ, exchange)
         for policy in self.policies:
             policy(exchange, call)
         calls = self.calls(request, call)
@@ -77,6 +72,18 @@ class RewriteMiddleware(Generic[Request]):
             for one in environs:  # what one call notes of its end is not true of others
                 one[KEY] = msgspec.structs.replace(exchange)
         return self.answer(exchange, request, start_response, environs)
+
+    def prepared(
+        self, environ: WSGIEnvironment, exchange: Exchange
+    ) -> tuple[Request, Any]:
+        """The request, and the call that it becomes before policies have seen it."""
+        request, unknown = self.read(environ)
+        call = self.rewrite(request, exchange)
+        exchange.model = call.model
+        exchange.ignored += unknown
+        if self.settings.strict:
+            refuse_ignored(exchange.ignored)
+        return request, call
 
     def _bodies(self, calls: list[Any]) -> list[bytes]:
         """The calls as they are sent; one that is made several times is encoded once.

@@ -29,13 +29,19 @@ _TRACKING = "there is no account to book it to"
 #: Fields that nobody acts on.
 EFFECTLESS: dict[str, Effect] = {
     "audio": Effect("E", "no model here speaks"),
+    "cache_control": Effect("I", _CACHE),
     "chunking_strategy": Effect("I", "a recording is heard as a whole"),
+    "container": Effect("W", "no code runs here"),
+    "context_management": Effect("I", "a conversation is taken as it comes"),
+    "diagnostics": Effect("I", "there is nothing to diagnose"),
     "include": Effect("W", "there is nothing more to include"),
+    "inference_geo": Effect("I", "it is where Ollama is"),
     "keywords": Effect("W", "`prompt` can hold them"),
     "known_speaker_names": Effect("W", _PLAIN),
     "known_speaker_references": Effect("W", _PLAIN),
     "languages": Effect("W", "`language` and `prompt` can say them"),
     "logit_bias": Effect("W", "Ollama has no such option", ({},)),
+    "mcp_servers": Effect("E", "nothing here calls MCP servers", ([],)),
     "metadata": Effect("I", "nothing is stored", ({},)),
     "modalities": Effect("I", "answers are text", (["text"], [])),
     "moderation": Effect("I", "nothing is moderated"),
@@ -45,15 +51,20 @@ EFFECTLESS: dict[str, Effect] = {
     "prompt_cache_retention": Effect("I", _CACHE),
     "safety_identifier": Effect("I", _TRACKING),
     "service_tier": Effect("I", "there is one tier", ("auto", "default")),
+    "speed": Effect("I", "there is one speed", ("standard",)),
     "store": Effect("I", "nothing is stored", (False,)),
     "timestamp_granularities": Effect("W", _PLAIN),
     "user": Effect("I", _TRACKING),
+    "user_profile_id": Effect("I", _TRACKING),
     "verbosity": Effect("I", "models here have no such control"),
     "web_search_options": Effect("W", "nothing here searches the web"),
+    "workspace_id": Effect("I", _TRACKING),
 }
 _UNKNOWN = Effect("W", "Pannier does not know this field")
 _THOUGHTLESS = Effect("W", "the model does not think")
 _NO_CONTROL = Effect("W", "Ollama has no such control")
+_UNREADABLE = Effect("W", "models here cannot read such a block")
+_FOREIGN = Effect("I", "it is not of this server, and the thought counts without it")
 _ADVISORY = Effect("I", "only a call that is forced is held to its schema")
 _PARTS = {
     "best_of": Effect("W", "what a stream has sent cannot be taken back"),
@@ -129,6 +140,8 @@ def effect(name: str) -> Effect:
     """What becomes of a field that is ignored, by its name or its path."""
     if name.endswith(".strict"):
         return _ADVISORY
+    if ".content[" in name:
+        return _FOREIGN if name.endswith(".signature") else _UNREADABLE
     whole = name.partition(".")[0].partition("[")[0]
     found = EFFECTLESS.get(name) or _PARTS.get(name) or _PARTS.get(whole)
     return found or _UNKNOWN

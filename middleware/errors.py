@@ -51,6 +51,7 @@ class _Guard:
         self._faults = faults
         self._exchange = Exchange.of(environ)
         self._path = environ.get("PATH_INFO", "")
+        self._version = environ.get("HTTP_ANTHROPIC_VERSION")
         self._bodiless = environ.get("REQUEST_METHOD") == "HEAD"
         self._client = client
         self._server_write: Callable[[bytes], object] = protocol.refuse_write
@@ -158,12 +159,7 @@ class _Guard:
         return GatewayError(f"internal error (request {self._exchange.id})")
 
     def _whole(self, error: GatewayError) -> bytes:
-        if errors.is_native(self._path):
-            payload = errors.native(error.message)
-        else:
-            payload = errors.openai_envelope(
-                error.message, error.type, error.param, error.code
-            )
+        status, payload = self._told(error)
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(payload))),
@@ -171,6 +167,20 @@ class _Guard:
         ]
         # In place of a head that the server refused only with the reason (PEP 3333).
         reason = sys.exc_info() if self._tried else None
-        self._client(protocol.status_line(error.status), headers, reason)
+        self._client(protocol.status_line(status), headers, reason)
         self._sent = True
         return b"" if self._bodiless else payload
+
+    def _told(self, error: GatewayError) -> tuple[int, bytes]:
+        """Status and body, in the dialect of the path."""
+        dialect = errors.dialect(self._path, self._version)
+        if dialect == "native":
+            return error.status, errors.native(error.message)
+        if dialect == "anthropic":
+            status = errors.anthropic_status(error.status, error.code)
+            return status, errors.anthropic_envelope(
+                error.message, status, error.param, self._exchange.id
+            )
+        return error.status, errors.openai_envelope(
+            error.message, error.type, error.param, error.code
+        )

@@ -1,7 +1,12 @@
-"""ListMiddleware, RetrieveMiddleware, DeleteMiddleware: models, OpenAI's way."""
+"""ListMiddleware, RetrieveMiddleware, DeleteMiddleware: models, as clients know them.
 
+OpenAI's clients and Anthropic's ask under one path; the latter say who they are.
+"""
+
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
@@ -9,7 +14,12 @@ import msgspec
 from app.catalog import Catalog
 from app.errors import BadRequest, UpstreamRefused
 from app.exchange import Exchange
-from app.wire import ollama
+from app.wire import errors, ollama
+from writers.anthropic_models import (
+    AnthropicListWriter,
+    AnthropicRetrieveWriter,
+    Page,
+)
 from writers.base import ResponseWriter
 from writers.delete import DeleteWriter
 from writers.list import ListWriter
@@ -17,6 +27,9 @@ from writers.retrieve import RetrieveWriter
 
 from .base import calling
 from .validation import model_name
+
+#: Models of one page.
+MAX_PAGE = 1000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -43,10 +56,33 @@ class ListMiddleware:
         """Answer one request."""
         exchange = Exchange.of(environ)
         exchange.stream = False
-        writer = ListWriter(
+        theirs = is_anthropic(environ)
+        writer = (AnthropicListWriter if theirs else ListWriter)(
             exchange, start_response, aliases=self.aliases, catalog=self.catalog
         )
+        if isinstance(writer, AnthropicListWriter):
+            writer.page = page(environ)
         return writer.answer(self.app, calling(environ, "/api/tags", None, "GET"))
+
+
+def is_anthropic(environ: WSGIEnvironment) -> bool:
+    """Whether it is one of Anthropic's clients that asks."""
+    version = environ.get("HTTP_ANTHROPIC_VERSION")
+    return errors.dialect(environ.get("PATH_INFO", ""), version) == "anthropic"
+
+
+def page(environ: WSGIEnvironment) -> Page:
+    """Which page of the models a query asks for; raises ``BadRequest``."""
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    given = {name: values[-1] for name, values in query.items()}
+    limit = given.get("limit", str(Page().limit))
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= MAX_PAGE:
+        raise BadRequest(
+            f"limit: a number from 1 to {MAX_PAGE} is wanted",
+            code="invalid_value",
+            param="limit",
+        )
+    return Page(int(limit), given.get("after_id"), given.get("before_id"))
 
 
 class _OneModel:
@@ -108,7 +144,8 @@ class RetrieveMiddleware(_OneModel):
         """Answer one request."""
         exchange, id = self._named(environ)
         name = self.resolved(id)
-        writer = RetrieveWriter(
+        theirs = is_anthropic(environ)
+        writer = (AnthropicRetrieveWriter if theirs else RetrieveWriter)(
             exchange, start_response, id=id, name=name, catalog=self.catalog
         )
         body = _encode(ollama.ShowRequest(name))

@@ -20,8 +20,11 @@ from app.probes import probes
 from app.proxies import Proxies
 from app.redaction import Redaction
 from app.relay import Relay
+from app.secret import secret
 from app.settings import Settings
+from app.signatures import Signatures
 from app.upstream import Upstream
+from writers.count import MessageTokensWriter
 
 from .abilities import Abilities
 from .absent import absent_routes
@@ -33,12 +36,14 @@ from .chat import ChatMiddleware
 from .completions import CompletionsMiddleware, PlainModels
 from .context import Context
 from .cors import CorsMiddleware
+from .counting import CountMiddleware
 from .doors import DoorsMiddleware
 from .embeddings import EmbeddingsMiddleware
 from .errors import ErrorMiddleware
 from .images import Fetch
 from .inflight import LimitMiddleware, WatchMiddleware
 from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
+from .messages import MessagesMiddleware
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
@@ -65,7 +70,7 @@ def build_stack(settings: Settings) -> WatchMiddleware:
             ("*", "/api/", Native(relay, settings)),
             *front_door(pages, relay),
             *probe_routes(upstream),
-            *openai_routes(relay, catalog, settings, fetch),
+            *dialect_routes(Shared(relay, catalog, settings, fetch)),
         ],
     )
     inflight = Inflight(settings.write_timeout)
@@ -92,27 +97,56 @@ def layers(
     yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
 
 
-def openai_routes(
-    relay: Relay, catalog: Catalog, settings: Settings, fetch: Fetch | None = None
-) -> Iterable[Route]:
-    """OpenAI's endpoints, with and without ``/v1``; policies act in their order."""
-    context = Context(catalog, settings)  # one, since it remembers what it asked for
+class Shared:
+    """What the endpoints of all dialects share: how Ollama is reached, and policies.
+
+    There is one of each policy, since some remember what they asked for.
+    """
+
+    def __init__(
+        self,
+        relay: WSGIApplication,
+        catalog: Catalog,
+        settings: Settings,
+        fetch: Fetch | None = None,
+    ) -> None:
+        self.relay, self.catalog, self.settings = relay, catalog, settings
+        self.fetch = fetch
+        self.signatures = Signatures(partial(secret, settings.state_dir))
+        self.aliases = Aliases(catalog, settings)
+        self.reasoning = Reasoning(catalog.facts, settings)
+        self.context = Context(catalog, settings)
+        self.sees = Abilities(catalog.facts)
+        self.hears = Abilities(catalog.facts, "file")
+        self.awaited = Awaited(catalog)
+
+    def policies(self, aliases: Aliases | None = None) -> list[Policy]:
+        """Those of a conversation, in their order."""
+        names = aliases or self.aliases
+        return [names, self.sees, self.reasoning, self.context, self.awaited]
+
+
+def dialect_routes(shared: Shared) -> Iterable[Route]:
+    """Everything that is translated."""
+    yield from openai_routes(shared)
+    yield from anthropic_routes(shared)
+
+
+def openai_routes(shared: Shared) -> Iterable[Route]:
+    """OpenAI's endpoints, with and without ``/v1``."""
+    relay, settings = shared.relay, shared.settings
     chat_type, completions_type = ChatMiddleware, CompletionsMiddleware
     if settings.legacy:
         chat_type, completions_type = LegacyChatMiddleware, LegacyCompletionsMiddleware
-    aliases, reasoning = Aliases(catalog, settings), Reasoning(catalog.facts, settings)
-    sees, hears = Abilities(catalog.facts), Abilities(catalog.facts, "file")
-    awaited = Awaited(catalog)
-    texts: list[Policy] = [aliases, reasoning, context, awaited]
+    aliases, context, awaited = shared.aliases, shared.context, shared.awaited
+    texts: list[Policy] = [aliases, shared.reasoning, context, awaited]
     if settings.completions_raw == "auto":
-        texts.append(PlainModels(catalog))
+        texts.append(PlainModels(shared.catalog))
     for base in ("/v1", ""):
-        names = Aliases(catalog, settings, bare=not base)
-        chat = chat_type(
-            relay, [names, sees, reasoning, context, awaited], settings, fetch
-        )
+        names = Aliases(shared.catalog, settings, bare=not base)
+        chat = chat_type(relay, shared.policies(names), settings, shared.fetch)
         audio = TranscriptionsMiddleware(
-            relay, [aliases, hears, context, awaited], settings
+            relay, [aliases, shared.hears, context, awaited], settings
         )
         vectors = EmbeddingsMiddleware(relay, [aliases, context], settings)
         yield from absent_routes(base)
@@ -120,19 +154,33 @@ def openai_routes(
         yield ("POST", f"{base}/completions", completions_type(relay, texts, settings))
         yield ("POST", f"{base}/embeddings", vectors)
         yield ("POST", f"{base}/audio/transcriptions", audio)
-        yield from model_routes(base, relay, catalog, settings)
+        yield from model_routes(base, shared)
 
 
-def model_routes(
-    base: str, relay: Relay, catalog: Catalog, settings: Settings
-) -> Iterable[Route]:
-    """OpenAI's routes about models under ``base``."""
-    aliases = Aliases(catalog, settings)
-    facts = catalog if settings.model_facts else None
+def anthropic_routes(shared: Shared) -> Iterable[Route]:
+    """Anthropic's endpoints; ``/anthropic`` is where others have put them."""
+    messages = MessagesMiddleware(
+        shared.relay,
+        shared.policies(),
+        shared.settings,
+        shared.fetch,
+        signatures=shared.signatures,
+    )
+    count = CountMiddleware(messages, shared.aliases, MessageTokensWriter)
+    for base in ("/v1", "/anthropic/v1"):
+        yield ("POST", f"{base}/messages", messages)
+        yield ("POST", f"{base}/messages/count_tokens", count)
+    yield from model_routes("/anthropic/v1", shared)
+
+
+def model_routes(base: str, shared: Shared) -> Iterable[Route]:
+    """The routes about models under ``base``."""
+    settings, relay = shared.settings, shared.relay
+    facts = shared.catalog if settings.model_facts else None
     below = f"{base}/models/"
-    named = (relay, below, aliases.resolved)
+    named = (relay, below, shared.aliases.resolved)
     return [
-        ("GET", f"{base}/models", ListMiddleware(relay, aliases.exact, facts)),
+        ("GET", f"{base}/models", ListMiddleware(relay, shared.aliases.exact, facts)),
         ("GET", below, RetrieveMiddleware(*named, catalog=facts)),
         ("DELETE", below, DeleteMiddleware(*named, allowed=settings.model_delete)),
     ]

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from app.errors import BadRequest
 from app.exchange import Wish
-from app.wire import openai
-from app.wire.generating import GeneratingRequest
+from app.wire.generating import GeneratingRequest, Reasoning
 
 from .fields import Fields
 from .validation import integer
@@ -60,6 +59,12 @@ def excluded(request: GeneratingRequest) -> bool | None:
     return None
 
 
+def knows_type(thinking: Any) -> bool:
+    """Whether a type of thinking, where one is given, is one that Anthropic has."""
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    return not isinstance(kind, str) or bool(_kind(kind))
+
+
 def _first(given: list[tuple[str, Any]]) -> Wish | None:
     for name, value in given:
         if (found := _SPELLINGS[name](value)) is not None:
@@ -89,7 +94,7 @@ def _by_effort(effort: str) -> Wish | None:
     return _effort(effort, "reasoning_effort")
 
 
-def _by_reasoning(reasoning: openai.Reasoning) -> Wish | None:
+def _by_reasoning(reasoning: Reasoning) -> Wish | None:
     if reasoning.effort:
         return _effort(reasoning.effort, "reasoning.effort")
     if reasoning.enabled is not None:

@@ -20,7 +20,7 @@ from app.pages import create_app
 from app.settings import Settings
 from middleware.errors import ErrorMiddleware
 from middleware.routes import Routes
-from middleware.stack import openai_routes
+from middleware.stack import Shared, dialect_routes
 
 FILE = Path(__file__).parent / "golden" / "vectors-ollama-head.json"
 CASES = json.loads(FILE.read_text())["cases"]
@@ -753,7 +753,7 @@ def _ask(request: dict[str, Any], ollama: Ollama) -> Answer:
     upstream: Any = FakeUpstream()
     catalog = Catalog(upstream.control)
     relay: Any = ollama
-    routes = list(openai_routes(relay, catalog, Settings()))
+    routes = list(dialect_routes(Shared(relay, catalog, Settings())))
     app = ErrorMiddleware(Routes(create_app(upstream), routes))
     method = request["method"]
     body = (request.get("body") or "").encode() if method == "POST" else None

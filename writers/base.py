@@ -58,6 +58,8 @@ class ResponseWriter(Generic[Reply]):
     input_field: ClassVar[str] = "messages"
     #: What a whole answer is.
     content_type = "application/json"
+    #: Whether OpenAI's headers go with it.
+    openai_headers: ClassVar[bool] = True
 
     def __init__(
         self, exchange: Exchange, start_response: StartResponse, stream: bool = False
@@ -117,7 +119,7 @@ class ResponseWriter(Generic[Reply]):
     def _send_whole(self, payload: bytes) -> list[bytes]:
         kind = ("Content-Type", self.content_type)
         length = ("Content-Length", str(len(payload)))
-        self._client("200 OK", headers.of(self.exchange, [kind, length]))
+        self._client("200 OK", self._headers_of([kind, length]))
         return [payload]
 
     def __iter__(self) -> Iterator[bytes]:
@@ -153,7 +155,10 @@ class ResponseWriter(Generic[Reply]):
         if not self._headed:
             self._headed = True
             self.exchange.render_failure = self.failure
-            self._write = self._client("200 OK", headers.of(self.exchange, sse.HEADERS))
+            self._write = self._client("200 OK", self._headers_of(sse.HEADERS))
+
+    def _headers_of(self, own: Headers) -> Headers:
+        return headers.of(self.exchange, own, self.openai_headers)
 
     def _translate(
         self, app: WSGIApplication, environ: WSGIEnvironment

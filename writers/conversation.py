@@ -75,6 +75,10 @@ class ConversationWriter(GenerationWriter[ollama.ChatResponse]):
         """The frames that end a call; here are all of its arguments once more."""
         raise NotImplementedError
 
+    def arguments(self, call: ollama.ReplyToolCall) -> str:
+        """A call's arguments as JSON text."""
+        return arguments_of(call)
+
     def turned(self, message: ollama.ReplyMessage) -> bytes:
         """The model goes on to something else than reasoning: that is counted too."""
         if self.reasoning.characters:
@@ -87,7 +91,7 @@ class ConversationWriter(GenerationWriter[ollama.ChatResponse]):
         """The frames for a call, which Ollama says as a whole."""
         if self._call_ids and self.form.first_only:
             return b""
-        name, arguments = call.function.name, arguments_of(call)
+        name, arguments = call.function.name, self.arguments(call)
         begin = self.call_begin(name, call.id)
         return begin + self.call_piece(name, arguments) + self.call_end(name, arguments)
 
@@ -109,7 +113,7 @@ class ConversationWriter(GenerationWriter[ollama.ChatResponse]):
     def named(self, calls: list[ollama.ReplyToolCall]) -> list[tuple[str, str, str]]:
         """Id, name and arguments of each call that is passed on."""
         return [
-            (self.call_id(call.id), call.function.name, arguments_of(call))
+            (self.call_id(call.id), call.function.name, self.arguments(call))
             for call in (calls[:1] if self.form.first_only else calls)
         ]
 

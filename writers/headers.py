@@ -14,13 +14,12 @@ MAX_NAME = 64
 MAX_NAMES = 1000
 
 
-def of(exchange: Exchange, dialect: Headers) -> Headers:
-    """A new list: what the dialect says, and the rest."""
-    own = [
-        *dialect,
-        ("openai-version", "2020-10-01"),
-        ("openai-processing-ms", str(exchange.milliseconds())),
-    ]
+def of(exchange: Exchange, dialect: Headers, openai: bool = True) -> Headers:
+    """A new list: what the dialect says, OpenAI's two if wanted, and the rest."""
+    own = dialect.copy()
+    if openai:
+        own.append(("openai-version", "2020-10-01"))
+        own.append(("openai-processing-ms", str(exchange.milliseconds())))
     if exchange.ignored:
         own.append(("X-Pannier-Ignored", _named(exchange.ignored)))
     if exchange.adjusted:

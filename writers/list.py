@@ -36,19 +36,25 @@ class ListWriter(ResponseWriter[ollama.ListResponse]):
     ) -> None:
         super().__init__(exchange, start_response)
         self._aliases = aliases or {}
-        self._catalog = catalog
+        self.catalog = catalog
 
     def whole(self, replies: list[ollama.ListResponse]) -> bytes:
         """The list; an empty one is ``[]``, never ``null``."""
+        data = [
+            described(id, model.called, model.modified_at, self.catalog)
+            for id, model in self.named(replies)
+        ]
+        return encode(openai.ListCompletion(data=data))
+
+    def named(
+        self, replies: list[ollama.ListResponse]
+    ) -> list[tuple[str, ollama.ListModel]]:
+        """The models by the names that they have, and then by their aliases."""
         if len(replies) > 1:
             raise UpstreamBroken("Ollama answered with more than one list of models.")
         models = [model for model in map(_model, replies[0].models or ()) if model]
         named = [(model.called, model) for model in models]
-        data = [
-            described(id, model.called, model.modified_at, self._catalog)
-            for id, model in [*named, *self._named_otherwise(models)]
-        ]
-        return encode(openai.ListCompletion(data=data))
+        return [*named, *self._named_otherwise(models)]
 
     def _named_otherwise(
         self, models: list[ollama.ListModel]

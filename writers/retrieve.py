@@ -30,11 +30,11 @@ class RetrieveWriter(ResponseWriter[ollama.ShowResponse]):
         catalog: Catalog | None = None,
     ) -> None:
         super().__init__(exchange, start_response)
-        self._id = id
-        self._name = name
-        self._catalog = catalog
+        self.id = id
+        self.name = name
+        self.catalog = catalog
 
     def whole(self, replies: list[ollama.ShowResponse]) -> bytes:
         """The model object."""
         modified_at = replies[0].modified_at
-        return encode(described(self._id, self._name, modified_at, self._catalog))
+        return encode(described(self.id, self.name, modified_at, self.catalog))

@@ -1,12 +1,29 @@
 """How each dialect says an error: the envelope for a path.
 
-Native routes answer Ollama's ``{"error": "..."}``, everything else OpenAI's object
-with its four keys (specification: errors, section 1).
+Native routes answer Ollama's ``{"error": "..."}``, Anthropic's their own object, and
+everything else OpenAI's with its four keys (specification: errors, section 1).
 """
+
+from typing import Literal
 
 import msgspec
 
-from . import openai
+from . import anthropic, openai
+
+Dialect = Literal["native", "anthropic", "openai"]
+
+#: Anthropic's type of an error by status; other faults of a client are invalid
+#: requests, all else is the API's (specification: messages, section 7).
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
 
 #: No error is larger, whatever a client or Ollama put into it (reliability, E2).
 MAX_BYTES = 8 * 1024
@@ -15,9 +32,15 @@ _SHORT = 1000
 _encode = msgspec.json.Encoder().encode
 
 
-def is_native(path: str) -> bool:
-    """Whether a path belongs to Ollama's own API."""
-    return path == "/" or path.startswith("/api/")
+def dialect(path: str, version: str | None) -> Dialect:
+    """The dialect of a path; ``version`` is the header ``anthropic-version``, if any.
+
+    Only Anthropic's clients send that, be it to paths that others have too.
+    """
+    if path == "/" or path.startswith("/api/"):
+        return "native"
+    theirs = path.startswith(("/v1/messages", "/anthropic/")) or version is not None
+    return "anthropic" if theirs else "openai"
 
 
 def native(message: str) -> bytes:
@@ -37,4 +60,25 @@ def openai_envelope(
     if len(payload) > MAX_BYTES:
         error.message, error.param = message[:_SHORT], (param or "")[:64] or None
         return _encode(openai.ErrorResponse(error))
+    return payload
+
+
+def anthropic_status(status: int, code: str | None) -> int:
+    """The status under which Anthropic's clients know a failure."""
+    return 529 if code == "server_overloaded" else status
+
+
+def anthropic_envelope(
+    message: str, status: int, param: str | None, request_id: str | None = None
+) -> bytes:
+    """Anthropic's envelope; it has no place for ``param``, so the message names it."""
+    client = "invalid_request_error" if 400 <= status < 500 else "api_error"
+    if param and param not in message:
+        message = f"{param[:64]}: {message}"
+    error = anthropic.Error(_ANTHROPIC_TYPES.get(status, client), message)
+    response = anthropic.ErrorResponse(error, request_id or msgspec.UNSET)
+    payload = _encode(response)
+    if len(payload) > MAX_BYTES:
+        error.message = message[:_SHORT]
+        return _encode(response)
     return payload

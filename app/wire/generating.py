@@ -1,7 +1,7 @@
-"""GeneratingRequest: what all requests for generated text have, whatever the dialect.
+"""What all requests for generated text have, whatever the dialect.
 
-Beside the model these are Ollama's own powers, by their own names, which mean there
-what they mean in every dialect.
+Beside the model these are Ollama's own powers, by their own names, and for
+conversations the spellings of a wish to think, which mean the same in every dialect.
 """
 
 from typing import Any
@@ -30,3 +30,31 @@ class GeneratingRequest(Struct, kw_only=True):
     truncate: bool | None = None
     shift: bool | None = None
     debug_render_only: bool | None = field(default=None, name="_debug_render_only")
+
+
+class Reasoning(Struct):
+    """OpenRouter's and the Responses API's way to speak of reasoning."""
+
+    effort: str | None = None
+    enabled: bool | None = None
+    exclude: bool | None = None
+    max_tokens: int | float | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
+
+
+class ConversationRequest(GeneratingRequest, kw_only=True):
+    """A request for an answer in a conversation.
+
+    It speaks of thinking in every spelling that is in use (gateway, section 5.1).
+    """
+
+    reasoning: Reasoning | None = None
+    reasoning_effort: str | None = None
+    thinking: bool | str | dict[str, Any] | None = None
+    output_config: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    enable_thinking: bool | None = None
+    include_reasoning: bool | None = None
+    exclude_reasoning: bool | None = None
+    hide_reasoning: bool | None = None

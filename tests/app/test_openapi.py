@@ -15,7 +15,7 @@ from app.operations import OPERATIONS
 from app.settings import Settings
 from app.wire import openai
 from middleware.absent import Absent
-from middleware.stack import openai_routes
+from middleware.stack import Shared, dialect_routes
 
 
 def test_it_is_valid() -> None:
@@ -52,7 +52,8 @@ def test_every_reference_leads_somewhere() -> None:
 def test_routes_and_operations_agree() -> None:
     """Every translated route is described, and nothing else."""
     anything: Any = Ollama()
-    routes = openai_routes(anything, Catalog(FakeUpstream().control), Settings())
+    shared = Shared(anything, Catalog(FakeUpstream().control), Settings())
+    routes = dialect_routes(shared)
     offered: dict[tuple[str, str], Any] = {}
     for method, path, app in routes:  # a later one takes the place of an earlier one
         if path.startswith("/v1/"):

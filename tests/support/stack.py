@@ -13,7 +13,7 @@ from app.inflight import Inflight
 from app.pages import create_app
 from app.settings import Settings
 from middleware.routes import Routes
-from middleware.stack import build_stack, layers, openai_routes, wrap
+from middleware.stack import Shared, build_stack, dialect_routes, layers, wrap
 
 from .ollama import FakeUpstream
 
@@ -45,7 +45,9 @@ def linted(
     pages = LintMiddleware(create_app(FakeUpstream()))  # type: ignore[arg-type]
     routes = [
         (method, path, LintMiddleware(app))
-        for method, path, app in openai_routes(inner, catalog, Settings(**settings))
+        for method, path, app in dialect_routes(
+            Shared(inner, catalog, Settings(**settings))
+        )
     ]
     write = partial(list.append, [] if log is None else log)
     between = layers(Settings(**settings), Inflight(write_timeout=30), write)

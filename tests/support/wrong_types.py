@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from app.wire import openai
+from app.wire.generating import Reasoning
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
@@ -164,7 +165,7 @@ INNER: list[tuple[str, type[msgspec.Struct], str, dict[str, Any], Any]] = [
     ),
     (
         CHAT,
-        openai.Reasoning,
+        Reasoning,
         "reasoning",
         {"effort": "low"},
         lambda it: {"reasoning": it},

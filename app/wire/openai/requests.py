@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..generating import GeneratingRequest
+from ..generating import GeneratingRequest, Reasoning
 
 
 class ImageURL(Struct):
@@ -130,17 +130,6 @@ class StreamOptions(Struct):
     include_obfuscation: bool | None = None
 
 
-class Reasoning(Struct):
-    """OpenRouter's and the Responses API's way to speak of reasoning."""
-
-    effort: str | None = None
-    enabled: bool | None = None
-    exclude: bool | None = None
-    max_tokens: int | float | None = None
-    summary: str | None = None
-    generate_summary: str | None = None
-
-
 class Sampling(GeneratingRequest, kw_only=True):
     """What Chat Completions and Completions have in common."""
 
@@ -174,7 +163,7 @@ class ChatCompletionRequest(Sampling, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: int | float | None = None
 
-    # Thinking, in every spelling that is in use (gateway, section 5.1).
+    # As in ``ConversationRequest``: a struct cannot have two bases.
     reasoning: Reasoning | None = None
     reasoning_effort: str | None = None
     thinking: bool | str | dict[str, Any] | None = None

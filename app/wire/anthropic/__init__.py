@@ -1,0 +1,62 @@
+"""Anthropic's shapes: Messages, token counts, models, errors.
+
+They are used with the dialect in front, as OpenAI's are: ``anthropic.MessagesRequest``.
+"""
+
+from .answers import (
+    ContentBlockDelta,
+    ContentBlockStart,
+    ContentBlockStop,
+    Error,
+    ErrorResponse,
+    InputJsonDelta,
+    Message,
+    MessageDelta,
+    MessageDeltaEvent,
+    MessageStart,
+    MessageStop,
+    MessageTokensCount,
+    Model,
+    ModelList,
+    OutputTokensDetails,
+    Ping,
+    SignatureDelta,
+    TextBlock,
+    TextDelta,
+    ThinkingBlock,
+    ThinkingDelta,
+    ToolUseBlock,
+    Usage,
+)
+from .requests import Block, MessageParam, MessagesRequest, Source, Tool
+
+__all__ = [
+    "Block",
+    "ContentBlockDelta",
+    "ContentBlockStart",
+    "ContentBlockStop",
+    "Error",
+    "ErrorResponse",
+    "InputJsonDelta",
+    "Message",
+    "MessageDelta",
+    "MessageDeltaEvent",
+    "MessageParam",
+    "MessageStart",
+    "MessageStop",
+    "MessageTokensCount",
+    "MessagesRequest",
+    "Model",
+    "ModelList",
+    "OutputTokensDetails",
+    "Ping",
+    "SignatureDelta",
+    "Source",
+    "TextBlock",
+    "TextDelta",
+    "ThinkingBlock",
+    "ThinkingDelta",
+    "Tool",
+    "ToolUseBlock",
+    "Usage",
+]

@@ -1,0 +1,85 @@
+"""CountMiddleware: how many tokens a request would have, in any dialect.
+
+A guess costs nothing.  An exact count asks Ollama, which reads the prompt for it and
+keeps what it has read for the request that mostly follows (specification: messages,
+section 6).
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import msgspec
+
+from app import tokens
+from app.errors import GatewayError
+from app.exchange import Exchange
+from app.prompt import estimated
+from writers.count import CountWriter
+
+from .base import Policy, calling
+from .conversation import ConversationMiddleware
+
+_encode = msgspec.json.Encoder().encode
+
+
+class CountMiddleware:
+    """Counts what ``endpoint`` would send to Ollama; ``writer`` has the dialect's form.
+
+    ``aliases`` finds the model.
+    """
+
+    def __init__(
+        self,
+        endpoint: ConversationMiddleware[Any],
+        aliases: Policy,
+        writer: type[CountWriter],
+    ) -> None:
+        self.endpoint = endpoint
+        self.aliases = aliases
+        self.writer = writer
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        exchange = Exchange.of(environ)
+        _, call = self.endpoint.prepared(environ, exchange)
+        exchange.stream = call.stream = False
+        self.aliases(exchange, call)
+        guess = estimated(call)
+        credible = partial(_credible, [message.content for message in call.messages])
+        writer = self.writer(
+            exchange, start_response, estimated=guess, credible=credible
+        )
+        if self.endpoint.settings.counting == "estimate":
+            return writer.answer_estimate()
+        if exchange.prepare is not None:
+            exchange.prepare()
+        only_read(call)
+        try:
+            body = _encode(call)
+            path = self.endpoint.path
+            return writer.answer(self.endpoint.app, calling(environ, path, body))
+        except GatewayError as exc:
+            if exc.code != "context_length_exceeded":
+                raise
+            return writer.answer_estimate()
+
+
+def only_read(call: Any) -> None:
+    """Have a call read its prompt, whole, and say next to nothing."""
+    call.options = {**(call.options or {}), "num_predict": 1}
+    call.think, call.format = False, None
+    call.logprobs = call.top_logprobs = None
+    call.truncate = False
+
+
+def _credible(texts: list[str], count: int) -> bool:
+    """Whether so many tokens can be all of these texts.
+
+    They are fewer where Ollama cut the prompt, or counts only what it had not cached.
+    """
+    least = sum(tokens.at_least(text, count) for text in texts)
+    return count > 0 and least <= count

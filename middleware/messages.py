@@ -1,0 +1,109 @@
+"""MessagesMiddleware: Anthropic's Messages over Ollama's ``/api/chat``."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from app.errors import BadRequest
+from app.exchange import Exchange
+from app.prompt import estimated
+from app.signatures import Signatures
+from app.wire import anthropic, ollama
+from writers.call import CallForm
+from writers.messages import ForcedMessagesWriter, MessagesWriter
+
+from .blocks import Conversation
+from .choice import Choice
+from .client_tools import choice, one_at_a_time
+from .conversation import ConversationMiddleware
+from .formats import Format, of_kind
+from .images import Images
+from .thinking import knows_type
+
+_NO_SECRET = Signatures(lambda: b"")
+
+
+class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
+    """``POST /v1/messages``; ``signatures`` sign what a model thought."""
+
+    request_type = anthropic.MessagesRequest
+    writers = MessagesWriter, ForcedMessagesWriter
+    defaults: ClassVar[dict[str, Any]] = {}
+    honoured = frozenset(["output_config.format"])
+
+    def __init__(
+        self, *arguments: Any, signatures: Signatures = _NO_SECRET, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.signatures = signatures
+
+    def rewrite(
+        self, request: anthropic.MessagesRequest, exchange: Exchange
+    ) -> ollama.ChatRequest:
+        """The call to ``/api/chat``; for a stream with about how long the prompt is."""
+        if request.max_tokens is not None and request.max_tokens <= 0:
+            raise BadRequest(
+                "max_tokens is required and must be positive",
+                code="integer_below_min_value",
+                param="max_tokens",
+            )
+        if not knows_type(request.thinking):
+            exchange.ignored.append("thinking.type")
+            request.thinking = None
+        call = super().rewrite(request, exchange)
+        if exchange.stream:
+            exchange.prompt_estimate = estimated(call)
+        return call
+
+    def choice(self, request: anthropic.MessagesRequest, exchange: Exchange) -> Choice:
+        """What ``tools`` and ``tool_choice`` say."""
+        return choice(request, exchange.ignored)
+
+    def form(self, request: anthropic.MessagesRequest, chosen: Choice) -> CallForm:
+        """One call, or as many as there are."""
+        return CallForm(first_only=one_at_a_time(request))
+
+    def messages(
+        self, request: anthropic.MessagesRequest, exchange: Exchange, images: Images
+    ) -> list[ollama.Message]:
+        """The conversation, its system prompt first."""
+        conversation = Conversation(exchange.ignored, images, self.signatures.verify)
+        return conversation.messages(request.system, request.messages)
+
+    def format_of(self, request: anthropic.MessagesRequest) -> Format | None:
+        """What ``output_config.format`` says, or its older name."""
+        config = request.output_config or {}
+        for wanted, param in (
+            (config.get("format"), "output_config.format"),
+            (request.output_format, "output_format"),
+        ):
+            if wanted is not None:
+                return _format(wanted, param)
+        return None
+
+    def without_force(self, request: anthropic.MessagesRequest) -> list[str]:
+        """Any other format."""
+        return ["output_config.format"] if self.format_of(request) else []
+
+    def told(
+        self, exchange: Exchange, request: anthropic.MessagesRequest
+    ) -> dict[str, Callable[[str], str]]:
+        """Who signs."""
+        return {"sign": self.signatures.sign}
+
+
+def _format(wanted: Any, param: str) -> Format | None:
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if not isinstance(kind, str):
+        raise BadRequest(
+            f"Invalid value for '{param}': expected an object with a 'type'.",
+            code="invalid_value",
+            param=param,
+        )
+    schema = wanted.get("schema")
+    if schema is not None and not isinstance(schema, dict | bool):
+        raise BadRequest(
+            f"Invalid type for '{param}.schema': expected an object.",
+            code="invalid_type",
+            param=f"{param}.schema",
+        )
+    return of_kind(kind, schema, True, param, param)

@@ -1,6 +1,7 @@
-"""Ids: of requests, answers and calls; unlike each other, and no secrets."""
+"""Ids: of requests, answers and calls; unlike each other, mostly no secrets."""
 
 import random
+import secrets
 
 
 def new_id(prefix: str) -> str:
@@ -10,3 +11,8 @@ def new_id(prefix: str) -> str:
     twenty times as much.
     """
     return f"{prefix}{random.getrandbits(96):024x}"
+
+
+def secret_id(prefix: str) -> str:
+    """An id that nobody can guess: whoever knows it gets what is kept under it."""
+    return f"{prefix}{secrets.token_hex(16)}"

@@ -26,7 +26,7 @@ _ROLES = {
     "function": "tool",
 }
 #: What Ollama's own templates put between neighbouring texts of one role.
-_BETWEEN_TEXTS = "\n\n"
+BETWEEN_TEXTS = "\n\n"
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1024
 
@@ -137,7 +137,7 @@ def _content(
     pictures: list[str] = []
     for index, part in enumerate(content):
         _take(part, f"{param}.content[{index}]", texts, pictures, images)
-    return _BETWEEN_TEXTS.join(texts), pictures
+    return BETWEEN_TEXTS.join(texts), pictures
 
 
 def _take(
@@ -149,29 +149,31 @@ def _take(
 ) -> None:
     """Put one part where it belongs: among the texts or among the pictures."""
     if part.type in ("text", "input_text", "output_text"):
-        texts.append(_required(part.text, param))
+        texts.append(required(part.text, param))
     elif part.type == "refusal":
-        texts.append(_required(part.refusal, param))
+        texts.append(required(part.refusal, param))
     elif part.type == "image_url":
-        url = _required(_image_url(part), param)
+        url = required(_image_url(part), param)
         images.take(url, f"{param}.image_url", pictures)
     elif part.type == "input_audio":
-        pictures.append(_audio(part.input_audio, f"{param}.input_audio"))
+        pictures.append(audio_of(part.input_audio, f"{param}.input_audio"))
     elif part.type == "file":
-        texts.append(_text_file(part.file, f"{param}.file"))
+        data = part.file.get("file_data") if isinstance(part.file, dict) else None
+        texts.append(text_file(data, f"{param}.file"))
     else:
         raise BadRequest(
             "invalid message format", code="invalid_value", param=f"{param}.type"
         )
 
 
-def _required(text: str | None, param: str) -> str:
+def required(text: str | None, param: str) -> str:
+    """A text that must be there; raises ``BadRequest``."""
     if text is None:
         raise BadRequest("invalid message format", code="invalid_type", param=param)
     return text
 
 
-def _audio(audio: openai.InputAudio | None, param: str) -> str:
+def audio_of(audio: openai.InputAudio | None, param: str) -> str:
     """Audio rides among the images: Ollama tells them apart by their bytes."""
     if audio is None:
         raise BadRequest("invalid input_audio format", code="invalid_type", param=param)
@@ -193,9 +195,8 @@ def _audio(audio: openai.InputAudio | None, param: str) -> str:
     return data
 
 
-def _text_file(file: Any, param: str) -> str:
+def text_file(data: Any, param: str) -> str:
     """A text file that came as a data URL; other files cannot be read."""
-    data = file.get("file_data") if isinstance(file, dict) else None
     if isinstance(data, str):
         head, comma, payload = data.partition(",")
         kind, _, encoding = head.removeprefix("data:").partition(";")
@@ -255,11 +256,12 @@ def _called(
 ) -> ollama.ToolCallFunction:
     if function is None:
         raise missing(param)
-    arguments = _arguments(function.arguments, f"{param}.arguments")
+    arguments = arguments_of(function.arguments, f"{param}.arguments")
     return ollama.ToolCallFunction(function.name, arguments, index)
 
 
-def _arguments(given: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
+def arguments_of(given: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
+    """A call's arguments, which are mostly JSON text; raises ``BadRequest``."""
     if given is None or isinstance(given, dict):
         return given or {}
     if not given.strip():

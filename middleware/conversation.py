@@ -50,7 +50,7 @@ class ConversationMiddleware(GenerationMiddleware[Request]):
         must = self.settings.tool_choice if chosen.must else None
         if must == "reject":
             raise refused(self.choice_field(request))
-        images = Images(self.fetch)
+        images = Images(self.fetch, self.writers[0].input_field)
         call = ollama.ChatRequest(
             **self.common(request, exchange),
             messages=self.messages(request, exchange, images),

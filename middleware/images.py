@@ -41,10 +41,14 @@ _URL_SAFE = str.maketrans("-_", "+/", " \t\r\n")
 
 
 class Images:
-    """The images of one request; ``fetch`` is ``None`` where nothing is fetched."""
+    """The images of one request; ``fetch`` is ``None`` where nothing is fetched.
 
-    def __init__(self, fetch: Fetch | None = None) -> None:
+    ``field`` is the field of the request that holds them.
+    """
+
+    def __init__(self, fetch: Fetch | None = None, field: str = "messages") -> None:
         self._fetch = fetch
+        self._field = field
         self._size = 0
         self._wanted: list[tuple[list[str], int, str]] = []
 
@@ -77,9 +81,9 @@ class Images:
         urls = list(dict.fromkeys(images[place] for images, place, _ in wanted))
         if len(urls) > MAX_URLS:
             raise _refused(
-                f"Too many images by URL in 'messages': at most {MAX_URLS} are fetched,"
-                f" but there are {len(urls)}.",
-                "messages",
+                f"Too many images by URL in '{self._field}': at most {MAX_URLS} are"
+                f" fetched, but there are {len(urls)}.",
+                self._field,
             )
         found = self._fetch(urls) if self._fetch and urls else {}
         for images, place, param in wanted:

@@ -117,10 +117,21 @@ def _decoders(request: type[msgspec.Struct]) -> _Decoders[Any]:
     return _Decoders(request)
 
 
-def mistyped(exc: msgspec.ValidationError) -> BadRequest:
-    """msgspec's complaint with OpenAI's wording, param and code."""
+def converted(value: Any, kind: type[Request], place: str) -> Request:
+    """A part of a request as a struct; raises ``BadRequest`` that names its place."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as exc:
+        raise mistyped(exc, place) from exc
+
+
+def mistyped(exc: msgspec.ValidationError, place: str = "") -> BadRequest:
+    """msgspec's complaint with OpenAI's wording, param and code.
+
+    ``place`` is where in the request the value is that msgspec was given.
+    """
     text, _, path = str(exc).partition(" - at `$")
-    param = path.rstrip("`").lstrip(".").replace("[...]", "")
+    param = f"{place}{path}".rstrip("`").lstrip(".").replace("[...]", "")
     found = _MESSAGE.match(text)
     if found and found["missing"]:
         return missing(f"{param}.{found['missing']}" if param else found["missing"])

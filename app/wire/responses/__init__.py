@@ -1,0 +1,61 @@
+"""OpenAI's Responses API: requests, the items of their input, answers."""
+
+from .answers import (
+    CustomCall,
+    FunctionCall,
+    InputTokensDetails,
+    ItemList,
+    Message,
+    OutputItem,
+    OutputText,
+    OutputTokensDetails,
+    ReasoningItem,
+    Response,
+    ResponseDeleted,
+    ResponseError,
+    SummaryText,
+    Usage,
+)
+from .items import (
+    CallItem,
+    ContentPart,
+    MessageItem,
+    ResultItem,
+    ThoughtItem,
+)
+from .requests import (
+    CustomTool,
+    FunctionTool,
+    NamespaceTool,
+    ResponsesRequest,
+    TextConfig,
+    TextFormat,
+)
+
+__all__ = [
+    "CallItem",
+    "ContentPart",
+    "CustomCall",
+    "CustomTool",
+    "FunctionCall",
+    "FunctionTool",
+    "InputTokensDetails",
+    "ItemList",
+    "Message",
+    "MessageItem",
+    "NamespaceTool",
+    "OutputItem",
+    "OutputText",
+    "OutputTokensDetails",
+    "ReasoningItem",
+    "Response",
+    "ResponseDeleted",
+    "ResponseError",
+    "ResponsesRequest",
+    "ResultItem",
+    "SummaryText",
+    "TextConfig",
+    "TextFormat",
+    "ThoughtItem",
+    "Usage",
+]

@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
     components: dict[str, Any] = {}
     for prefix in set(map(_prefix, types)):
         _, some = msgspec.json.schema_components(
-            sorted([one for one in types if _prefix(one) == prefix], key=_name),
+            sorted([one for one in types if _prefix(one) == prefix], key=named),
             ref_template=SCHEMAS + prefix + "{name}",
         )
         components |= {prefix + name: schema for name, schema in some.items()}
@@ -38,7 +38,7 @@ def document() -> dict[str, Any]:
     }
     for operation in OPERATIONS:
         if operation.needs:
-            _insist(components[_name(operation.takes)], operation.needs)
+            _insist(components[named(operation.takes)], operation.needs)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -132,7 +132,7 @@ def _event(chunks: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _schema(*types: Any) -> dict[str, Any]:
-    found = [{"$ref": SCHEMAS + _name(type_)} for type_ in types]
+    found = [{"$ref": SCHEMAS + named(type_)} for type_ in types]
     return {"schema": found[0] if len(found) == 1 else {"anyOf": found}}
 
 
@@ -141,7 +141,8 @@ def _prefix(type_: type) -> str:
     return "Anthropic" if ".anthropic." in type_.__module__ else ""
 
 
-def _name(type_: type) -> str:
+def named(type_: type) -> str:
+    """What a type is called in the document."""
     return _prefix(type_) + type_.__name__
 
 
@@ -157,7 +158,7 @@ def described() -> list[tuple[Operation, list[Field]]]:
     """Every operation with the fields that it takes."""
     schemas = document()["components"]["schemas"]
     return [
-        (operation, _fields(schemas[_name(operation.takes)], operation.needs))
+        (operation, _fields(schemas[named(operation.takes)], operation.needs))
         if operation.takes
         else (operation, [])
         for operation in OPERATIONS

@@ -111,20 +111,30 @@ def test_namespaces(name: str, owner: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "native"),
+    ("path", "version", "dialect"),
     [
-        ("/", True),
-        ("/api/chat", True),
-        ("/api/", True),
-        ("/v1/chat/completions", False),
-        ("/chat/completions", False),
-        ("/apix", False),
-        ("", False),
+        ("/", None, "native"),
+        ("/api/chat", None, "native"),
+        ("/api/", "2023-06-01", "native"),
+        ("/v1/chat/completions", None, "openai"),
+        ("/chat/completions", None, "openai"),
+        ("/apix", None, "openai"),
+        ("", None, "openai"),
+        ("/v1/messages", None, "anthropic"),
+        ("/v1/messages/count_tokens", None, "anthropic"),
+        ("/anthropic/v1/messages", None, "anthropic"),
+        ("/v1/models", None, "openai"),
+        ("/v1/models", "2023-06-01", "anthropic"),
+        ("/v1/models", "", "anthropic"),
+        ("/v1/files", "2027-01-01", "anthropic"),
     ],
 )
-def test_dialects(path: str, native: bool) -> None:
-    """Ollama's own paths speak Ollama's dialect."""
-    assert errors.is_native(path) is native
+def test_dialects(path: str, version: str | None, dialect: str) -> None:
+    """Ollama's own paths speak Ollama's dialect, Anthropic's theirs, the rest OpenAI's.
+
+    Anthropic's clients are known by their header where they share a path.
+    """
+    assert errors.dialect(path, version) == dialect
 
 
 def test_envelopes() -> None:

@@ -8,7 +8,7 @@ from support.ollama import Ollama, ask
 from support.stack import linted
 
 from app.errors import BadRequest
-from app.wire import openai
+from app.wire import anthropic, openai
 from middleware.effects import EFFECTLESS, Effect, without_effect
 
 TYPES = (
@@ -16,6 +16,7 @@ TYPES = (
     openai.CompletionRequest,
     openai.EmbeddingRequest,
     openai.TranscriptionRequest,
+    anthropic.MessagesRequest,
 )
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 CHAT = "/v1/chat/completions"

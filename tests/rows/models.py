@@ -145,13 +145,8 @@ ROWS = [
     row(
         "H",
         "anthropic caller",
-        # Ollama's own layer answers alike; Anthropic's shape belongs to its routes.
-        get("", answers("object", "list"), headers={"anthropic_version": "2023-06-01"}),
-        get(
-            "/a",
-            answers("object", "model"),
-            headers={"anthropic_version": "2023-06-01"},
-        ),
+        get("", answers("has_more", False), headers={"anthropic_version": "1"}),
+        get("/a", answers("type", "model"), headers={"anthropic_version": "1"}),
     ),
     row(
         "H",

@@ -56,6 +56,14 @@ class GatewayError(Exception):
         self.detail = detail
 
     @property
+    def located(self) -> str:
+        """The message, with the field that is to blame where it does not name it.
+
+        For dialects that have no place for ``param``.
+        """
+        return self.message
+
+    @property
     def type(self) -> str:
         """OpenAI's ``error.type`` for this status."""
         client = 400 <= self.status < 500
@@ -69,6 +77,13 @@ class BadRequest(GatewayError):
 
     default_status = 400
     default_code = "invalid_value"
+
+    @property
+    def located(self) -> str:
+        """The message; what Ollama refuses is no field of a client's, this is."""
+        if not self.param or self.param in self.message:
+            return self.message
+        return f"{self.param[:64]}: {self.message}"
 
 
 class UpstreamError(GatewayError):

@@ -15,7 +15,7 @@ from app.doors import Doors
 #: What scripts may read beside what browsers always let them.
 _EXPOSED = (
     "x-request-id, request-id, retry-after, x-should-retry, openai-processing-ms,"
-    " X-Pannier-Ignored, X-Pannier-Adjusted"
+    " X-Pannier-Ignored, X-Pannier-Adjusted, X-Pannier-Token-Count"
 )
 _METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 #: Ollama's list (server/routes.go), then other clients' headers, then our own.

@@ -1,13 +1,15 @@
 """GenerationMiddleware: what endpoints that generate text have in common."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
 from wsgiref.types import WSGIApplication
 
 from app.errors import BadRequest
 from app.exchange import Exchange
+from app.settings import Settings
 from app.wire.generating import GeneratingRequest
 
-from .base import RewriteMiddleware
+from .base import DEFAULTS, Policy, RewriteMiddleware
 from .effects import without_effect
 from .formats import Format, native
 from .options import keep_alive, options, unknown_options
@@ -20,17 +22,26 @@ Request = TypeVar("Request", bound=GeneratingRequest)
 
 
 class GenerationMiddleware(RewriteMiddleware[Request]):
-    """Translates one endpoint that generates text, in whatever dialect.
-
-    """
+    """Translates one endpoint that generates text, in whatever dialect."""
 
     #: Options that are sent where a request says nothing, if ``openai_defaults`` is on.
     defaults: ClassVar[dict[str, Any]] = {"temperature": 1.0, "top_p": 1.0}
     #: Fields without effect elsewhere that this dialect does something with.
     honoured: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, app: WSGIApplication, *arguments: Any, **options: Any) -> None:
-        super().__init__(ThinkFallback(app), *arguments, **options)
+    #: Whether a wish to think, on a model that cannot, is dropped at Ollama's word, as
+    #: Ollama's own layer for the dialect does it.
+    relaxes_think: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        policies: Iterable[Policy] = (),
+        settings: Settings = DEFAULTS,
+    ) -> None:
+        relaxes = self.relaxes_think and settings.think_unsupported == "drop"
+        fallback = ThinkFallback(app, relaxes and not settings.strict)
+        super().__init__(fallback, policies, settings)
 
     def common(self, request: Request, exchange: Exchange) -> dict[str, Any]:
         """The fields that every generating call has; notes what has no effect."""

@@ -29,6 +29,7 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
     writers = MessagesWriter, ForcedMessagesWriter
     defaults: ClassVar[dict[str, Any]] = {}
     honoured = frozenset(["output_config.format"])
+    relaxes_think = True
 
     def __init__(
         self, *arguments: Any, signatures: Signatures = _NO_SECRET, **options: Any

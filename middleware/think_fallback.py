@@ -1,6 +1,7 @@
-"""ThinkFallback: an Ollama that does not know a level of thinking gets a lower one.
+"""ThinkFallback: what Ollama does not take as a wish to think it gets in another form.
 
 ``max`` is younger (0.22) than the other levels, and those are younger than yes and no.
+A model that cannot think at all is asked without the wish, where the dialect has it so.
 The refusal comes before the model is touched, so asking again costs little.
 """
 
@@ -21,6 +22,8 @@ from app.exchange import Exchange
 
 #: How Ollama refuses a level, in its own words or in those of Go's decoder.
 _REFUSAL = re.compile(rb"invalid think value|think must be|\.think of type")
+#: How it refuses any wish, for a model that cannot think.
+_UNABLE = b" does not support thinking"
 #: More than any such refusal has, in bytes.
 _MAX_REFUSAL = 4096
 
@@ -33,31 +36,41 @@ class ThinkFallback:
 
     It looks only at calls whose request wishes for thinking, and acts only where the
     answer refuses the level: the same call goes out once more with ``high`` instead of
-    ``max``, then with ``true``.
+    ``max``, then with ``true``.  With ``relaxes`` it also acts where the model cannot
+    think: the call goes out without the wish.
     """
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, relaxes: bool = False) -> None:
         self.app = app
+        self.relaxes = relaxes
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one call."""
         exchange = Exchange.of(environ)
-        if exchange.wish is None or isinstance(exchange.wish.level, bool):
+        wish = exchange.wish
+        if (
+            wish is None
+            or wish.level is False
+            or not (self.relaxes or isinstance(wish.level, str))
+        ):
             return self.app(environ, start_response)
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         while True:
             answer = _Answer(self.app, _with(environ, body))
-            lower = _lowered(body) if answer.refuses_level() else None
+            refusal = answer.refusal()
+            lower: tuple[bytes, str] | None = None
+            if _REFUSAL.search(refusal):
+                lower = _lowered(body)
+            elif self.relaxes and _UNABLE in refusal:
+                lower = _without(body)
             if lower is None:
                 start_response(answer.status, answer.headers)
                 return answer.body
             protocol.close(answer.body)
             body, level = lower
-            note = f"think={level}"
-            if note not in exchange.adjusted:  # other choices may have been first
-                exchange.adjusted.append(note)
+            _note(exchange, level)
 
 
 class _Answer:
@@ -78,11 +91,10 @@ class _Answer:
         self.status, self.headers = status, headers
         return protocol.refuse_write
 
-    def refuses_level(self) -> bool:
-        """Whether Ollama says that it does not know the level of thinking."""
-        if not self.status.startswith("400"):
-            return False
-        return bool(_REFUSAL.search(self._look_into(_MAX_REFUSAL)))
+    def refusal(self) -> bytes:
+        """What Ollama says where it does not like the call, else nothing."""
+        refused = self.status.startswith("400")
+        return self._look_into(_MAX_REFUSAL) if refused else b""
 
     def _look_into(self, size: int) -> bytes:
         """The first bytes of the body, which still has them afterwards."""
@@ -104,6 +116,21 @@ class _Answer:
 def _with(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
     length = str(len(body))
     return {**environ, "wsgi.input": OwnBody(body), "CONTENT_LENGTH": length}
+
+
+def _note(exchange: Exchange, level: str) -> None:
+    """Say what became of the wish; other choices may have been first."""
+    note, said = f"think={level}", exchange.adjusted
+    if not level and exchange.wish is not None:
+        note, said = exchange.wish.field, exchange.ignored
+    if note not in said:
+        said.append(note)
+
+
+def _without(body: bytes) -> tuple[bytes, str] | None:
+    """The call without any wish; ``None`` where there was none."""
+    call = _decode(body)
+    return None if call.pop("think", None) is None else (_encode(call), "")
 
 
 def _lowered(body: bytes) -> tuple[bytes, str] | None:

@@ -111,7 +111,7 @@ class MessagesWriter(ConversationWriter):
         """The end of a block that is open, and an error."""
         stop = self._stop_block() if self._kind else b""
         payload = errors.anthropic_envelope(
-            error.message, error.status, error.param, self.exchange.id
+            error.located, error.status, self.exchange.id
         )
         return stop + sse.event("error", payload)
 

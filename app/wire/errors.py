@@ -68,15 +68,11 @@ def anthropic_status(status: int, code: str | None) -> int:
     return 529 if code == "server_overloaded" else status
 
 
-def anthropic_envelope(
-    message: str, status: int, param: str | None, request_id: str | None = None
-) -> bytes:
-    """Anthropic's envelope; it has no place for ``param``, so the message names it."""
+def anthropic_envelope(message: str, status: int, request_id: str) -> bytes:
+    """Anthropic's envelope."""
     client = "invalid_request_error" if 400 <= status < 500 else "api_error"
-    if param and param not in message:
-        message = f"{param[:64]}: {message}"
     error = anthropic.Error(_ANTHROPIC_TYPES.get(status, client), message)
-    response = anthropic.ErrorResponse(error, request_id or msgspec.UNSET)
+    response = anthropic.ErrorResponse(error, request_id)
     payload = _encode(response)
     if len(payload) > MAX_BYTES:
         error.message = message[:_SHORT]

@@ -168,4 +168,4 @@ class ErrorResponse(Struct, tag="error"):
     """The envelope of an error, whole or as the last event of a stream."""
 
     error: Error
-    request_id: str | UnsetType = UNSET
+    request_id: str

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from app.errors import BadRequest
 from app.exchange import Exchange
-from app.prompt import estimated
+from app.prompt import roughly
 from app.signatures import Signatures
 from app.wire import anthropic, ollama
 from writers.call import CallForm
@@ -52,7 +52,7 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
             request.thinking = None
         call = super().rewrite(request, exchange)
         if exchange.stream:
-            exchange.prompt_estimate = estimated(call)
+            exchange.prompt_estimate = roughly(call)
         return call
 
     def choice(self, request: anthropic.MessagesRequest, exchange: Exchange) -> Choice:

@@ -179,7 +179,7 @@ class _Guard:
         if dialect == "anthropic":
             status = errors.anthropic_status(error.status, error.code)
             return status, errors.anthropic_envelope(
-                error.located, status, self._exchange.id
+                error.located, status, self._exchange.id, error.code
             )
         return error.status, errors.openai_envelope(
             error.message, error.type, error.param, error.code

@@ -41,6 +41,8 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
         self, request: anthropic.MessagesRequest, exchange: Exchange
     ) -> ollama.ChatRequest:
         """The call to ``/api/chat``; for a stream with about how long the prompt is."""
+        if request.thread is not None:
+            raise _threadless()
         if request.max_tokens is not None and request.max_tokens <= 0:
             raise BadRequest(
                 "max_tokens is required and must be positive",
@@ -90,6 +92,15 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
     ) -> dict[str, Callable[[str], str]]:
         """Who signs."""
         return {"sign": self.signatures.sign}
+
+
+def _threadless() -> BadRequest:
+    """Clients that leave the conversation to the server, and would lose it."""
+    return BadRequest(
+        "thread: conversations are not kept here; send all messages, without thread",
+        code="thread_unsupported_request",
+        param="thread",
+    )
 
 
 def _format(wanted: Any, param: str) -> Format | None:

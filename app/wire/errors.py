@@ -25,6 +25,9 @@ _ANTHROPIC_TYPES = {
     529: "overloaded_error",
 }
 
+#: Codes of Anthropic's own: by this one its clients know to send all of a conversation.
+_ANTHROPIC_CODES = {"thread_unsupported_request"}
+
 #: No error is larger, whatever a client or Ollama put into it (reliability, E2).
 MAX_BYTES = 8 * 1024
 _SHORT = 1000
@@ -68,10 +71,14 @@ def anthropic_status(status: int, code: str | None) -> int:
     return 529 if code == "server_overloaded" else status
 
 
-def anthropic_envelope(message: str, status: int, request_id: str) -> bytes:
-    """Anthropic's envelope."""
+def anthropic_envelope(
+    message: str, status: int, request_id: str, code: str | None = None
+) -> bytes:
+    """Anthropic's envelope; of our codes it has those that its clients act upon."""
     client = "invalid_request_error" if 400 <= status < 500 else "api_error"
     error = anthropic.Error(_ANTHROPIC_TYPES.get(status, client), message)
+    if code is not None and code in _ANTHROPIC_CODES:
+        error.details = anthropic.ErrorDetails(code)
     response = anthropic.ErrorResponse(error, request_id)
     payload = _encode(response)
     if len(payload) > MAX_BYTES:

@@ -157,11 +157,18 @@ class ModelList(Struct, kw_only=True):
     last_id: str | None = None
 
 
+class ErrorDetails(Struct):
+    """What a program can tell a failure by."""
+
+    error_code: str
+
+
 class Error(Struct):
     """What went wrong."""
 
     type: str
     message: str
+    details: ErrorDetails | UnsetType = UNSET
 
 
 class ErrorResponse(Struct, tag="error"):

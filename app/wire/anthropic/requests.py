@@ -95,5 +95,6 @@ class MessagesRequest(ConversationRequest, kw_only=True):
     metadata: dict[str, Any] | None = None
     service_tier: str | None = None
     speed: Any = None
+    thread: Any = None
     user_profile_id: Any = None
     workspace_id: Any = None

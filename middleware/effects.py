@@ -25,22 +25,28 @@ class Effect(NamedTuple):
 _CACHE = "Ollama keeps its prompt cache by itself"
 _PLAIN = "a transcription is its text alone"
 _TRACKING = "there is no account to book it to"
+_NOT_INCLUDED = Effect("W", "there is nothing more to include")
 
 #: Fields that nobody acts on.
 EFFECTLESS: dict[str, Effect] = {
+    "access_programs": Effect("I", "there are no such programs"),
     "audio": Effect("E", "no model here speaks"),
+    "background": Effect("E", "an answer is made while its client waits", (False,)),
     "cache_control": Effect("I", _CACHE),
     "chunking_strategy": Effect("I", "a recording is heard as a whole"),
     "container": Effect("W", "no code runs here"),
     "context_management": Effect("I", "a conversation is taken as it comes"),
+    "conversation": Effect("E", "use `previous_response_id`"),
     "diagnostics": Effect("I", "there is nothing to diagnose"),
-    "include": Effect("W", "there is nothing more to include"),
+    "image": Effect("I", "images go to the model as they are"),
+    "include": _NOT_INCLUDED,
     "inference_geo": Effect("I", "it is where Ollama is"),
     "keywords": Effect("W", "`prompt` can hold them"),
     "known_speaker_names": Effect("W", _PLAIN),
     "known_speaker_references": Effect("W", _PLAIN),
     "languages": Effect("W", "`language` and `prompt` can say them"),
     "logit_bias": Effect("W", "Ollama has no such option", ({},)),
+    "max_tool_calls": Effect("I", "no tools are called here"),
     "mcp_servers": Effect("E", "nothing here calls MCP servers", ([],)),
     "metadata": Effect("I", "nothing is stored", ({},)),
     "modalities": Effect("I", "answers are text", (["text"], [])),
@@ -66,11 +72,15 @@ _NO_CONTROL = Effect("W", "Ollama has no such control")
 _UNREADABLE = Effect("W", "models here cannot read such a block")
 _FOREIGN = Effect("I", "it is not of this server, and the thought counts without it")
 _ADVISORY = Effect("I", "only a call that is forced is held to its schema")
+_OWN_FORMAT = "a forced call has a format of its own"
+_GRAMMAR = Effect("W", "Ollama has no grammars for calls; the model is told of it")
 _PARTS = {
     "best_of": Effect("W", "what a stream has sent cannot be taken back"),
     "chat_template_kwargs": _NO_CONTROL,
     "chat_template_kwargs.enable_thinking": _THOUGHTLESS,
     "enable_thinking": _THOUGHTLESS,
+    "include": _NOT_INCLUDED,
+    "input": Effect("W", "no model can be told of such an item"),
     "logprobs": Effect("W", "a forced call has none"),
     "messages": Effect("I", "audio that a model spoke is not kept"),
     "output_config": _NO_CONTROL,
@@ -81,9 +91,12 @@ _PARTS = {
     "reasoning.max_tokens": _THOUGHTLESS,
     "reasoning_effort": _THOUGHTLESS,
     "options": Effect("W", "Ollama has no such option that we know of"),
+    "prompt": Effect("E", "no prompts are kept here"),
     "suffix": Effect("W", "raw text has no place for it"),
     "top_logprobs": Effect("W", "it needs `logprobs`"),
-    "response_format": Effect("W", "a forced call has a format of its own"),
+    "response_format": Effect("W", _OWN_FORMAT),
+    "text": Effect("I", "models here have no such control"),
+    "text.format": Effect("W", _OWN_FORMAT),
     "tools": Effect("W", "only functions can be offered to a model"),
     "think": _THOUGHTLESS,
     "thinking": _THOUGHTLESS,
@@ -140,6 +153,8 @@ def effect(name: str) -> Effect:
     """What becomes of a field that is ignored, by its name or its path."""
     if name.endswith(".strict"):
         return _ADVISORY
+    if name.startswith("tools[") and name.endswith(".format"):
+        return _GRAMMAR
     if ".content[" in name:
         return _FOREIGN if name.endswith(".signature") else _UNREADABLE
     whole = name.partition(".")[0].partition("[")[0]

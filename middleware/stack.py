@@ -23,8 +23,9 @@ from app.relay import Relay
 from app.secret import secret
 from app.settings import Settings
 from app.signatures import Signatures
+from app.storage import Storage
 from app.upstream import Upstream
-from writers.count import MessageTokensWriter
+from writers.count import MessageTokensWriter, ResponseTokensWriter
 
 from .abilities import Abilities
 from .absent import absent_routes
@@ -47,6 +48,9 @@ from .messages import MessagesMiddleware
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
+from .responses import ResponsesMiddleware
+from .responses_kept import Keeper
+from .responses_lookup import DeleteResponseMiddleware, RetrieveResponseMiddleware
 from .routes import Route, Routes
 from .transcriptions import TranscriptionsMiddleware
 
@@ -64,13 +68,14 @@ def build_stack(settings: Settings) -> WatchMiddleware:
     catalog = Catalog(upstream.control)
     images = ImageFetcher.of(settings)
     fetch = images.fetch_all if images else None
+    keeper = Storage.of(settings).responses
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
             ("*", "/api/", Native(relay, settings)),
             *front_door(pages, relay),
             *probe_routes(upstream),
-            *dialect_routes(Shared(relay, catalog, settings, fetch)),
+            *dialect_routes(Shared(relay, catalog, settings, fetch, keeper)),
         ],
     )
     inflight = Inflight(settings.write_timeout)
@@ -109,21 +114,24 @@ class Shared:
         catalog: Catalog,
         settings: Settings,
         fetch: Fetch | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.relay, self.catalog, self.settings = relay, catalog, settings
         self.fetch = fetch
+        self.keeper = keeper
         self.signatures = Signatures(partial(secret, settings.state_dir))
         self.aliases = Aliases(catalog, settings)
         self.reasoning = Reasoning(catalog.facts, settings)
         self.context = Context(catalog, settings)
-        self.sees = Abilities(catalog.facts)
         self.hears = Abilities(catalog.facts, "file")
         self.awaited = Awaited(catalog)
 
-    def policies(self, aliases: Aliases | None = None) -> list[Policy]:
-        """Those of a conversation, in their order."""
-        names = aliases or self.aliases
-        return [names, self.sees, self.reasoning, self.context, self.awaited]
+    def policies(
+        self, aliases: Aliases | None = None, field: str = "messages"
+    ) -> list[Policy]:
+        """Those of a conversation, which is in ``field``, in their order."""
+        names, sees = aliases or self.aliases, Abilities(self.catalog.facts, field)
+        return [names, sees, self.reasoning, self.context, self.awaited]
 
 
 def dialect_routes(shared: Shared) -> Iterable[Route]:
@@ -154,7 +162,27 @@ def openai_routes(shared: Shared) -> Iterable[Route]:
         yield ("POST", f"{base}/completions", completions_type(relay, texts, settings))
         yield ("POST", f"{base}/embeddings", vectors)
         yield ("POST", f"{base}/audio/transcriptions", audio)
+        yield from response_routes(base, shared)
         yield from model_routes(base, shared)
+
+
+def response_routes(base: str, shared: Shared) -> Iterable[Route]:
+    """OpenAI's routes about responses under ``base``."""
+    keeper, below = shared.keeper, f"{base}/responses/"
+    create = ResponsesMiddleware(
+        shared.relay,
+        shared.policies(field="input"),
+        shared.settings,
+        shared.fetch,
+        keeper=keeper,
+    )
+    count = CountMiddleware(create, shared.aliases, ResponseTokensWriter)
+    return [
+        ("POST", f"{base}/responses", create),
+        ("POST", f"{below}input_tokens", count),
+        ("GET", below, RetrieveResponseMiddleware(keeper, below)),
+        ("DELETE", below, DeleteResponseMiddleware(keeper, below)),
+    ]
 
 
 def anthropic_routes(shared: Shared) -> Iterable[Route]:

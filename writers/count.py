@@ -8,7 +8,7 @@ import msgspec
 
 from app.carriers.base import Headers
 from app.exchange import Exchange
-from app.wire import anthropic, ollama
+from app.wire import anthropic, ollama, responses
 
 from .base import encode
 from .generation import GenerationWriter
@@ -66,3 +66,9 @@ class MessageTokensWriter(CountWriter):
 
     openai_headers = False
     form = anthropic.MessageTokensCount
+
+
+class ResponseTokensWriter(CountWriter):
+    """That of the Responses API."""
+
+    form = responses.InputTokens

@@ -21,14 +21,19 @@ OFFERED = {
     "GET /models",
     "GET /models/{model}",
     "DELETE /models/{model}",
+    "POST /responses",
+    "POST /responses/input_tokens",
 }
-#: Nothing is stored: there is no such list, and no such completion.
+#: Nothing is stored: there is no such list, and no such completion or response.
 NOT_STORED = {
     "GET /chat/completions": 405,
     "GET /chat/completions/{completion_id}": 404,
     "POST /chat/completions/{completion_id}": 404,
     "DELETE /chat/completions/{completion_id}": 404,
     "GET /chat/completions/{completion_id}/messages": 404,
+    "GET /responses/{response_id}": 404,
+    "DELETE /responses/{response_id}": 404,
+    "GET /responses/{response_id}/input_items": 404,
 }
 
 

@@ -8,7 +8,7 @@ from support.ollama import Ollama, ask
 from support.stack import linted
 
 from app.errors import BadRequest
-from app.wire import anthropic, openai
+from app.wire import anthropic, openai, responses
 from middleware.effects import EFFECTLESS, Effect, without_effect
 
 TYPES = (
@@ -17,6 +17,7 @@ TYPES = (
     openai.EmbeddingRequest,
     openai.TranscriptionRequest,
     anthropic.MessagesRequest,
+    responses.ResponsesRequest,
 )
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 CHAT = "/v1/chat/completions"

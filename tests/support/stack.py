@@ -12,6 +12,7 @@ from app.catalog import Catalog, Control
 from app.inflight import Inflight
 from app.pages import create_app
 from app.settings import Settings
+from middleware.responses_kept import Keeper
 from middleware.routes import Routes
 from middleware.stack import Shared, build_stack, dialect_routes, layers, wrap
 
@@ -25,20 +26,23 @@ def stacked(
     lint: Callable[[WSGIApplication], WSGIApplication] = LintMiddleware,
     **settings: Any,
 ) -> WSGIApplication:
-    """The real stack over a fake upstream, a linter around it."""
+    """The real stack over a fake upstream, a linter around it; nothing is kept."""
+    chosen = Settings(**{"access_log": False, "responses_ttl": 0, **settings})
     with patch("middleware.stack.Upstream.of", lambda settings: upstream):
-        return lint(build_stack(Settings(access_log=False, **settings)))
+        return lint(build_stack(chosen))
 
 
 def linted(
     ollama: WSGIApplication,
     log: Log | None = None,
     control: Control | None = None,
+    keeper: Keeper | None = None,
     **settings: Any,
 ) -> WSGIApplication:
     """All layers and endpoints over a WSGI application, a linter in every gap.
 
     ``control`` answers the catalogue; without it nothing is known of any model.
+    ``keeper`` keeps responses.
     """
     inner: Any = LintMiddleware(ollama)
     catalog = Catalog(control or FakeUpstream().control)
@@ -46,7 +50,7 @@ def linted(
     routes = [
         (method, path, LintMiddleware(app))
         for method, path, app in dialect_routes(
-            Shared(inner, catalog, Settings(**settings))
+            Shared(inner, catalog, Settings(**settings), keeper=keeper)
         )
     ]
     write = partial(list.append, [] if log is None else log)

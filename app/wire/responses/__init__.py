@@ -3,6 +3,7 @@
 from .answers import (
     CustomCall,
     FunctionCall,
+    InputTokens,
     InputTokensDetails,
     ItemList,
     Message,
@@ -39,6 +40,7 @@ __all__ = [
     "CustomTool",
     "FunctionCall",
     "FunctionTool",
+    "InputTokens",
     "InputTokensDetails",
     "ItemList",
     "Message",

@@ -147,6 +147,13 @@ class Response(Struct, kw_only=True):
     debug_info: Any = field(default=UNSET, name="_debug_info")
 
 
+class InputTokens(Struct):
+    """How many tokens a request would have."""
+
+    input_tokens: int
+    object: str = "response.input_tokens"
+
+
 class ResponseDeleted(Struct):
     """What is left of a response that was deleted."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..generating import ConversationRequest
+from ..openai import StreamOptions
 
 
 class TextFormat(Struct, omit_defaults=True):
@@ -87,5 +88,5 @@ class ResponsesRequest(ConversationRequest, kw_only=True):
     prompt_cache_retention: Any = None
     safety_identifier: str | None = None
     service_tier: str | None = None
-    stream_options: Any = None
+    stream_options: StreamOptions | None = None
     user: str | None = None

@@ -1,0 +1,118 @@
+"""Tools of the Responses API, pure.
+
+Functions, tools that take text and namespaces of them can be offered to a model.  What
+OpenAI runs itself (searching the web, say) cannot: it is named to the client.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.wire import openai, responses
+from writers.call import PLAIN, CallForm
+
+from .choice import NO_TOOLS, Choice, chosen
+from .responses_input import flat
+from .tools import Tool, custom, few, function, not_large
+from .validation import converted
+
+#: What a choice can name.
+_NAMED = ("function", "custom")
+
+
+def choice(request: responses.ResponsesRequest, ignored: list[str]) -> Choice:
+    """The tools that may be called, and whether one must be; raises ``BadRequest``.
+
+    What has no effect is added to ``ignored``.
+    """
+    if not (request.tools or request.tool_choice):
+        return NO_TOOLS
+    offered = tools(request.tools or [], ignored)
+    return chosen(_without_hosted(request.tool_choice), offered, "tool_choice")
+
+
+def call_form(request: responses.ResponsesRequest, offered: list[Tool]) -> CallForm:
+    """How the client wants calls to look."""
+    if not offered:
+        return PLAIN
+    return CallForm(
+        first_only=request.parallel_tool_calls is False,
+        customs=frozenset(tool.name for tool in offered if tool.custom),
+    )
+
+
+def tools(given: list[dict[str, Any]], ignored: list[str]) -> list[Tool]:
+    """Those that can be offered; the places of others are added to ``ignored``."""
+    few(given, "tools")
+    found = [
+        tool
+        for index, one in enumerate(given)
+        for tool in _tools(one, f"tools[{index}]", None, ignored)
+    ]
+    few(found, "tools")
+    return not_large(found, "tools")
+
+
+def namespaces(given: list[dict[str, Any]] | None) -> dict[str, tuple[str, str]]:
+    """Namespace and name of each tool in one, by what a model calls it."""
+    return {
+        flat(space["name"], tool["name"]): (space["name"], tool["name"])
+        for space in given or ()
+        if space.get("type") == "namespace"
+        for tool in space["tools"]
+        if tool.get("type") in _NAMED
+    }
+
+
+def _tools(
+    given: dict[str, Any], param: str, namespace: str | None, ignored: list[str]
+) -> Iterator[Tool]:
+    kind = given.get("type")
+    if kind == "function":
+        yield _function(
+            converted(given, responses.FunctionTool, param), param, namespace
+        )
+    elif kind == "custom":
+        tool = converted(given, responses.CustomTool, param)
+        yield _custom(tool, param, namespace, ignored)
+    elif kind == "namespace" and namespace is None:
+        space = converted(given, responses.NamespaceTool, param)
+        for index, inner in enumerate(space.tools):
+            yield from _tools(inner, f"{param}.tools[{index}]", space.name, ignored)
+    else:
+        ignored.append(param)
+
+
+def _function(tool: responses.FunctionTool, param: str, namespace: str | None) -> Tool:
+    name = flat(namespace, tool.name)
+    return function(
+        openai.Function(name, tool.description, tool.parameters, tool.strict), param
+    )
+
+
+def _custom(
+    tool: responses.CustomTool, param: str, namespace: str | None, ignored: list[str]
+) -> Tool:
+    """A tool that takes text; a grammar cannot be kept, so the model is told of it."""
+    about, wanted = tool.description or "", tool.format or {}
+    if wanted.get("type", "text") != "text":
+        ignored.append(f"{param}.format")
+        grammar, syntax = wanted.get("definition"), wanted.get("syntax")
+        if isinstance(grammar, str) and isinstance(syntax, str):
+            about += f"\n\nThe input follows this {syntax} grammar:\n\n{grammar}"
+    name = flat(namespace, tool.name)
+    return custom(openai.CustomTool(name, about.strip()), param)
+
+
+def _without_hosted(wanted: str | dict[str, Any] | None) -> Any:
+    """A choice among tools without those that nobody offers here."""
+    if not isinstance(wanted, dict) or wanted.get("type") != "allowed_tools":
+        return wanted
+    listed = wanted.get("tools")
+    if not isinstance(listed, list):
+        return wanted
+    kept = [
+        one
+        for one in listed
+        if not isinstance(one, dict) or one.get("type") in (*_NAMED, None)
+    ]
+    return {**wanted, "tools": kept}

@@ -1,0 +1,78 @@
+"""A keeper of responses that has them in memory, and fails when it is told to."""
+
+from app.errors import GatewayError
+from app.storage import Item, Kept
+
+
+class FakeKeeper:
+    """Keeps responses as the storage does; ``failing`` raises its error instead.
+
+    Without ``room`` they are too large.
+    """
+
+    def __init__(self, *, room: bool = True) -> None:
+        self.kept: dict[str, Kept] = {}
+        self.items_of: dict[str, list[Item]] = {}
+        self.room = room
+        self.failing = False
+        self.asked = 0
+
+    def keep(
+        self,
+        id: str,
+        previous_id: str | None,
+        body: bytes,
+        items: list[Item],
+        created_at: int,
+    ) -> bool:
+        """Keep one."""
+        self._ask()
+        if self.room:
+            self.kept[id] = Kept(id, previous_id, created_at, body)
+            self.items_of[id] = items
+        return self.room
+
+    def get(self, id: str) -> Kept | None:
+        """One of them."""
+        self._ask()
+        return self.kept.get(id)
+
+    def items(self, id: str, *, output: bool = True) -> list[Item]:
+        """Its own items."""
+        self._ask()
+        found = self.items_of.get(id, [])
+        return [item for item in found if output or not item.output]
+
+    def conversation(self, id: str) -> list[Item] | None:
+        """All items up to its last."""
+        self._ask()
+        found: list[Item] = []
+        last: str | None = id
+        while last is not None:
+            if last not in self.kept:
+                return None
+            found = self.items_of[last] + found
+            last = self.kept[last].previous_id
+        return found
+
+    def item(self, id: str) -> bytes | None:
+        """The newest item of this id."""
+        self._ask()
+        every = [item for items in self.items_of.values() for item in items]
+        return next((item.body for item in reversed(every) if item.id == id), None)
+
+    def delete(self, id: str) -> bool:
+        """Forget one."""
+        self._ask()
+        self.items_of.pop(id, None)
+        return self.kept.pop(id, None) is not None
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.failing:
+            raise GatewayError(
+                "What Pannier keeps cannot be reached at the moment. Please try again.",
+                status=503,
+                code="storage_unavailable",
+                detail="the disk is full",
+            )

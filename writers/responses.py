@@ -1,0 +1,345 @@
+"""ResponsesWriter: ``/api/chat`` answers as the Responses API has them.
+
+The model is Ollama's ``openai/responses.go`` (``ToResponse``, its stream converter);
+where we differ the specification (other, section 4) says why.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+from wsgiref.types import StartResponse
+
+import msgspec
+
+from app.errors import GatewayError
+from app.exchange import Exchange
+from app.ids import secret_id
+from app.wire import ollama, openai, responses
+
+from . import sse
+from .base import encode
+from .call import input_of
+from .conversation import ConversationWriter, Said
+from .forced import ForcedCalls
+from .reasoning import spoken
+from .responses_items import (
+    Call,
+    Event,
+    Growing,
+    Text,
+    TextCall,
+    Thought,
+    frame,
+    text_logprobs,
+)
+
+Kind = TypeVar("Kind", bound=Growing)
+#: Keeps a response, of which the bytes are the JSON; says whether it did.
+Keep = Callable[[responses.Response, bytes], bool]
+
+_NOTHING = ollama.ReplyMessage()
+
+
+class ResponsesWriter(ConversationWriter):
+    """Writes a response, or the events of one.
+
+    ``echo`` is what it repeats of the request; ``namespaces`` says in which namespace
+    a tool is, by what the model calls it.  ``keep`` is asked before the last event goes
+    out: a client may go on at once.
+    """
+
+    id_prefix = "resp_"
+    input_field = "input"
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        start_response: StartResponse,
+        *,
+        echo: responses.Response,
+        namespaces: Mapping[str, tuple[str, str]] | None = None,
+        keep: Keep | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(exchange, start_response, **options)
+        self.id = secret_id(self.id_prefix)
+        self._echo = msgspec.structs.replace(echo, id=self.id)
+        self._namespaces = namespaces or {}
+        self._keep = keep
+        self._begun = False
+        self._number = 0
+        self._growing: Growing | None = None
+        self._output: list[responses.OutputItem] = []
+        self._spoken: list[ollama.Logprob] = []
+
+    # ----------------------------------------------------------- streaming
+
+    def chunks(self, reply: ollama.ChatResponse) -> bytes:
+        """Reasoning, then text, then calls: each in an item of its own."""
+        message = reply.message or _NOTHING
+        growing = self._growing
+        text = message.content
+        if (
+            text
+            and type(growing) is Text
+            and not (message.thinking or message.tool_calls or reply.logprobs)
+        ):
+            return self._piece(growing, text)
+        frames = [self._begin()]
+        if message.thinking:
+            frames.append(self._think(message.thinking))
+        if reply.logprobs:
+            found = reply.logprobs
+            thought = message.thinking
+            self._spoken += spoken(found, message.content) if thought else found
+        if message.content:
+            frames.append(self._say(message.content))
+        for call in message.tool_calls or ():
+            frames.append(self.call(call))
+        return b"".join(frames)
+
+    def alive(self, said: str) -> bytes:
+        """A silent stream begins, then has something that clients skip."""
+        return self._begin() + sse.comment(said or "keep-alive")
+
+    def finish(self) -> bytes:
+        """The end of the last item, and the response."""
+        number = self._number
+        try:
+            return super().finish()
+        except BaseException:  # nothing of it goes out, so what does has its number
+            self._number = number
+            raise
+
+    def closing(self) -> bytes:
+        """The end of the last item."""
+        begin, growing = self._begin(), self._growing
+        if not self._call_ids:
+            self.hold("".join(map(_text_of, self._items())))
+        if isinstance(growing, Text):
+            growing.logprobs += text_logprobs(self._spoken)
+        self.reasoning.others = sum(map(len, map(_said_in, self._items())))
+        return begin + self._close(self._end_status)
+
+    def end(self, usage: openai.Usage) -> bytes:
+        """The event that has all of the response."""
+        response = self._response()
+        return self._event(f"response.{response.status}", self._payload(response))
+
+    def failure(self, error: GatewayError) -> bytes:
+        """The event that says so; the items that were done are in it."""
+        begin = self._begin()
+        why = responses.ResponseError(
+            error.code or "server_error",
+            error.message,
+            error.type,
+            error.param or msgspec.UNSET,
+        )
+        response = self._state("failed", error=why, store=False)
+        return begin + self._event("response.failed", encode(response))
+
+    def _begin(self) -> bytes:
+        """The two events that every stream begins with."""
+        if self._begun:
+            return b""
+        self._begun = True
+        self.created = self.created or int(time.time())
+        response = encode(self._state("in_progress"))
+        created = self._event("response.created", response)
+        return created + self._event("response.in_progress", response)
+
+    def _think(self, text: str) -> bytes:
+        self.reasoning.count(text, None)
+        if self.reasoning.hidden:
+            return b""
+        begin, growing = self._into(Thought)
+        return begin + self._piece(growing, text)
+
+    def _say(self, text: str) -> bytes:
+        begin, growing = self._into(Text)
+        if not self._spoken:
+            return begin + self._piece(growing, text)
+        logprobs, self._spoken = text_logprobs(self._spoken), []
+        growing.texts.append(text)
+        growing.logprobs += logprobs
+        told = {**growing.at, "delta": text, "logprobs": logprobs}
+        return begin + self._told([(growing.delta, told)])
+
+    def _into(self, kind: type[Kind]) -> tuple[bytes, Kind]:
+        """The item of this kind that grows, or a new one and the frames to it."""
+        growing = self._growing
+        if isinstance(growing, kind):
+            return b"", growing
+        frames = self._close()
+        added = self._new(kind)
+        return frames + self._enter(added), added
+
+    def _piece(self, growing: Growing, text: str) -> bytes:
+        growing.texts.append(text)
+        number = self._number
+        self._number = number + 1
+        return growing.template % (number, encode(text))
+
+    def _enter(self, growing: Growing) -> bytes:
+        begin = self._begin()
+        self._growing = growing
+        return begin + self._told(growing.begin())
+
+    def _close(self, status: str = "completed") -> bytes:
+        """The end of the item that grows, if one does."""
+        growing, self._growing = self._growing, None
+        if growing is None:
+            return b""
+        item = growing.item(status)
+        self._output.append(item)
+        return self._told(growing.end(item))
+
+    def _told(self, events: Iterable[Event]) -> bytes:
+        frames = []
+        for kind, told in events:
+            frames.append(frame(kind, self._number, told))
+            self._number += 1
+        return b"".join(frames)
+
+    def _event(self, kind: str, response: bytes) -> bytes:
+        return self._told([(kind, {"response": msgspec.Raw(response)})])
+
+    # --------------------------------------------------------------- calls
+
+    def call_begin(self, name: str, given: str | None) -> bytes:
+        """Who is called, as an item of its own."""
+        frames = self._close()
+        self._spoken = []  # those of the call are no text's
+        return frames + self._enter(self._called(self.call_id(given), name))
+
+    def call_piece(self, name: str, arguments: str) -> bytes:
+        """A piece of the arguments; what takes text is given it at once."""
+        if not arguments or self._growing is None or name in self.form.customs:
+            return b""
+        return self._piece(self._growing, arguments)
+
+    def call_end(self, name: str, arguments: str) -> bytes:
+        """All of the arguments once more."""
+        given = b""
+        if name in self.form.customs and self._growing is not None:
+            given = self._piece(self._growing, input_of(arguments))
+        return given + self._close(self._end_status)
+
+    def turned(self, message: ollama.ReplyMessage) -> bytes:
+        """What else was said is counted when all of it is there."""
+        return b""
+
+    def _called(self, call_id: str, name: str) -> Call:
+        """A call that has no arguments yet."""
+        kind = TextCall if name in self.form.customs else Call
+        namespace, own = self._namespaces.get(name, (None, name))
+        return self._new(kind, call_id, own, namespace)
+
+    # --------------------------------------------------------------- whole
+
+    def compose(self, replies: list[ollama.ChatResponse]) -> bytes:
+        """The response that all replies make."""
+        self._gather(self.said(replies))
+        if self._output and not isinstance(self._output[-1], responses.ReasoningItem):
+            self._output[-1].status = self._end_status
+        self._divide()
+        response = self._response()
+        if (debug := replies[-1].debug_info) is not None:
+            response.debug_info = debug
+        return self._payload(response)
+
+    def _gather(self, said: Said) -> None:
+        """Make items of all that was said."""
+        logprobs = said.logprobs
+        if said.thinking:
+            self.reasoning.count(said.thinking, None)
+            logprobs = spoken(logprobs, said.content)
+            if not self.reasoning.hidden:
+                self._add(self._new(Thought), said.thinking)
+        if said.content:
+            text = self._new(Text)
+            text.logprobs = text_logprobs(logprobs)
+            self._add(text, said.content)
+        for call_id, name, arguments in self.named(said.calls):
+            custom = name in self.form.customs
+            given = input_of(arguments) if custom else arguments
+            self._add(self._called(call_id, name), given)
+
+    def _add(self, growing: Growing, text: str) -> None:
+        growing.texts.append(text)
+        self._output.append(growing.item("completed"))
+
+    # -------------------------------------------------------------- shared
+
+    @property
+    def _end_status(self) -> str:
+        """The status of what comes last."""
+        return "incomplete" if self.done_reason == "length" else "completed"
+
+    def _response(self) -> responses.Response:
+        """The response when all is said."""
+        status = self._end_status
+        details = {"reason": "max_output_tokens"} if status == "incomplete" else None
+        usage, thought = self.usage, self.usage.completion_tokens_details
+        return self._state(
+            status,
+            completed_at=int(time.time()) if status == "completed" else None,
+            incomplete_details=details,
+            usage=responses.Usage(
+                input_tokens=usage.prompt_tokens,
+                input_tokens_details=responses.InputTokensDetails(),
+                output_tokens=usage.completion_tokens,
+                output_tokens_details=responses.OutputTokensDetails(
+                    thought.reasoning_tokens if thought else 0
+                ),
+                total_tokens=usage.total_tokens,
+            ),
+        )
+
+    def _state(self, status: str, **more: Any) -> responses.Response:
+        return msgspec.structs.replace(
+            self._echo,
+            status=status,
+            created_at=self.created,
+            output=self._output,
+            **more,
+        )
+
+    def _payload(self, response: responses.Response) -> bytes:
+        """The response as JSON, kept if it is to be."""
+        payload = encode(response)
+        if self._keep is None or self._keep(response, payload):
+            return payload
+        response.store = False
+        return encode(response)
+
+    def _new(self, kind: type[Kind], *arguments: Any) -> Kind:
+        """An item at the next place; its id is as hard to guess as the response's."""
+        index = len(self._output)
+        prefix = kind.prefix
+        return kind(
+            f"{prefix}{self.id.removeprefix('resp_')}_{index}", index, *arguments
+        )
+
+    def _items(self) -> list[responses.OutputItem]:
+        """All items so far, the one that grows among them."""
+        growing = self._growing
+        return self._output + ([growing.item("completed")] if growing else [])
+
+
+class ForcedResponsesWriter(ForcedCalls, ResponsesWriter):
+    """Writes the call that an answer was held to."""
+
+
+def _text_of(item: responses.OutputItem) -> str:
+    """What an item says to the user."""
+    if not isinstance(item, responses.Message):
+        return ""
+    return "".join([part.text for part in item.content])
+
+
+def _said_in(item: responses.OutputItem) -> str:
+    """What an item says beside reasoning."""
+    if isinstance(item, responses.FunctionCall):
+        return item.arguments
+    return item.input if isinstance(item, responses.CustomCall) else _text_of(item)

@@ -47,7 +47,6 @@ _TABLE = (
     ("/projects/", "DELETE GET POST", "managing an organization"),
     ("/realtime", "GET POST", "the realtime API"),
     ("/realtime/", "GET POST", "the realtime API"),
-    ("/responses", "GET", "the responses API by a web socket"),
     ("/responses/", "POST", "background work of the responses API"),
     ("/safety/", "GET", "safety review"),
     ("/skills", "GET POST", "keeping skills"),

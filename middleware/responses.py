@@ -130,7 +130,7 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         return {
             "reasoning_field": self.settings.reasoning_field,
             "echo": echo(request, exchange.model, store=keeps),
-            "namespaces": namespaces(request.tools),
+            "namespaces": namespaces(request),
             "keep": partial(self._keep, request) if keeps else None,
         }
 

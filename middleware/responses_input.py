@@ -224,6 +224,7 @@ _ADDED: dict[str, Callable[[InputItems, dict[str, Any], str], None]] = {
     "function_call_output": InputItems._result,
     "custom_tool_call_output": InputItems._result,
     "reasoning": InputItems._thought,
+    "additional_tools": lambda *_: None,  # ``responses_tools`` has them
 }
 
 

@@ -24,10 +24,11 @@ def choice(request: responses.ResponsesRequest, ignored: list[str]) -> Choice:
 
     What has no effect is added to ``ignored``.
     """
-    if not (request.tools or request.tool_choice):
+    given = dict(_given(request))
+    if not (given or request.tool_choice):
         return NO_TOOLS
-    offered = tools(request.tools or [], ignored)
-    return chosen(_without_hosted(request.tool_choice), offered, "tool_choice")
+    wanted = _without_hosted(request.tool_choice)
+    return chosen(wanted, _offered(given, ignored), "tool_choice")
 
 
 def call_form(request: responses.ResponsesRequest, offered: list[Tool]) -> CallForm:
@@ -40,27 +41,39 @@ def call_form(request: responses.ResponsesRequest, offered: list[Tool]) -> CallF
     )
 
 
-def tools(given: list[dict[str, Any]], ignored: list[str]) -> list[Tool]:
-    """Those that can be offered; the places of others are added to ``ignored``."""
-    few(given, "tools")
-    found = [
-        tool
-        for index, one in enumerate(given)
-        for tool in _tools(one, f"tools[{index}]", None, ignored)
-    ]
-    few(found, "tools")
-    return not_large(found, "tools")
-
-
-def namespaces(given: list[dict[str, Any]] | None) -> dict[str, tuple[str, str]]:
+def namespaces(request: responses.ResponsesRequest) -> dict[str, tuple[str, str]]:
     """Namespace and name of each tool in one, by what a model calls it."""
     return {
         flat(space["name"], tool["name"]): (space["name"], tool["name"])
-        for space in given or ()
+        for _, space in _given(request)
         if space.get("type") == "namespace"
         for tool in space["tools"]
         if tool.get("type") in _NAMED
     }
+
+
+def _given(request: responses.ResponsesRequest) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All tools that a request brings, in an item of its input too, by their place."""
+    for index, tool in enumerate(request.tools or ()):
+        yield f"tools[{index}]", tool
+    items = request.input if isinstance(request.input, list) else ()
+    for index, item in enumerate(items):
+        if item.get("type") == "additional_tools":
+            more = converted(item, responses.ToolsItem, f"input[{index}]")
+            for number, tool in enumerate(more.tools):
+                yield f"input[{index}].tools[{number}]", tool
+
+
+def _offered(given: dict[str, dict[str, Any]], ignored: list[str]) -> list[Tool]:
+    """Those that can be offered; the places of others are added to ``ignored``."""
+    few(list(given), "tools")
+    found = [
+        tool
+        for param, one in given.items()
+        for tool in _tools(one, param, None, ignored)
+    ]
+    few(found, "tools")
+    return not_large(found, "tools")
 
 
 def _tools(

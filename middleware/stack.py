@@ -50,7 +50,11 @@ from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
 from .responses import ResponsesMiddleware
 from .responses_kept import Keeper
-from .responses_lookup import DeleteResponseMiddleware, RetrieveResponseMiddleware
+from .responses_lookup import (
+    DeleteResponseMiddleware,
+    RetrieveResponseMiddleware,
+    refuse_socket,
+)
 from .routes import Route, Routes
 from .transcriptions import TranscriptionsMiddleware
 
@@ -179,6 +183,7 @@ def response_routes(base: str, shared: Shared) -> Iterable[Route]:
     count = CountMiddleware(create, shared.aliases, ResponseTokensWriter)
     return [
         ("POST", f"{base}/responses", create),
+        ("GET", f"{base}/responses", refuse_socket),
         ("POST", f"{below}input_tokens", count),
         ("GET", below, RetrieveResponseMiddleware(keeper, below)),
         ("DELETE", below, DeleteResponseMiddleware(keeper, below)),

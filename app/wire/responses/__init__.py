@@ -23,6 +23,7 @@ from .items import (
     MessageItem,
     ResultItem,
     ThoughtItem,
+    ToolsItem,
 )
 from .requests import (
     CustomTool,
@@ -59,5 +60,6 @@ __all__ = [
     "TextConfig",
     "TextFormat",
     "ThoughtItem",
+    "ToolsItem",
     "Usage",
 ]

@@ -47,6 +47,12 @@ class ResultItem(Struct):
     namespace: str | None = None
 
 
+class ToolsItem(Struct):
+    """Tools that a conversation brings with it."""
+
+    tools: list[dict[str, Any]]
+
+
 class ThoughtItem(Struct):
     """Reasoning of an earlier answer."""
 

@@ -77,6 +77,7 @@ class ResponsesRequest(ConversationRequest, kw_only=True):
     # No effect: named to the client where the value asks for something.
     access_programs: Any = None
     background: bool | None = None
+    client_metadata: Any = None
     context_management: Any = None
     conversation: Any = None
     image: Any = None

@@ -34,6 +34,7 @@ EFFECTLESS: dict[str, Effect] = {
     "background": Effect("E", "an answer is made while its client waits", (False,)),
     "cache_control": Effect("I", _CACHE),
     "chunking_strategy": Effect("I", "a recording is heard as a whole"),
+    "client_metadata": Effect("I", _TRACKING),
     "container": Effect("W", "no code runs here"),
     "context_management": Effect("I", "a conversation is taken as it comes"),
     "conversation": Effect("E", "use `previous_response_id`"),
@@ -56,7 +57,9 @@ EFFECTLESS: dict[str, Effect] = {
     "prompt_cache_options": Effect("I", _CACHE),
     "prompt_cache_retention": Effect("I", _CACHE),
     "safety_identifier": Effect("I", _TRACKING),
-    "service_tier": Effect("I", "there is one tier", ("auto", "default")),
+    "service_tier": Effect(
+        "I", "there is one tier", ("auto", "default", "standard_only")
+    ),
     "speed": Effect("I", "there is one speed", ("standard",)),
     "store": Effect("I", "nothing is stored", (False,)),
     "timestamp_granularities": Effect("W", _PLAIN),
@@ -85,6 +88,8 @@ _PARTS = {
     "messages": Effect("I", "audio that a model spoke is not kept"),
     "output_config": _NO_CONTROL,
     "output_config.effort": _THOUGHTLESS,
+    "output_config.format": Effect("W", _OWN_FORMAT),
+    "output_format": Effect("W", _OWN_FORMAT),
     "reasoning": Effect("I", "Ollama has no such control"),
     "reasoning.effort": _THOUGHTLESS,
     "reasoning.enabled": _THOUGHTLESS,
@@ -92,6 +97,7 @@ _PARTS = {
     "reasoning_effort": _THOUGHTLESS,
     "options": Effect("W", "Ollama has no such option that we know of"),
     "prompt": Effect("E", "no prompts are kept here"),
+    "system": _UNREADABLE,
     "suffix": Effect("W", "raw text has no place for it"),
     "top_logprobs": Effect("W", "it needs `logprobs`"),
     "response_format": Effect("W", _OWN_FORMAT),
@@ -100,6 +106,7 @@ _PARTS = {
     "tools": Effect("W", "only functions can be offered to a model"),
     "think": _THOUGHTLESS,
     "thinking": _THOUGHTLESS,
+    "thinking.type": Effect("W", "there is no such type of thinking"),
 }
 #: The members that count of objects that may hold anything.
 _HEARD = {
@@ -153,8 +160,8 @@ def effect(name: str) -> Effect:
     """What becomes of a field that is ignored, by its name or its path."""
     if name.endswith(".strict"):
         return _ADVISORY
-    if name.startswith("tools[") and name.endswith(".format"):
-        return _GRAMMAR
+    if "tools[" in name:
+        return _GRAMMAR if name.endswith(".format") else _PARTS["tools"]
     if ".content[" in name:
         return _FOREIGN if name.endswith(".signature") else _UNREADABLE
     whole = name.partition(".")[0].partition("[")[0]

@@ -10,8 +10,9 @@ it is a simulator.  Model names choose behaviour and faults (``--list``).
     calls     a checked chat call       deliver   its lines, or its one document
     voices    who speaks: tiny or text  speech    stop strings, thinking, tool calls
     models    the catalogue             library   show, pull, copy, create …
-    schema    an instance of a schema   faults    what can go wrong, by name
-    journal   what was asked            command   the command line
+    schema    an instance of a schema   script    the steps of a user's script
+    journal   what was asked            faults    what can go wrong, by name
+    command   the command line
 
 Tests look through four routes of its own: ``GET /simulator/log`` (and ``DELETE``),
 ``GET /simulator/wait?method=&path=&outcome=&timeout=``, ``GET /simulator/open`` and

@@ -17,7 +17,8 @@ from .window import VERSION
 _SIM = """\
 sim-<part>-<part>…  parts: tps50 (tokens a second), chunks200 (content lines),
     bytes64 (bytes a chunk), load2 (seconds before the first byte), dims1024
-    (an embedding model), audio, think, tools, vision
+    (an embedding model), audio, think, tools, vision, script (follows the steps
+    CALL name {"an": "argument"} and SAY words in the user's prompt)
 fault-<name>[-<n>]  a fault on chat, generate and embed, after n good lines:
 """
 

@@ -29,6 +29,7 @@ class Behaviour:
     dims: int = 0
     load: float = 0
     bytes: int = 0
+    script: bool = False
     fault: str = ""
     after: int | None = None
 
@@ -186,6 +187,9 @@ def _implicit(name: Name) -> Model | None:
                 number = float(match[2])
                 whole = match[1] in ("chunks", "dims", "bytes")
                 setattr(behaviour, match[1], int(number) if whole else number)
+            elif part == "script":
+                behaviour.script = True
+                can.append("tools")
             elif part in _SIM_CAPABILITIES:
                 can.append(_SIM_CAPABILITIES[part])
             else:

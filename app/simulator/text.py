@@ -11,7 +11,7 @@ import random
 import re
 from typing import Any
 
-from . import schema
+from . import schema, script
 from .golang import encode, float32, single
 
 _OPENINGS = (
@@ -73,11 +73,14 @@ def _content(call: Any) -> str:
     said = _last(call).get("content", "")
     if call.format is not None:
         return formatted(call, said)
+    scripted = call.model.behaviour.script
+    if scripted and (turn := script.turn(call.messages, call.tools)):
+        return turn
     if call.suffix:
         return _middle(call)
     if last.get("role") == "tool":
         return _results(call)
-    if call.tools and last.get("role") == "user":
+    if call.tools and last.get("role") == "user" and not scripted:
         return _tool_call(call, said)
     images = _last(call).get("images", [])
     if images and "vision" in call.model.capabilities:

@@ -19,6 +19,10 @@ from .validation import missing
 _BETWEEN = "\n\n"
 _ROLES = ("user", "assistant", "system")
 _CALLS = ("tool_use", "server_tool_use")
+#: What a tool can have found, and what instructions can be made of.
+_FOUND = ("text", "image", "document", "search_result")
+_TOLD = ("text", "document", "search_result")
+_ALL = (*_FOUND, *_CALLS, "tool_result", "web_search_tool_result", "thinking")
 
 Verify = Callable[[str, str], bool]
 
@@ -69,7 +73,7 @@ class Conversation:
     def _instructions(
         self, system: str | list[anthropic.Block] | None
     ) -> list[ollama.Message]:
-        parts = self._parts(system or "", "system")
+        parts = self._parts(system or "", "system", _TOLD)
         text = _BETWEEN.join(parts.texts)
         return [ollama.Message("system", text)] if text else []
 
@@ -94,7 +98,13 @@ class Conversation:
         rest = [own] if said else []
         return parts.results + rest if role == "user" else rest + parts.results
 
-    def _parts(self, content: str | list[anthropic.Block], param: str) -> "_Parts":
+    def _parts(
+        self,
+        content: str | list[anthropic.Block],
+        param: str,
+        kinds: tuple[str, ...] = _ALL,
+    ) -> "_Parts":
+        """What blocks of some ``kinds`` come to; others are named as ignored."""
         parts = _Parts()
         if isinstance(content, str):
             parts.texts.append(content)
@@ -107,7 +117,10 @@ class Conversation:
                 param=param,
             )
         for index, block in enumerate(content):
-            self._take(block, f"{param}[{index}]", parts)
+            if block.type in kinds:
+                self._take(block, f"{param}[{index}]", parts)
+            elif block.type != "redacted_thinking":  # which only Anthropic can read
+                self._ignored.append(f"{param}[{index}].{block.type[:64]}")
         return parts
 
     def _take(self, block: anthropic.Block, param: str, parts: "_Parts") -> None:
@@ -126,10 +139,8 @@ class Conversation:
             parts.thoughts.append(self._thought(block, param))
         elif block.type == "document":
             parts.texts.append(self._document(block, param, parts.images))
-        elif block.type == "search_result":
+        else:
             parts.texts.append(self._search_result(block, param))
-        elif block.type != "redacted_thinking":  # which only Anthropic can read
-            self._ignored.append(f"{param}.{block.type[:64]}")
 
     def _image(
         self, source: anthropic.Source | str | None, param: str, images: list[str]
@@ -166,7 +177,7 @@ class Conversation:
         content = block.content
         if isinstance(content, anthropic.Block):
             content = [content]
-        parts = self._parts(content or "", f"{param}.content")
+        parts = self._parts(content or "", f"{param}.content", _FOUND)
         text = _BETWEEN.join(parts.texts)
         return ollama.Message(
             "tool",
@@ -208,7 +219,7 @@ class Conversation:
             content = source.content
             if content is None:
                 raise missing(f"{param}.source.content")
-            parts = self._parts(content, f"{param}.source.content")
+            parts = self._parts(content, f"{param}.source.content", ("text", "image"))
             images += parts.images
             text = _BETWEEN.join(parts.texts)
         title = f"Document: {block.title}" if block.title else "Document:"
@@ -218,7 +229,7 @@ class Conversation:
         content = block.content
         if not isinstance(content, list):
             raise missing(f"{param}.content")
-        texts = self._parts(content, f"{param}.content").texts
+        texts = self._parts(content, f"{param}.content", ("text",)).texts
         source = block.source if isinstance(block.source, str) else ""
         head = f"Search result: {block.title or ''} ({source})"
         return "\n".join([head, *texts])

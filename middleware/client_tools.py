@@ -37,6 +37,8 @@ _RANGE = {
     "description": "for view: the first and the last line, counted from 1",
 }
 
+_SINGLE = "disable_parallel_tool_use"
+
 #: By the beginning of the type: usual name, what it does, and what it takes.
 _TAUGHT: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bash": (
@@ -99,18 +101,19 @@ def tools(request: anthropic.MessagesRequest, ignored: list[str]) -> list[Tool]:
 
 def choice(request: anthropic.MessagesRequest, ignored: list[str]) -> Choice:
     """The tools that may be called, and whether one must be; raises ``BadRequest``."""
-    if not (request.tools or request.tool_choice):
+    one_at_a_time(request)  # what is no boolean is wrong without any tool, too
+    if not request.tools and request.tool_choice is None:
         return NO_TOOLS
     given, wanted = tools(request, ignored), request.tool_choice
     kind = wanted.get("type") if isinstance(wanted, dict) else wanted
-    if kind in (None, "auto"):
+    if wanted is None or kind == "auto":
         return Choice(given)
     if kind == "none":
         return NO_TOOLS
     if kind in ("any", "required"):
         return must_call(given, "tool_choice")
-    if kind == "tool" and isinstance(wanted, dict):
-        return the_one(str(wanted.get("name", "")), given, "tool_choice")
+    if kind in ("tool", "function") and isinstance(wanted, dict):
+        return the_one(_name(wanted), given, "tool_choice")
     raise BadRequest(
         "Invalid value for 'tool_choice.type'. Supported values are: 'auto', 'any',"
         " 'tool', and 'none'.",
@@ -122,7 +125,23 @@ def choice(request: anthropic.MessagesRequest, ignored: list[str]) -> Choice:
 def one_at_a_time(request: anthropic.MessagesRequest) -> bool:
     """Whether an answer may have one call at most."""
     wanted = request.tool_choice
-    return isinstance(wanted, dict) and bool(wanted.get("disable_parallel_tool_use"))
+    single = wanted.get(_SINGLE) if isinstance(wanted, dict) else None
+    if not isinstance(single, bool | None):
+        raise BadRequest(
+            f"Invalid type for 'tool_choice.{_SINGLE}': expected a boolean.",
+            code="invalid_type",
+            param=f"tool_choice.{_SINGLE}",
+        )
+    return bool(single)
+
+
+def _name(wanted: dict[str, Any]) -> str:
+    """The tool that is chosen by its name, in Anthropic's way or in OpenAI's."""
+    function = wanted.get("function")
+    name = (function if isinstance(function, dict) else wanted).get("name")
+    if not isinstance(name, str):
+        raise missing("tool_choice.name")
+    return name
 
 
 def _tool(tool: anthropic.Tool, param: str) -> Tool | None:
@@ -133,6 +152,7 @@ def _tool(tool: anthropic.Tool, param: str) -> Tool | None:
     for kind, (name, about, schema) in _TAUGHT.items():
         if (tool.type or "").startswith(f"{kind}_"):
             name, about = tool.name or name, tool.description or about
+            check_name(name, f"{param}.name")
             return Tool(name, about, schema, param)
     return None
 

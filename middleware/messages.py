@@ -53,6 +53,8 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
             exchange.ignored.append("thinking.type")
             request.thinking = None
         call = super().rewrite(request, exchange)
+        if self.settings.reasoning_field == "none":
+            exchange.hidden = True  # here it has but one place
         if exchange.stream:
             exchange.prompt_estimate = roughly(call)
         return call
@@ -74,18 +76,12 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
 
     def format_of(self, request: anthropic.MessagesRequest) -> Format | None:
         """What ``output_config.format`` says, or its older name."""
-        config = request.output_config or {}
-        for wanted, param in (
-            (config.get("format"), "output_config.format"),
-            (request.output_format, "output_format"),
-        ):
-            if wanted is not None:
-                return _format(wanted, param)
-        return None
+        found = _formats(request)
+        return _format(*found[0]) if found else None
 
     def without_force(self, request: anthropic.MessagesRequest) -> list[str]:
         """Any other format."""
-        return ["output_config.format"] if self.format_of(request) else []
+        return [param for _, param in _formats(request)]
 
     def told(
         self, exchange: Exchange, request: anthropic.MessagesRequest
@@ -101,6 +97,13 @@ def _threadless() -> BadRequest:
         code="thread_unsupported_request",
         param="thread",
     )
+
+
+def _formats(request: anthropic.MessagesRequest) -> list[tuple[Any, str]]:
+    """The formats that a request names, and where: the first one counts."""
+    named = (request.output_config or {}).get("format"), request.output_format
+    places = "output_config.format", "output_format"
+    return [(one, at) for one, at in zip(named, places, strict=True) if one is not None]
 
 
 def _format(wanted: Any, param: str) -> Format | None:

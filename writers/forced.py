@@ -45,7 +45,8 @@ class CallText:
     """The text of an answer that is a call, as it comes.
 
     ``only`` is the name of the only function; without it the text begins with a name,
-    of ``longest`` characters or less.  ``name`` is empty until a call has begun.
+    of ``longest`` characters or less.  ``name`` is empty until a call has begun: what
+    does not begin as an object never is one, and no client could read it.
     """
 
     def __init__(self, only: str, longest: int = 256) -> None:
@@ -89,8 +90,8 @@ class CallText:
             return ""  # it is no call: what else comes is not looked at
         self._head = (self._head + text).lstrip(_SPACE)
         if self._only:
-            self.name = self._only if self._head else ""
-            return self._head
+            self.name = self._only if self._head.startswith("{") else ""
+            return self._head if self.name else ""
         head = _HEAD.match(self._head, 0, self._longest_head)
         if head is None:
             self._head = self._head[: self._longest_head]
@@ -169,7 +170,8 @@ class ForcedCalls(ConversationWriter):
         if self._cut:
             return
         check = self.forced.checks.get(text.name)
-        problem = check(text.arguments) if check else "it names no function"
+        none = "names no function" if len(self.forced.checks) > 1 else "is no object"
+        problem = check(text.arguments) if check else f"it {none}"
         if problem:
             raise UpstreamBroken(
                 "The model did not make the call it was held to"

@@ -75,8 +75,8 @@ class MessagesWriter(ConversationWriter):
         return b"".join(frames)
 
     def alive(self, said: str) -> bytes:
-        """A ping; the message begins with it, if it has not yet."""
-        return self._beginning() + _PING
+        """A ping; a message that has not begun begins, which has one."""
+        return self._beginning() or _PING
 
     def frame_of(self, text: str) -> bytes:
         """A piece of text."""
@@ -122,7 +122,7 @@ class MessagesWriter(ConversationWriter):
         estimate = self.exchange.prompt_estimate or 1
         usage = anthropic.Usage(input_tokens=estimate)
         start = anthropic.MessageStart(self._message([], usage, None))
-        return sse.event("message_start", encode(start))
+        return sse.event("message_start", encode(start)) + _PING
 
     def _thought(self, text: str) -> bytes:
         """A piece of what the model thinks; none where it is hidden."""
@@ -200,10 +200,9 @@ class MessagesWriter(ConversationWriter):
         if isinstance(call.function.arguments, dict | None):
             return arguments
         try:
-            decode(_decoder, arguments.encode())
+            return encode(decode(_decoder, arguments.encode())).decode()
         except msgspec.DecodeError:
             return "{}"  # cut short, or none: a client could not read it at all
-        return arguments
 
     def _stop_reason(self) -> str:
         if self.done_reason == "length":

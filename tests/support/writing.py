@@ -15,13 +15,13 @@ from .ollama import Answer, Ollama, ask
 Make = Callable[[Exchange, StartResponse], ResponseWriter[Any]]
 
 
-def written(make: Make, ollama: WSGIApplication) -> Answer:
+def written(make: Make, ollama: WSGIApplication, path: str = "/v1/x") -> Answer:
     """What a client gets from a writer around ``ollama``, errors rendered."""
 
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         return make(Exchange.of(environ), start).answer(ollama, environ)
 
-    return ask(ErrorMiddleware(app), "GET", "/v1/x")
+    return ask(ErrorMiddleware(app), "GET", path)
 
 
 def lines(*replies: Any) -> bytes:

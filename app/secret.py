@@ -21,6 +21,8 @@ def secret(state_dir: str) -> bytes:
     Where the directory cannot be written they are this process's own, and a line in the
     log says so.
     """
+    if not state_dir:
+        return _own("there is no state directory")
     path = Path(state_dir, "secret")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ three names below, no table and no SQL.
     database.py    Database: SQLite or PostgreSQL, transactions (loads SQLAlchemy)
     tables.py      the tables
     queries.py     what is asked of them
+    unpatched.py   psycopg without gevent, for that thread
     upgrade.py     brings tables up to date (loads Alembic), in a process of its own
     migrations/    how they came to be what they are
 """

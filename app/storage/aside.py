@@ -8,7 +8,6 @@ either: it returns or raises.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import gevent
 from gevent.threadpool import ThreadPool
 
 Result = TypeVar("Result")
@@ -19,12 +18,6 @@ class Aside:
 
     def __init__(self) -> None:
         self._pool: Any = None
-        self._busy = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job runs."""
-        return self._busy
 
     def run(self, job: Callable[[], Result]) -> Result:
         """What a job returns or raises.
@@ -43,16 +36,13 @@ class Aside:
 
     def close(self) -> None:
         """End the thread, when its job is done."""
-        if self._pool is not None:
-            with gevent.Timeout(1, False):
-                self._pool.kill()
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.kill()
 
-    def _outcome(self, job: Callable[[], Result]) -> tuple[Any, BaseException | None]:
-        self._busy = True
+    @staticmethod
+    def _outcome(job: Callable[[], Result]) -> tuple[Any, BaseException | None]:
         try:
             return job(), None
         except BaseException as error:  # of whatever kind, it belongs to who asked
             return None, error
-        finally:
-            self._busy = False

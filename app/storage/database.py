@@ -7,16 +7,17 @@ it is a ``Failure``, whose text has neither values nor passwords.
 import contextlib
 import fcntl
 import os
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from .failure import Failure
 from .tables import VERSION
+from .unpatched import unpatch
 
 #: Milliseconds that a statement may wait or take: a little less than who asked waits,
 #: so that whoever asks next finds the thread free.
@@ -107,8 +108,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; a further statement would open another."""
-        with contextlib.suppress(exc.SQLAlchemyError, sqlite3.Error):
-            self._engine.dispose()
+        self._engine.dispose()
 
 
 def version(connection: Connection) -> str:
@@ -131,6 +131,8 @@ def _failures() -> Iterator[None]:
 
 def _file(state_dir: str) -> Path:
     """The file of the database; made if there is none, for its owner alone."""
+    if not state_dir:
+        raise Failure("there is no state directory")
     path = Path(state_dir, FILE)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Only if it is new: closing a file that SQLite has open would end its locks.
@@ -153,16 +155,18 @@ def _sqlite(path: Path, patience: int) -> Engine:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def connected(connection: sqlite3.Connection, record: object) -> None:
-        connection.execute("PRAGMA foreign_keys=ON")
-        # With the log a crash loses nothing that way but, if the power fails, the last.
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA journal_size_limit={_LOG}")
+    def connected(connection: DBAPIConnection, _: object) -> None:
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute("PRAGMA foreign_keys=ON")
+            # A crash loses nothing that way, but a power failure the last moments.
+            cursor.execute("PRAGMA synchronous=NORMAL")
+            cursor.execute(f"PRAGMA journal_size_limit={_LOG}")
 
     return engine
 
 
 def _postgresql(url: str, patience: int) -> Engine:
+    unpatch()
     engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         connect_args={
@@ -177,7 +181,7 @@ def _postgresql(url: str, patience: int) -> Engine:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def connected(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+    def connected(connection: DBAPIConnection, _: object) -> None:
         with contextlib.closing(connection.cursor()) as cursor:
             cursor.execute(f"SET statement_timeout = {patience}")
         connection.commit()

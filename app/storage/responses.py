@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import gevent
 from gevent.event import Event
+from gevent.lock import Semaphore
 from msgspec import Struct
 
 from ..errors import GatewayError
@@ -71,6 +72,7 @@ class Responses:
         self._clock = clock
         self._written = 0
         self._much = Event()
+        self._turn = Semaphore()
         self._tidying: gevent.Greenlet | None = None
 
     def keep(
@@ -84,8 +86,10 @@ class Responses:
         """Keep a response; again is the same as once.
 
         ``False`` says that it is too large to be kept: more than a tenth of all that
-        may be.
+        may be.  Items are kept with whatever id they have, but found by a sound one
+        alone.
         """
+        items = [item if _may_be(item.id) else _nameless(item) for item in items]
         size = _ROW + len(body) + sum(_ROW + len(item.body) for item in items)
         if size > self._max_bytes // 10:
             return False
@@ -168,6 +172,10 @@ class Responses:
 
         Whoever asks for something else meanwhile comes in between.
         """
+        with self._turn:
+            self._tidy()
+
+    def _tidy(self) -> None:
         written, self._written = self._written, 0
         end = self._run(lambda database: self._removable(database, bool(written)))
         while self._run(lambda database: _removed(database, end)):
@@ -225,6 +233,10 @@ def _removed(database: "Database", end: int) -> int:
         return remove(connection, end)
 
 
+def _nameless(item: Item) -> Item:
+    return Item("", item.body, item.output)
+
+
 def _may_be(id: str) -> bool:
-    """Whether it can be an id at all: PostgreSQL refuses texts that none can be."""
+    """Whether it can be an id at all: PostgreSQL refuses what none can be."""
     return 0 < len(id) <= _LONGEST and id.isprintable()

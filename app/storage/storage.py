@@ -65,14 +65,18 @@ class Storage:
                 raise unavailable(str(failure)) from None
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close what is open, and end the thread; what runs there has two seconds.
+
+        A thread that still runs when Python ends may take the process with it.
+        """
+        atexit.unregister(self.close)
         if self.responses is not None:
             self.responses.close()
         database, self._database = self._database, None
-        if database is not None:
-            atexit.unregister(self._close_at_exit)
-            self._aside.run(database.close)
-        self._aside.close()
+        with gevent.Timeout(WAIT, False):
+            if database is not None:
+                self._aside.run(database.close)
+            self._aside.close()
 
     def _opened(self) -> "Database":
         """The database, once it is open; whoever asks first has it opened."""
@@ -93,15 +97,19 @@ class Storage:
             return error
         finally:
             self._opening = None
-        atexit.register(self._close_at_exit)
+        atexit.register(self.close)
         return self._database
 
     def _ready(self) -> "Database":
         database = self._aside.run(self._load)
-        if not self._aside.run(database.is_current):
-            self._upgrade()
+        try:
             if not self._aside.run(database.is_current):
-                raise Failure("the tables are still not up to date")
+                self._upgrade()
+                if not self._aside.run(database.is_current):
+                    raise Failure("the tables are still not up to date")
+        except BaseException:
+            self._aside.run(database.close)
+            raise
         return database
 
     def _load(self) -> "Database":
@@ -123,9 +131,3 @@ class Storage:
             said = done.stderr.decode(errors="replace").strip()
             raise Failure(f"the tables could not be brought up to date: {said}")
         logging.getLogger("pannier").info("The database is up to date")
-
-    def _close_at_exit(self) -> None:
-        # The hub may be gone by now.  What runs is left alone: no more than that is
-        # lost, and nobody waits for it.
-        if self._database is not None and not self._aside.busy:
-            self._database.close()

@@ -84,13 +84,15 @@ class Server:
         ours, extra = gunicorn(list(arguments))
         self._command = ours if command is None else [*command, *arguments]
         self._starts_others = command is not None
-        self._env = clean_environ(
-            **{"PANNIER_PORT": str(self.port), **NO_VOCABULARY, **(env or {})}
-        )
+        self._directory = tempfile.TemporaryDirectory()
+        ours_too = {
+            "PANNIER_PORT": str(self.port),
+            "PANNIER_STATE_DIR": f"{self._directory.name}/state",
+        }
+        self._env = clean_environ(**{**ours_too, **NO_VOCABULARY, **(env or {})})
         if command is None:
             self._env |= extra
         self._socket_path = socket_path
-        self._directory = tempfile.TemporaryDirectory()
         self._log = Path(self._directory.name) / "output"
         self._cwd = cwd or Path(self._directory.name)
         self._process: subprocess.Popen[bytes] | None = None

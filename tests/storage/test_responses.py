@@ -1,0 +1,280 @@
+"""What is kept is found again, as long as it should be and no longer."""
+
+import itertools
+import random
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.errors import GatewayError
+from app.storage import Item, Kept, Responses
+
+from .conftest import DAY, Clock, Keeper, Place, chain
+
+MIB = 1024 * 1024
+
+
+def ids(items: list[Item] | None) -> list[str] | None:
+    """The ids of items."""
+    return None if items is None else [item.id for item in items]
+
+
+def test_what_is_kept_is_found(responses: Responses) -> None:
+    """A response comes back with its bytes, its items in order, each with its kind."""
+    body = '{"id":"r1","text":"ö\\u0000\\n"}'.encode()
+    items = [Item(f"i{n}", b'{"n":%d}' % n, n > 1) for n in (1, 0, 2)]
+    assert responses.keep("r1", None, body, items, 1_799_999_999)
+    assert responses.get("r1") == Kept("r1", None, 1_799_999_999, body)
+    assert responses.items("r1") == items
+    assert responses.items("r1", output=False) == items[:2]
+    assert responses.item("i2") == b'{"n":2}'
+    assert responses.conversation("r1") == items
+
+
+@pytest.mark.parametrize("id", ["r2", "", "\0", "r\0", "x" * 1000, "\ud800", "r1 ' --"])
+def test_what_was_never_kept_is_not_found(responses: Responses, id: str) -> None:
+    """An unknown id, or what can be none, is ``None``, and no failure."""
+    responses.keep("r1", None, b"{}", [], 1)
+    assert responses.get(id) is None
+    assert responses.conversation(id) is None
+    assert responses.item(id) is None
+    assert responses.items(id) == []
+    assert responses.delete(id) is False
+
+
+def test_keeping_again_changes_nothing(responses: Responses, place: Place) -> None:
+    """A response that is kept twice is there once, as it was first."""
+    for body in (b"1", b"2"):
+        assert responses.keep("r1", None, body, [Item("i", body, False)], 1)
+    assert responses.get("r1") == Kept("r1", None, 1, b"1")
+    assert place.count() == (1, 1, 1)
+
+
+def test_keeping_is_all_or_nothing(responses: Responses, place: Place) -> None:
+    """If one row cannot be written, none is."""
+    broken = Item("i2", b"2", None)  # type: ignore[arg-type]
+    with pytest.raises(GatewayError):
+        responses.keep("r1", None, b"1", [Item("i1", b"1", False), broken], 1)
+    assert place.count() == (0, 0, 0)
+    assert responses.keep("r1", None, b"1", [], 1)
+
+
+def test_a_conversation_is_the_whole_chain(responses: Responses) -> None:
+    """Its items come oldest first, of this chain alone, also past empty responses."""
+    chain(responses, "a", "b", "c")
+    responses.keep("empty", "b", b"{}", [], 1)
+    responses.keep("d", "empty", b"{}", [Item("last", b"{}", False)], 1)
+    assert ids(responses.conversation("c")) == [
+        "q_a",
+        "a_a",
+        "q_b",
+        "a_b",
+        "q_c",
+        "a_c",
+    ]
+    assert ids(responses.conversation("d")) == ["q_a", "a_a", "q_b", "a_b", "last"]
+    assert ids(responses.conversation("empty")) == ["q_a", "a_a", "q_b", "a_b"]
+    assert ids(responses.conversation("a")) == ["q_a", "a_a"]
+
+
+def test_a_conversation_without_items(responses: Responses) -> None:
+    """It is empty, not missing."""
+    responses.keep("r1", None, b"{}", [], 1)
+    assert responses.conversation("r1") == []
+
+
+@pytest.mark.parametrize("gone", ["a", "b", "c"])
+def test_a_conversation_with_a_gap_is_none(responses: Responses, gone: str) -> None:
+    """Where a response of the chain was deleted there is no conversation."""
+    chain(responses, "a", "b", "c")
+    assert responses.delete(gone)
+    assert responses.conversation("c") is None
+    assert responses.delete(gone) is False
+
+
+def test_a_deleted_response_leaves_nothing(responses: Responses, place: Place) -> None:
+    """Its body and its items go with it."""
+    chain(responses, "a")
+    assert responses.delete("a")
+    assert place.count() == (0, 0, 0)
+
+
+def test_a_conversation_is_one_query(keeper: Keeper) -> None:
+    """However long it is."""
+    storage = keeper.storage()
+    assert storage.responses is not None
+    chain(storage.responses, *(f"r{n}" for n in range(100)))
+    asked: list[str] = []
+
+    def listen(database: Any) -> None:
+        sa.event.listen(
+            database._engine,
+            "before_cursor_execute",
+            lambda *arguments: asked.append(arguments[2]),
+        )
+
+    storage.run(listen)
+    found = storage.responses.conversation("r99")
+    assert found is not None
+    assert len(found) == 200
+    assert len(asked) == 1
+
+
+def test_the_newest_item_of_an_id_counts(
+    responses: Responses, clock: Clock, keeper: Keeper
+) -> None:
+    """Of several the one of the newest response, and none that is over."""
+    for n in range(3):
+        clock.now += 1
+        responses.keep(f"r{n}", None, b"", [Item("i", b"%d" % n, False)], n)
+    assert responses.item("i") == b"2"
+    responses.delete("r2")
+    assert responses.item("i") == b"1"
+    clock.now += 30 * DAY
+    assert responses.item("i") is None
+
+
+def test_time_is_over(responses: Responses, place: Place, clock: Clock) -> None:
+    """After its time a response is not found, and the next look removes it."""
+    chain(responses, "a")
+    clock.now += 30 * DAY - 1
+    assert responses.get("a")
+    assert responses.conversation("a")
+    responses.tidy()
+    assert place.count() == (1, 1, 2)
+    clock.now += 1
+    assert responses.get("a") is None
+    assert responses.items("a") == []
+    assert responses.conversation("a") is None
+    assert responses.delete("a") is False
+    responses.tidy()
+    assert place.count() == (0, 0, 0)
+
+
+def test_a_conversation_that_goes_on_keeps_its_head(
+    responses: Responses, clock: Clock, place: Place
+) -> None:
+    """With each response all before it live as long; a branch that ended does not."""
+    chain(responses, "a", "b")
+    responses.keep("branch", "a", b"", [], 1)
+    for n in range(5):
+        clock.now += 20 * DAY
+        before = f"c{n - 1}" if n else "b"
+        assert responses.conversation(before) is not None
+        responses.keep(f"c{n}", before, b"", [], 1)
+        responses.tidy()
+    assert ids(responses.conversation("c4")) == ["q_a", "a_a", "q_b", "a_b"]
+    assert responses.get("branch") is None
+    assert place.count()[0] == 7
+    clock.now += 30 * DAY
+    responses.tidy()
+    assert place.count() == (0, 0, 0)
+
+
+def test_a_shorter_time_holds_for_what_is_there(
+    keeper: Keeper, clock: Clock, place: Place
+) -> None:
+    """Who lowers the setting need not wait for the longer one to pass."""
+    chain(keeper.responses(), "a", "b")
+    shorter = keeper.responses(responses_ttl=60)
+    shorter.tidy()
+    assert ids(shorter.conversation("b")) is not None
+    clock.now += 60
+    shorter.tidy()
+    assert place.count() == (0, 0, 0)
+
+
+def test_many_are_removed_in_several_steps(
+    responses: Responses, clock: Clock, place: Place
+) -> None:
+    """More than one transaction shall remove go all the same."""
+    for n in range(450):
+        responses.keep(f"r{n}", None, b"", [], 1)
+    clock.now += 31 * DAY
+    responses.tidy()
+    assert place.count() == (0, 0, 0)
+
+
+def test_too_much_goes_by_whole_conversations(
+    keeper: Keeper, clock: Clock, place: Place
+) -> None:
+    """Above the limit those go that end first, whole, until a tenth is free."""
+    responses = keeper.responses(responses_max_bytes=MIB)
+    chance = random.Random(1)
+    heads: dict[str, str] = {}
+    for n in range(400):
+        clock.now += 1
+        name = f"c{chance.randrange(40)}"
+        id = f"{name}.{n}"
+        before = heads.get(name, "")
+        size = chance.randrange(8000)
+        responses.keep(
+            id, before if responses.get(before) else None, b"x" * size, [], n
+        )
+        heads[name] = id
+    responses.tidy()
+    assert 0.7 * MIB < place.scalar("SELECT sum(size) FROM response") <= MIB
+    alive = [i for i in heads.values() if responses.get(i)]
+    assert 5 < len(alive) < 40
+    assert all(responses.conversation(id) is not None for id in alive)
+    newest = max(int(i.partition(".")[2]) for i in heads.values())
+    assert any(i.endswith(f".{newest}") for i in alive)
+    assert all(i in alive for i in sorted(heads.values(), key=_number)[-len(alive) :])
+
+
+def _number(id: str) -> int:
+    return int(id.partition(".")[2])
+
+
+def test_a_tenth_becomes_free(keeper: Keeper, clock: Clock, place: Place) -> None:
+    """What goes above the limit makes room for a while, and no more than that."""
+    responses = keeper.responses(responses_max_bytes=MIB)
+    for n in range(16):
+        clock.now += 1
+        responses.keep(f"r{n}", None, b"x" * 65_536, [], 1)
+    responses.tidy()
+    assert place.count()[0] == 14
+    assert responses.get("r1") is None
+    assert responses.get("r2")
+
+
+def test_within_the_limit_nothing_goes(keeper: Keeper, place: Place) -> None:
+    """What fits stays."""
+    responses = keeper.responses(responses_max_bytes=MIB)
+    chain(responses, "a", "b", size=90_000)
+    responses.tidy()
+    assert place.count() == (2, 2, 4)
+
+
+@pytest.mark.parametrize("body", [MIB // 10, 0])
+def test_what_is_too_large_is_not_kept(keeper: Keeper, place: Place, body: int) -> None:
+    """A response of more than a tenth of the limit is not; body and items count."""
+    responses = keeper.responses(responses_max_bytes=MIB)
+    items = [] if body else [Item("i", b"x" * (MIB // 10), False)]
+    assert responses.keep("r", None, b"x" * body, items, 1) is False
+    assert place.count() == (0, 0, 0)
+    assert responses.keep("s", None, b"x" * (MIB // 11), [], 1) is True
+
+
+def test_odd_ids_of_items(responses: Responses) -> None:
+    """Whatever a client calls its items, the response is kept."""
+    odd = ["", "\0", "a\0b", "x" * 5000, "ö", "i", "i"]
+    items = [Item(id, b"%d" % n, False) for n, id in enumerate(odd)]
+    assert responses.keep("r", None, b"", items, 1)
+    found = responses.items("r")
+    assert [item.body for item in found] == [item.body for item in items]
+    assert [item.id for item in found] == ["", "", "", "", "ö", "i", "i"]
+
+
+def test_cleaning_comes_early_when_much_was_written(
+    keeper: Keeper, clock: Clock, place: Place
+) -> None:
+    """Nobody has to wait for the minute to be over until there is room again."""
+    responses = keeper.responses(responses_max_bytes=MIB)
+    for n in itertools.count():
+        clock.now += 1
+        responses.keep(f"r{n}", None, b"x" * 50_000, [], 1)
+        if n > 40 and place.count()[0] < 21:
+            break
+        assert n < 400

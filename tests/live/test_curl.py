@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.server import Server
@@ -61,6 +62,48 @@ def test_without_the_prefix(curl: Curl) -> None:
     """A base URL without /v1 works as well."""
     answer = json.loads(curl("/chat/completions", "-d", json.dumps(CHAT)))
     assert answer["object"] == "chat.completion"
+
+
+MESSAGE = {**CHAT, "max_tokens": 100}
+
+
+def events(printed: str) -> list[dict[str, Any]]:
+    """Anthropic's events, each with its name and its data, ended by a blank line."""
+    *frames, end = printed.split("\n\n")
+    assert end == ""
+    found = []
+    for frame in frames:
+        name, data = frame.split("\n")
+        found.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {found[-1]['type']}"
+    return found
+
+
+def test_messages(curl: Curl) -> None:
+    """Anthropic's messages, whole and streamed, with no header but curl's own."""
+    whole = json.loads(curl("/v1/messages", "-d", json.dumps(MESSAGE)))
+    body = json.dumps({**MESSAGE, "stream": True})
+    told = events(curl("/v1/messages", "-N", "-d", body))
+    assert "Hello!" in whole["content"][0]["text"]
+    deltas = [one["delta"] for one in told if one["type"] == "content_block_delta"]
+    text = "".join(delta["text"] for delta in deltas)
+    assert [{"type": "text", "text": text}] == whole["content"]
+    assert (told[0]["type"], told[-1]) == ("message_start", {"type": "message_stop"})
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True}])
+def test_messages_refused(curl: Curl, more: dict[str, Any]) -> None:
+    """A failure is Anthropic's envelope, with the id of the request."""
+    body = json.dumps({**MESSAGE, "model": "nope", **more})
+    told = curl("/v1/messages", "-d", body, "-w", "\n%{http_code} %header{request-id}")
+    answer, _, after = told.rpartition("\n")
+    status, _, id = after.partition(" ")
+    assert status == "404"
+    assert json.loads(answer) == {
+        "type": "error",
+        "error": {"type": "not_found_error", "message": "model 'nope' not found"},
+        "request_id": id,
+    }
 
 
 def test_head(curl: Curl) -> None:

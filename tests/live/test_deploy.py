@@ -101,6 +101,52 @@ def test_nginx_does_not_hold_a_stream_back(front: str, simulator: Simulator) -> 
         assert response.read().endswith(b"data: [DONE]\n\n")
 
 
+def events(response: http.client.HTTPResponse) -> Iterator[str]:
+    """The names of Anthropic's events, each when it is there."""
+    for line in response:
+        if line.startswith(b"event: "):
+            yield line.decode().strip().removeprefix("event: ")
+
+
+@needs_nginx
+@pytest.mark.live
+def test_nginx_does_not_hold_a_message_back(front: str, simulator: Simulator) -> None:
+    """Each event is with the client before Ollama has written what makes the next."""
+    body = chat("a message", "sim-chunks3-tps1", stream=True)
+    with request("POST", f"{front}/v1/messages", body) as response:
+        assert response.getheader("Content-Type", "").startswith("text/event-stream")
+        told = (name for name in events(response) if name != "ping")
+        begin = ["message_start", "content_block_start", "content_block_delta"]
+        assert [next(told) for _ in begin] == begin
+        arrived = time.time()
+        asked = simulator.wait(path="/api/chat", body="a message")
+        assert asked["outcome"] == "open"
+        assert arrived - asked["first_line"] < 1.0, "the second is written 1 s later"
+        end = ["content_block_stop", "message_delta", "message_stop"]
+        assert list(told) == [*["content_block_delta"] * 2, *end]
+
+
+@needs_nginx
+@pytest.mark.live
+def test_nginx_passes_pings_on(simulator: Simulator) -> None:
+    """While a model is loaded the message begins, and pings say that it lives."""
+    env = {"OLLAMA_URL": simulator.url, "PANNIER_HEARTBEAT": "0.2"}
+    body = chat("pings", "sim-load2-chunks1", stream=True)
+    with (
+        Server(env) as server,
+        nginx(CONFIG.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")) as url,
+        request("POST", f"{url}/v1/messages", body) as response,
+    ):
+        told = events(response)
+        assert [next(told) for _ in range(3)] == ["message_start", "ping", "ping"]
+        asked = simulator.wait(path="/api/chat", body="pings")
+        assert asked["outcome"] == "open"
+        assert not asked.get("first_line")
+        rest = [name for name in told if name != "ping"]
+    assert rest[0] == "content_block_start"
+    assert rest[-1] == "message_stop"
+
+
 @needs_nginx
 @pytest.mark.live
 def test_nginx_tells_that_a_client_left(front: str, simulator: Simulator) -> None:

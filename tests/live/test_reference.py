@@ -4,6 +4,7 @@ Only the address is replaced.  What an example does not print is printed after i
 """
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,3 +177,52 @@ def test_gateway_tools(server: Server, tmp_path: Path) -> None:
     """The model calls the declared function."""
     printed = examples.python(example("gateway.md", "Tools", server), tmp_path)
     assert printed.strip() == 'lookup_city {"city":"Paris"}'
+
+
+def anthropic_example(title: str, server: Server, path: str, model: str) -> str:
+    """An example of Anthropic's API, for a path and a model."""
+    code = example("gateway.md", title, server, "bash").replace("qwen3-coder", model)
+    assert f"{server.url}/v1/messages" in code
+    return code.replace("/v1/messages", path)
+
+
+MESSAGES = ["/v1/messages", "/anthropic/v1/messages"]
+
+
+@pytest.mark.parametrize("path", MESSAGES)
+@pytest.mark.parametrize("model", ["qwen3-coder", "qwen3"])
+def test_gateway_messages(
+    server: Server, tmp_path: Path, path: str, model: str
+) -> None:
+    """A stream of events without max_tokens; think is for models that can."""
+    code = anthropic_example("An Anthropic request", server, path, model)
+    *frames, rest = examples.shell(code, tmp_path).split("\n\n")
+    assert rest == ""
+    events = [dict(line.split(": ", 1) for line in one.split("\n")) for one in frames]
+    told = [json.loads(event["data"]) for event in events]
+    assert [one["type"] for one in told] == [event["event"] for event in events]
+    assert (told[0]["type"], told[-1]["type"]) == ("message_start", "message_stop")
+    deltas = [one["delta"] for one in told if one["type"] == "content_block_delta"]
+    text = "".join(delta.get("text", "") for delta in deltas)
+    assert "Explain async/await in Python" in text
+    kinds = {delta["type"] for delta in deltas}
+    thinks = {"thinking_delta", "signature_delta"} if model == "qwen3" else set()
+    assert kinds == {"text_delta"} | thinks
+
+
+@pytest.mark.parametrize("path", MESSAGES)
+def test_gateway_messages_tools(server: Server, tmp_path: Path, path: str) -> None:
+    """A tool of OpenAI's shape is called in Anthropic's way, whole and streamed."""
+    title = "An Anthropic request with tools"
+    code = anthropic_example(title, server, path, "qwen3-coder")
+    (answer,) = examples.documents(examples.shell(code, tmp_path))
+    (used,) = answer["content"]
+    assert (used["type"], used["name"]) == ("tool_use", "get_weather")
+    assert used["id"]
+    assert used["input"]["city"]
+    assert answer["stop_reason"] == "tool_use"
+    streamed = examples.shell(
+        code.replace('"model"', '"stream": true, "model"'), tmp_path
+    )
+    assert '"content_block":{"type":"tool_use",' in streamed
+    assert used["input"]["city"] in streamed

@@ -73,6 +73,9 @@ class Conversation:
     def _instructions(
         self, system: str | list[anthropic.Block] | None
     ) -> list[ollama.Message]:
+        if isinstance(system, list) and system and _is_billing(system[0]):
+            self._ignored.append("system[0].billing")
+            system = system[1:]
         parts = self._parts(system or "", "system", _TOLD)
         text = _BETWEEN.join(parts.texts)
         return [ollama.Message("system", text)] if text else []
@@ -244,6 +247,15 @@ class _Parts:
         self.images: list[str] = []
         self.calls: list[ollama.ToolCall] = []
         self.results: list[ollama.Message] = []
+
+
+def _is_billing(block: anthropic.Block) -> bool:
+    """Whether this is Claude Code's note to Anthropic's billing.
+
+    It says something else in each session, so with it Ollama would have to read all of
+    a prompt again that it has already read.
+    """
+    return (block.text or "").startswith("x-anthropic-billing-header:")
 
 
 def _role(role: str | None, param: str) -> str:

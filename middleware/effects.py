@@ -98,6 +98,7 @@ _PARTS = {
     "options": Effect("W", "Ollama has no such option that we know of"),
     "prompt": Effect("E", "no prompts are kept here"),
     "system": _UNREADABLE,
+    "system[0].billing": Effect("I", "a note to Anthropic's billing, not to a model"),
     "suffix": Effect("W", "raw text has no place for it"),
     "top_logprobs": Effect("W", "it needs `logprobs`"),
     "response_format": Effect("W", _OWN_FORMAT),

@@ -56,6 +56,8 @@ class ResponseWriter(Generic[Reply]):
     says_done: ClassVar[bool] = False
     #: The field of the request that is to blame for a prompt that is too long.
     input_field: ClassVar[str] = "messages"
+    #: How the dialect says that a prompt is too long, as ``refusal.About`` has it.
+    too_long: ClassVar[tuple[str, str]] = (refusal.TOO_LONG, "")
     #: What a whole answer is.
     content_type = "application/json"
     #: Whether OpenAI's headers go with it.
@@ -98,7 +100,7 @@ class ResponseWriter(Generic[Reply]):
     def accept(self, reply: Reply) -> None:
         """Look at every reply first: raise its error, note its end."""
         if (error := getattr(reply, "error", None)) is not None:
-            raise refusal.in_stream(error, self.input_field, self.exchange.prompt)
+            raise refusal.in_stream(error, self._about())
 
     # ----------------------------------------------------------- protocol
 
@@ -232,8 +234,8 @@ class ResponseWriter(Generic[Reply]):
             items = iter(body)
             body = chain([next(items, b"")], items)
         if self._status >= 400:
-            about = (self.input_field, self.exchange.prompt)
-            raise refusal.refused(self._status, _beginning(body), self._headers, *about)
+            beginning = _beginning(body)
+            raise refusal.refused(self._status, beginning, self._headers, self._about())
         if self._status != 200:
             raise UpstreamBroken(
                 "Ollama answered with a status that makes no sense here.",
@@ -243,6 +245,9 @@ class ResponseWriter(Generic[Reply]):
             if name.lower() == "content-encoding" and value.lower() != "identity":
                 raise UpstreamBroken("Ollama sent a compressed answer.")
         return body
+
+    def _about(self) -> refusal.About:
+        return refusal.About(self.input_field, self.exchange.prompt, *self.too_long)
 
     def _start_response(
         self, status: str, headers: Headers, exc_info: Any = None, /

@@ -33,6 +33,11 @@ class MessagesWriter(ConversationWriter):
     id_prefix = "msg_"
     call_prefix = "toolu_"
     openai_headers = False
+    # Agents know it by these words, and make a summary of the conversation.
+    too_long = (
+        "prompt is too long: {length} tokens > {context} maximum",
+        "prompt is too long: ",
+    )
 
     def __init__(
         self,

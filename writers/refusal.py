@@ -6,7 +6,7 @@ passed on: anything else in the body stays here.
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,12 @@ from app.wire.decoding import decode
 MAX_MESSAGE = 2000
 #: Bytes of what else was said, for the log.
 MAX_DETAIL = 200
+
+#: As OpenAI's clients know it.
+TOO_LONG = (
+    "This model's maximum context length is {context} tokens. However, your {field}"
+    " resulted in {about}{length} tokens. Please reduce the length of the {field}."
+)
 
 _decoder = msgspec.json.Decoder()
 
@@ -48,18 +54,27 @@ _NOT_WORTH_RETRYING = re.compile(
 _STATUS_PREFIX = re.compile(r"^\d{3} [A-Z][A-Za-z ]*: ")
 
 
-def refused(
-    status: int,
-    body: bytes,
-    headers: Headers,
-    input_field: str = "messages",
-    prompt: Prompt | None = None,
-) -> UpstreamError:
-    """The error to raise for an answer of Ollama with a status of 400 and more.
+class About(NamedTuple):
+    """What an error may be about: a prompt that is too long.
 
-    ``input_field`` is the field of the request that holds the prompt; ``prompt`` knows
-    how long that is, for an Ollama that does not say it.
+    ``field`` of the request holds it; ``prompt`` knows how long it is, for an Ollama
+    that does not say it.  ``too_long`` is how the dialect says so where both lengths
+    are known, ``otherwise`` what it says before Ollama's own words.
     """
+
+    field: str = "messages"
+    prompt: Prompt | None = None
+    too_long: str = TOO_LONG
+    otherwise: str = ""
+
+
+_ABOUT = About()
+
+
+def refused(
+    status: int, body: bytes, headers: Headers, about: About = _ABOUT
+) -> UpstreamError:
+    """The error to raise for an answer of Ollama with a status of 400 and more."""
     reply = _object(body)
     message = reply.get("error")
     if not isinstance(message, str) or not message.strip():
@@ -68,50 +83,45 @@ def refused(
     if isinstance(url := reply.get("signin_url"), str):
         message = f"{message} (sign in at {url})"
     error = _classify(status, message[:MAX_MESSAGE], _kind(inner), headers)
-    return _blaming(error, input_field, inner, prompt)
+    return _blaming(error, inner, about)
 
 
-def in_stream(
-    error: object, input_field: str = "messages", prompt: Prompt | None = None
-) -> UpstreamError:
+def in_stream(error: object, about: About = _ABOUT) -> UpstreamError:
     """The error to raise for a line ``{"error": ...}`` after the stream began."""
     if not isinstance(error, str) or not error.strip():
         return UpstreamBroken("Ollama reported an error without words.")
     message, inner = _unwrap(error)
     found = _classify(500, message[:MAX_MESSAGE], _kind(inner), [])
-    return _blaming(found, input_field, inner, prompt)
+    return _blaming(found, inner, about)
 
 
 def _blaming(
-    error: UpstreamError,
-    input_field: str,
-    inner: dict[str, Any],
-    prompt: Prompt | None,
+    error: UpstreamError, inner: dict[str, Any], about: About
 ) -> UpstreamError:
     """The error; one about the context names the field, and both lengths if known."""
     if error.code != "context_length_exceeded":
         return error
-    error.param = input_field
-    context, length = _lengths(inner, prompt)
+    error.param = about.field
+    context, length, roughly = _lengths(inner, about.prompt)
     if context and length:
         error.detail = error.message
-        error.message = (
-            f"This model's maximum context length is {context} tokens. However, your"
-            f" {input_field} resulted in {length} tokens. Please reduce the length of"
-            f" the {input_field}."
+        error.message = about.too_long.format(
+            field=about.field, context=context, length=length, about=roughly
         )
+    else:
+        error.message = about.otherwise + error.message
     return error
 
 
-def _lengths(inner: dict[str, Any], prompt: Prompt | None) -> tuple[int, str]:
+def _lengths(inner: dict[str, Any], prompt: Prompt | None) -> tuple[int, int, str]:
     """The context and the prompt in tokens: as llama-server says them, or about."""
     context = ollama.count(inner.get("n_ctx"))
     length = ollama.count(inner.get("n_prompt_tokens"))
     if (context and length) or prompt is None or prompt.estimate is None:
-        return context, str(length or "")
+        return context, length, ""
     context = context or prompt.context() or 0
     # It is too long, whatever the estimate says.
-    return context, f"about {max(prompt.estimate, context + 1)}"
+    return context, max(prompt.estimate, context + 1), "about "
 
 
 def _classify(status: int, message: str, kind: str, headers: Headers) -> UpstreamError:

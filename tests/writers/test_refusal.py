@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from writers.refusal import MAX_MESSAGE, in_stream, refused
+from writers.messages import MessagesWriter
+from writers.refusal import MAX_MESSAGE, About, in_stream, refused
 
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 MEMORY = "model requires more system memory (9 GiB) than is available (1 GiB)"
@@ -230,8 +231,8 @@ def test_a_status_prefix_goes() -> None:
 def test_the_field_to_blame(field: str) -> None:
     """What is too long is the endpoint's own field."""
     body = b'{"error":"the input length exceeds the context length"}'
-    assert refused(400, body, [], field).param == field
-    assert in_stream("exceeds the available context size", field).param == field
+    assert refused(400, body, [], About(field)).param == field
+    assert in_stream("exceeds the available context size", About(field)).param == field
 
 
 class Prompt:
@@ -270,8 +271,8 @@ def test_both_lengths(
     """A prompt that is too long: OpenAI's words, with the context and its length."""
     words = PLAIN if inner is None else json.dumps({"error": {**INNER, **inner}})
     for error in (
-        refused(400, json.dumps({"error": words}).encode(), [], field, prompt),
-        in_stream(words, field, prompt),
+        refused(400, json.dumps({"error": words}).encode(), [], About(field, prompt)),
+        in_stream(words, About(field, prompt)),
     ):
         assert error.message == (
             f"This model's maximum context length is {context} tokens. However, your"
@@ -297,16 +298,34 @@ def test_both_lengths(
 def test_a_length_that_nobody_knows(inner: Any, prompt: Any) -> None:
     """Without both numbers Ollama's own words are kept."""
     words = PLAIN if inner is None else json.dumps({"error": {**INNER, **inner}})
-    error = refused(400, json.dumps({"error": words}).encode(), [], "input", prompt)
+    about = About("input", prompt)
+    error = refused(400, json.dumps({"error": words}).encode(), [], about)
     assert error.message == (PLAIN if inner is None else "request too big")
     assert (error.code, error.param) == (CONTEXT, "input")
+
+
+@pytest.mark.parametrize(
+    ("inner", "prompt", "said"),
+    [
+        (NUMBERS, None, "prompt is too long: 1407 tokens > 256 maximum"),
+        (None, Prompt(1500, 512), "prompt is too long: 1500 tokens > 512 maximum"),
+        (None, None, f"prompt is too long: {PLAIN}"),
+    ],
+)
+def test_what_agents_look_for(inner: Any, prompt: Any, said: str) -> None:
+    """Anthropic's clients know a prompt that is too long by how the message begins."""
+    words = PLAIN if inner is None else json.dumps({"error": {**INNER, **inner}})
+    about = About("messages", prompt, *MessagesWriter.too_long)
+    error = refused(400, json.dumps({"error": words}).encode(), [], about)
+    assert (error.message, error.code) == (said, CONTEXT)
 
 
 def test_lengths_are_told_of_the_context_only() -> None:
     """An error that is not about the context keeps its words, whatever it holds."""
     inner = {"message": "boom", "type": "server_error", **NUMBERS}
     body = json.dumps({"error": json.dumps({"error": inner})}).encode()
-    assert refused(500, body, [], "messages", Prompt(9, 4)).message == "boom"  # type: ignore[arg-type]
+    prompt: Any = Prompt(9, 4)
+    assert refused(500, body, [], About("messages", prompt)).message == "boom"
 
 
 @pytest.mark.parametrize("error", [None, 5, {}, [], {"message": "10.0.0.1"}])

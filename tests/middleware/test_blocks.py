@@ -124,6 +124,18 @@ def test_system(system: Any, want: str | None) -> None:
     assert native(USER, system=system) == [*told, USER]
 
 
+def test_a_note_to_billing() -> None:
+    """What Claude Code tells Anthropic's billing is not told to the model, only named.
+
+    It is another in each session, and would cost Ollama the prompt that it has cached.
+    """
+    note = said("x-anthropic-billing-header: cc_version=2.1.197.fa0;")
+    found, ignored, _ = translated(USER, system=[note, said("Be brief.")])
+    assert found == [{"role": "system", "content": "Be brief."}, USER]
+    assert ignored == ["system[0].billing"]
+    assert effect(ignored[0]).kind == "I"
+
+
 def test_system_among_the_messages() -> None:
     """A message of the system stays where it is."""
     given = [USER, {"role": "system", "content": "Be brief."}, USER]

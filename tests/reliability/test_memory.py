@@ -32,17 +32,18 @@ def held(server: Server, field: str = "Pss") -> int:
     return sum(int(text.partition(f"\n{field}:")[2].split()[0]) for text in rollups)
 
 
-def test_memory(ollama: Simulator) -> None:
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_memory(ollama: Simulator, dialect: str) -> None:
     """A master with one worker takes 55 MB at most, and each open stream 30 KB."""
     with Server({"OLLAMA_URL": ollama.url}) as server, ExitStack() as stack:
         for _ in range(20):
-            got = answered(server.port, "POST", CHATS["openai"], chat("llama3.2", True))
+            got = answered(server.port, "POST", CHATS[dialect], chat("llama3.2", True))
             assert got.status == 200
         assert held(server) <= 55 * 1024
         before = held(server, "Pss_Anon")
         streams = [
             stack.enter_context(
-                ask(server.port, "POST", CHATS["openai"], f"memory-{n}", chat(HELD))
+                ask(server.port, "POST", CHATS[dialect], f"memory-{n}", chat(HELD))
             )
             for n in range(STREAMS)
         ]

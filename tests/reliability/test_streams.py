@@ -36,6 +36,10 @@ MIB = 1 << 20
 BLOCK = line("x" * (64 * 1024 - len(line())))
 GIGABYTE = (1 << 30) // len(BLOCK)
 EMPTY = 10_000
+#: Chats whose streams are events.
+STREAMS = [CHATS["openai"], CHATS["anthropic"]]
+#: What the end of a whole answer has in it, whatever the dialect.
+ENDS = (b"[DONE]", b'"type":"message_stop"', b'"done": true')
 #: How often something is tried that a machine with more to do may make slow.
 TRIES = 4
 
@@ -169,11 +173,11 @@ def in_steps(pannier: Server, ollama: Ollama, dialect: str) -> list[float]:
     return took
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+@pytest.mark.parametrize("path", [*STREAMS, "/v1/completions"])
 def test_s2_headers_of_a_stream(server: Server, path: str) -> None:
     """A stream says what it is, that nobody may keep it, and not how long it is."""
     body = {"model": "llama3.2", "prompt": "x", "stream": True}
-    body |= chat("llama3.2") if "chat" in path else {}
+    body |= chat("llama3.2") if path in STREAMS else {}
     with begun(server, path, body) as answer:
         answer.read()
     assert answer.getheader("Content-Type") == "text/event-stream"
@@ -228,7 +232,7 @@ def test_s4_a_gigabyte_takes_no_memory(pannier: Server, dialect: str) -> None:
             size += len(block)
             end = (end + block)[-200:]
     assert size >= GIGABYTE * 64 * 1024
-    assert b"[DONE]" in end or b'"done": true' in end
+    assert any(mark in end for mark in ENDS)
     assert memory.growth() <= 32
 
 
@@ -242,6 +246,20 @@ def test_s5_lines_without_text_are_no_frames(pannier: Server) -> None:
     assert deltas == [{"role": "assistant", "content": "end"}, {}]
     assert body.endswith(b"data: [DONE]\n\n")
     assert memory.growth() <= 8
+
+
+def test_s5_nor_are_they_blocks_of_a_message(pannier: Server) -> None:
+    """Nor do they make one of Anthropic's."""
+    with begun(pannier, CHATS["anthropic"], chat("empty")) as answer:
+        events = re.findall(rb"event: ([a-z_]+)\n", answer.read())
+    assert [name.decode() for name in events if name != b"ping"] == [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
 
 
 @pytest.mark.parametrize(

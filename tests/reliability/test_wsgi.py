@@ -25,7 +25,7 @@ from middleware.errors import ErrorMiddleware
 from middleware.stack import build_stack
 
 HI = line("hi")
-CHATS = ["/v1/chat/completions", "/api/chat"]
+CHATS = ["/v1/chat/completions", "/v1/messages", "/api/chat"]
 #: Each way in which an answer ends, by what Ollama sends.
 ENDS: dict[str, list[Any]] = {
     "done": [HI, CHAT],

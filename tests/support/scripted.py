@@ -12,7 +12,11 @@ from .server import Server
 
 NDJSON = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Type: application/x-ndjson\r\n\r\n")
 #: Where a chat is asked for, and in which dialect it answers.
-CHATS = {"openai": "/v1/chat/completions", "native": "/api/chat"}
+CHATS = {
+    "openai": "/v1/chat/completions",
+    "anthropic": "/v1/messages",
+    "native": "/api/chat",
+}
 
 
 def line(text: str = "", **more: Any) -> bytes:

@@ -602,17 +602,18 @@ def _cut(data: Any, stream: bytes) -> list[bytes]:
 def test_any_forced_call() -> None:
     """So it does where the text is to be a call."""
     ends = Counter[str]()
+    good = st.sampled_from([["{", '"a"', ": 1}"], ['{"a": 1}'], [" {", '"a": 1} ']])
     texts = st.lists(st.sampled_from(["{", '"a": 1', "}", " ", "x"]), max_size=4)
 
     @settings(max_examples=300)
-    @given(texts | st.just(["{", '"a"', ": 1}"]), ENDS)
+    @given(texts | good, ENDS)
     def one(texts: list[str], end: list[Any]) -> None:
         ollama = answered(*map(said, texts), *end)
         writer = ForcedResponsesWriter
         ends[_judged(responded(ollama, writer, stream=True, forced=FORCED))] += 1
 
     one()
-    assert min(ends[kind] for kind in LAST) >= 10, ends
+    assert min(ends[kind] for kind in LAST) >= 5, ends
 
 
 def _judged(answer: Answer) -> str:

@@ -3,8 +3,9 @@ FROM python:3.13-slim AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/pannier
-COPY requirements.lock /src/
-RUN /opt/pannier/bin/pip install --require-hashes -r /src/requirements.lock
+COPY requirements.lock requirements-postgres.lock /src/
+RUN /opt/pannier/bin/pip install --require-hashes \
+    -r /src/requirements.lock -r /src/requirements-postgres.lock
 COPY . /src
 # Byte code is compiled here: the running container cannot write it.
 RUN /opt/pannier/bin/pip install --no-deps /src \

@@ -21,7 +21,8 @@ runpy.run_path("gunicorn.conf.py")
 from wsgi import application
 
 def loaded():
-    return sorted({"flask", "jsonschema_rs", "requests", "urllib3"} & set(sys.modules))
+    few = {"alembic", "flask", "jsonschema_rs", "requests", "sqlalchemy", "urllib3"}
+    return sorted(few & set(sys.modules))
 
 found = [loaded()]
 sys.path.append("tests")

@@ -124,7 +124,9 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        raise Failure(f"{type(error.orig).__name__}: {error.orig}") from None
+        # In its details PostgreSQL quotes rows, and those are people's conversations.
+        said = str(error.orig).partition("\nDETAIL")[0]
+        raise Failure(f"{type(error.orig).__name__}: {said}") from None
     except (exc.SQLAlchemyError, OSError, ImportError) as error:
         raise Failure(f"{type(error).__name__}: {error}") from None
 

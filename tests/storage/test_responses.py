@@ -52,10 +52,12 @@ def test_keeping_again_changes_nothing(responses: Responses, place: Place) -> No
 
 
 def test_keeping_is_all_or_nothing(responses: Responses, place: Place) -> None:
-    """If one row cannot be written, none is."""
+    """If one row cannot be written, none is, and no row's values are in the error."""
     broken = Item("i2", b"2", None)  # type: ignore[arg-type]
-    with pytest.raises(GatewayError):
+    with pytest.raises(GatewayError) as caught:
         responses.keep("r1", None, b"1", [Item("i1", b"1", False), broken], 1)
+    assert "output" in caught.value.detail
+    assert "i2" not in caught.value.detail
     assert place.count() == (0, 0, 0)
     assert responses.keep("r1", None, b"1", [], 1)
 

@@ -41,6 +41,7 @@ BOUND = 1.0
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
 EMBED = "/v1/embeddings"
+MESSAGE = "/v1/messages"
 #: Routes that never answer while clients leave: nothing but their path breaks them.
 SILENT = ("/api/tags", "/api/show", "/api/pull")
 
@@ -85,6 +86,9 @@ WAYS = {
     "choices, stream": Way(CHAT, messages("fault-stall-2", n=4, stream=True), 4, True),
     "choices, silent": Way(CHAT, messages("fault-never", n=4, stream=True), 4),
     "prompts": Way(TEXT, {"model": "fault-never", "prompt": ["a", "b", "c"]}, 3),
+    "message": Way(MESSAGE, messages("fault-never")),
+    "message, stream": Way(MESSAGE, messages("fault-never", stream=True)),
+    "message, stalled": Way(MESSAGE, messages("fault-stall-2", stream=True), 1, True),
     "catalogue": Way(CHAT, messages("qwen3", reasoning_effort="high")),
     "list": Way("/v1/models"),
     "retrieve": Way("/v1/models/llama3.2"),

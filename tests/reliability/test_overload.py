@@ -19,7 +19,7 @@ from support.server import PATIENCE, Server
 pytestmark = pytest.mark.live
 
 CHAT, TEXT, EMBED = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
-NATIVE = "/api/chat"
+NATIVE, MESSAGE = "/api/chat", "/v1/messages"
 CLIENTS = ("builtin", "requests")
 #: Requests that the server with the carrier of our own answers at a time.
 LIMIT = 3
@@ -73,14 +73,18 @@ def servers() -> Iterator[Servers]:
 def request(path: str, says: str, **more: Any) -> dict[str, Any]:
     """The body of a request that makes Ollama do something."""
     text: dict[str, Any] = {"prompt": says, "input": says}
-    if path in (CHAT, NATIVE):
+    if path in (CHAT, NATIVE, MESSAGE):
         text = {"messages": [{"role": "user", "content": says}]}
     return {"model": "m", **text, **more}
 
 
 #: What does not change models: path and fields.
 CALLS = [
-    *[(path, {"stream": stream}) for path in (CHAT, TEXT) for stream in (False, True)],
+    *[
+        (path, {"stream": stream})
+        for path in (CHAT, TEXT, MESSAGE)
+        for stream in (False, True)
+    ],
     (CHAT, {"n": 3}),
     (EMBED, {}),
     (NATIVE, {"stream": False}),
@@ -114,6 +118,10 @@ def test_r1_r2_closed_connections(
         ("POST", CHAT, request(CHAT, "byte", stream=True), 502, 1),
         ("POST", NATIVE, request(NATIVE, "byte"), 502, 1),
         ("POST", CHAT, request(CHAT, "busy"), 503, 1),
+        ("POST", MESSAGE, request(MESSAGE, "stale"), 200, 2),
+        ("POST", MESSAGE, request(MESSAGE, "dies", stream=True), 502, 2),
+        ("POST", MESSAGE, request(MESSAGE, "byte"), 502, 1),
+        ("POST", MESSAGE, request(MESSAGE, "busy"), 529, 1),
         ("POST", NATIVE, request(NATIVE, "busy"), 503, 1),
         ("POST", CHAT, request(CHAT, "silent", stream=True), 504, 1),
         ("POST", "/api/pull", {"model": "stale"}, 502, 1),
@@ -205,9 +213,12 @@ def full(servers: Servers) -> Held:
 
 def refused(got: Got, native: bool) -> bool:
     """Whether it is the answer to one request too many, in its dialect."""
-    assert (got.status, got.header("Retry-After")) == (503, "1"), got
+    assert got.status in (503, 529), got
+    assert got.header("Retry-After") == "1"
     error = json.loads(got.body)["error"]
     message = "Too many requests are being answered; please try again."
+    if got.status == 529:
+        return bool(error == {"type": "overloaded_error", "message": message})
     if native:
         return bool(error == message)
     kind = {"type": "api_error", "param": None, "code": "server_overloaded"}
@@ -223,6 +234,8 @@ def test_r4_one_too_many(servers: Servers) -> None:
             ("POST", CHAT),
             ("POST", TEXT),
             ("POST", EMBED),
+            ("POST", MESSAGE),
+            ("POST", f"{MESSAGE}/count_tokens"),
             ("GET", "/v1/models"),
             ("GET", "/v1/nothing"),
             ("POST", NATIVE),
@@ -237,6 +250,7 @@ def test_r4_one_too_many(servers: Servers) -> None:
                 got = ask(port, method, path, body)
                 taken.append(time.monotonic() - begun)
                 assert refused(got, path.startswith("/api/"))
+                assert (got.status == 529) == path.startswith(MESSAGE)
             assert min(taken) <= 0.1, taken
         for path in ("/health", "/healthz"):
             assert ask(port, "GET", path).status == 200

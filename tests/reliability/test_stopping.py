@@ -25,6 +25,7 @@ from app.settings import Settings
 pytestmark = pytest.mark.live
 
 CHAT, NATIVE = "/v1/chat/completions", "/api/chat"
+MESSAGE = "/v1/messages"
 #: Seconds for running answers; those that are left are told three before that.
 GRACE = 5
 OFF = {"X-Pannier-Heartbeat": "off"}
@@ -54,7 +55,11 @@ CASES = {
     "native": Case(NATIVE, "midway", "native line"),
     "native-waiting": Case(NATIVE, "silent", "native 503"),
     "native-whole": Case(NATIVE, "silent", "native 503", {"stream": False}),
+    "message": Case(MESSAGE, "midway", "message event", STREAM),
+    "message-beating": Case(MESSAGE, "silent", "message event", STREAM),
+    "message-whole": Case(MESSAGE, "silent", "message 503"),
     "finishing": Case(CHAT, "finish", "done", STREAM),
+    "finishing-message": Case(MESSAGE, "finish", "message done", STREAM),
     "finishing-whole": Case(CHAT, "finish", "200"),
     "finishing-native": Case(NATIVE, "finish", "native done"),
 }
@@ -260,8 +265,26 @@ ERROR = {
 }
 
 
+def message_ends_so(seen: Seen, how: str) -> bool:
+    """The same for messages, in Anthropic's dialect."""
+    told = seen.body.count(b'"error":'), seen.status, seen.retry_after
+    error = {"type": "overloaded_error", "message": ERROR["message"]}
+    if how == "message 503":
+        return told == (1, 503, "1") and json.loads(seen.body)["error"] == error
+    *_, last, end = seen.body.decode().split("\n\n")
+    name, data = last.split("\n")
+    assert end == ""
+    if how == "message done":
+        return told == (0, 200, None) and name == "event: message_stop"
+    said = json.loads(data.removeprefix("data: "))["error"] == error
+    unfinished = b"message_stop" not in seen.body and name == "event: error"
+    return told == (1, 200, None) and said and unfinished
+
+
 def ends_so(seen: Seen, how: str) -> bool:
     """Whether an answer ends in a way, with a proper end and nothing said twice."""
+    if how.startswith("message "):
+        return message_ends_so(seen, how)
     last = seen.body.split()[-1] if seen.body else b""
     told = seen.body.count(b'"error"'), seen.status, seen.retry_after
     wanted: Any = {"error": ERROR["message"] if "native" in how else ERROR}
@@ -284,7 +307,7 @@ def ends_so(seen: Seen, how: str) -> bool:
 @pytest.mark.parametrize(
     ("stopped", "name"),
     # In so short a time nothing beats.
-    [(s, name) for s in STOPS for name in CASES if (s[0], name) != (1, "beating")],
+    [(s, name) for s in STOPS for name in CASES if s[0] > 1 or "beating" not in name],
     ids=str,
 )
 def test_l1_running_answers(
@@ -302,6 +325,9 @@ def test_l1_running_answers(
         assert seen.gone - seen.at < 2  # nobody waits for the next request
     if name == "beating":
         assert seen.body.startswith(b": ")
+    if name == "message-beating":
+        assert seen.body.startswith(b"event: message_start\n")
+        assert b"event: ping\n" in seen.body
 
 
 @pytest.mark.parametrize("stopped", STOPS, ids=str)

@@ -14,6 +14,7 @@ from app.wire import responses
 
 from .content import MAX_MESSAGES
 from .responses_input import kind_of
+from .validation import missing
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -96,6 +97,8 @@ def resolved(
 
 
 def _referred(id: Any, param: str, keeper: Keeper | None) -> dict[str, Any]:
+    if not id:
+        raise missing(f"{param}.id")
     found = keeper.item(id) if keeper is not None and isinstance(id, str) else None
     if found is None:
         raise BadRequest(

@@ -6,8 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.wire import openai
+from app.wire import openai, responses
 from app.wire.generating import Reasoning
+
+from . import wrong_responses
+from .wrong_responses import RESPONSES
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
@@ -16,11 +19,13 @@ GOOD: dict[str, dict[str, Any]] = {
     CHAT: {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
     TEXT: {"model": "m", "prompt": "hi"},
     EMBED: {"model": "m", "input": "hi"},
+    RESPONSES: wrong_responses.GOOD,
 }
 STRUCTS = {
     CHAT: openai.ChatCompletionRequest,
     TEXT: openai.CompletionRequest,
     EMBED: openai.EmbeddingRequest,
+    RESPONSES: responses.ResponsesRequest,
 }
 
 
@@ -170,6 +175,7 @@ INNER: list[tuple[str, type[msgspec.Struct], str, dict[str, Any], Any]] = [
         {"effort": "low"},
         lambda it: {"reasoning": it},
     ),
+    *wrong_responses.INNER,
 ]
 SAMPLES = ["text", 5, 1.5, True, [], {}, [None], [5], [[]], [{}]]
 

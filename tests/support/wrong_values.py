@@ -3,7 +3,8 @@
 import base64
 from typing import Any
 
-from .wrong_types import CHAT, EMBED, GOOD, TEXT, said
+from . import wrong_responses
+from .wrong_types import CHAT, EMBED, GOOD, RESPONSES, TEXT, said
 
 BOTH = (CHAT, TEXT)
 IMAGE = "messages[0].content[0].image_url"
@@ -419,6 +420,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
         for name in ("exclude_reasoning", "hide_reasoning")
         for value in (5, [], "perhaps")
     ],
+    *[(RESPONSES, *wrong) for wrong in wrong_responses.WRONG],
     # Images and recordings, where they are.
     *[
         (
@@ -579,5 +581,7 @@ VERBATIM = (
     "arrays of prompts are not supported",
     "token array",
     "Invalid value: ",
+    "Item with id",
+    "Previous response with id",
     "Too many",
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from support import examples
@@ -171,9 +172,21 @@ STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+MESSAGE = "/v1/messages"
+ANTHROPIC_TOOL = {"name": "f", "input_schema": {"type": "object"}}
+#: Anthropic's streams that wait.
+MESSAGES: dict[str, dict[str, Any]] = {
+    "late": stream("late", foo=1),
+    "midway": stream("midway"),
+    "excluded": stream("thinking", exclude_reasoning=True),
+    "forced": stream("forced", tools=[ANTHROPIC_TOOL], tool_choice={"type": "any"}),
+}
+
+
 #: What has no signs of life.
 OTHERS: list[tuple[str, dict[str, Any]]] = [
     (CHAT, stream("late", stream=False)),
+    (MESSAGE, stream("late", stream=False)),
     ("/v1/completions", {"model": "late", "prompt": "hi"}),
     ("/api/chat", stream("late", stream=False)),
     ("/api/chat", stream("midway")),
@@ -197,7 +210,12 @@ def answers(server: Server, mute: Server) -> Iterator[Callable[..., Future[Got]]
         for path, body in STREAMS.values():
             get(path, body)
             get(path, body, OFF)
+        for body in MESSAGES.values():
+            get(MESSAGE, body)
+            get(MESSAGE, body, OFF)
         for model in FAILING:
+            get(MESSAGE, stream(model))
+            get(MESSAGE, stream(model), OFF)
             get(CHAT, stream(model))
             get(CHAT, stream(model), OFF)
             get(CHAT, stream(model), None, mute.port)
@@ -223,7 +241,7 @@ def comments(body: bytes) -> list[bytes]:
 def plain(body: bytes) -> bytes:
     """A stream without comments, and without what is new each time."""
     body = re.sub(rb"(?m)^: .*\n\n", b"", body)
-    return re.sub(rb'"(?:id|call_id)":"[^"]*"', b"", body)
+    return re.sub(rb'"(id|call_id)":"[^"]*"', rb'"\1":""', body)
 
 
 @pytest.mark.parametrize("which", STREAMS)
@@ -280,15 +298,18 @@ def test_s6_no_comment_without_silence(answers: Answers) -> None:
     assert body.endswith(DONE)
 
 
-def test_s6_how_often(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("path", "sign"), [(CHAT, COMMENT), (MESSAGE, b"event: ping\n")]
+)
+def test_s6_how_often(server: Server, path: str, sign: bytes) -> None:
     """The first comes after the delay, and then one after each delay."""
     came = []
     with connect(server.port) as client:
         begun = time.monotonic()
-        client.sendall(request("POST", CHAT, fresh("often"), stream("never")))
+        client.sendall(request("POST", path, fresh("often"), stream("never")))
         while len(came) < 3:
             block = client.recv(65536)
-            came += [time.monotonic()] * block.count(COMMENT)
+            came += [time.monotonic()] * block.count(sign)
     for before, at in zip([begun, *came], came, strict=False):
         assert BEAT - 0.01 <= at - before <= BEAT + SLACK
 
@@ -326,12 +347,59 @@ def test_s6_e4_a_cut_after_comments(answers: Answers) -> None:
     assert DONE not in body
 
 
+def events(body: bytes) -> list[tuple[str, Any]]:
+    """The events of a message without ids, which there is nothing between."""
+    *frames, end = plain(body).decode().split("\n\n")
+    assert end == ""
+    pairs = [frame.split("\n") for frame in frames]
+    return [
+        (name.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for name, data in pairs
+    ]
+
+
+@pytest.mark.parametrize("which", MESSAGES)
+def test_s6_pings(answers: Answers, which: str) -> None:
+    """A message that waits has begun, and has pings; nothing else is different."""
+    beating = answers(MESSAGE, MESSAGES[which]).result()
+    still = answers(MESSAGE, MESSAGES[which], OFF).result()
+    assert beating.status == still.status == 200
+    told, right = events(beating.body), events(still.body)
+    pings = [[name for name, _ in one].count("ping") for one in (told, right)]
+    assert pings[1] == 1
+    assert pings[0] > (which in ("midway", "excluded"))  # all wait, these the longest
+    assert [one for one in told if one[0] != "ping"] == [
+        one for one in right if one[0] != "ping"
+    ]
+    assert [name for name, _ in told[:2]] == ["message_start", "ping"]
+    assert told[-1][0] == "message_stop"
+    assert b": keep-alive" not in beating.body
+    names = [[name for name, _ in got.headers] for got in (beating, still)]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("model", FAILING)
+def test_s6_e4_failures_after_a_ping(answers: Answers, model: str) -> None:
+    """What fails after a ping is an error event of the type its status has."""
+    true = answers(MESSAGE, stream(model), OFF).result()
+    status = FAILING[model][0]
+    assert true.status == (529 if status == 503 else status)
+    got = answers(MESSAGE, stream(model)).result()
+    assert got.status == 200
+    *before, (name, error) = events(got.body)
+    assert [one for one, _ in before[:2]] == ["message_start", "ping"]
+    assert {one for one, _ in before} == {"message_start", "ping"}
+    assert name == "error"
+    assert error["error"] == json.loads(true.body)["error"]
+
+
 @pytest.mark.parametrize(("path", "body"), OTHERS, ids=range(len(OTHERS)))
 def test_s6_only_streams_of_events(answers: Answers, path: str, body: Any) -> None:
     """Answers in one piece and Ollama's own routes never have comments."""
     got = answers(path, body).result()
     assert got.status in (200, 502)  # a stream is no answer in one piece
     assert b"keep-alive" not in got.body
+    assert b"ping" not in got.body
 
 
 def transcription(server: Server) -> None:
@@ -362,6 +430,18 @@ def python_client(server: Server) -> None:
         "model_not_found",
         "not_found_error",
     )
+
+
+def anthropic_client(server: Server) -> None:
+    """Anthropic's library for Python."""
+    with anthropic.Anthropic(base_url=server.url, api_key="x", max_retries=0) as api:
+        asked: Any = {"messages": HI, "max_tokens": 9}
+        with api.messages.stream(model="late", **asked) as told:
+            assert told.get_final_text() == "Hello"
+        stream = api.messages.create(model="busy", stream=True, **asked)
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            list(stream)
+    assert caught.value.type == "overloaded_error"
 
 
 def javascript_client(server: Server) -> None:
@@ -415,7 +495,8 @@ def leaving(server: Server) -> None:
 @pytest.fixture(scope="module")
 def waiting(server: Server) -> Iterator[Callable[[Callable[[Server], None]], None]]:
     """Clients that wait, side by side; gives a way to see one of them through."""
-    everyone = [transcription, python_client, javascript_client, behind_nginx, leaving]
+    everyone = [transcription, python_client, anthropic_client, javascript_client]
+    everyone += [behind_nginx, leaving]
     with ThreadPoolExecutor(len(everyone)) as pool:
         jobs = {one: pool.submit(one, server) for one in everyone}
         yield lambda one: jobs[one].result()
@@ -432,6 +513,11 @@ def test_s6_transcriptions(waiting: Waiting) -> None:
 def test_s6_python_client(waiting: Waiting) -> None:
     """OpenAI's library does not see comments, and raises what comes after them."""
     waiting(python_client)
+
+
+def test_s6_anthropic_client(waiting: Waiting) -> None:
+    """Anthropic's library does not see pings, and raises what comes after them."""
+    waiting(anthropic_client)
 
 
 def test_s6_javascript_client(waiting: Waiting) -> None:

@@ -11,6 +11,7 @@ from support.stack import linted
 from app.errors import UpstreamBroken
 
 HI = [{"role": "user", "content": "hi"}]
+MESSAGES = "/v1/messages"
 ABSENT = "absent"
 HIDDEN_LOW = ("low", "hidden", "think=low")
 TOKENS = "reasoning.max_tokens"
@@ -164,9 +165,28 @@ def test_models_that_think(row: Any, model: str) -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=case)
-def test_models_that_do_not_think(row: Any) -> None:
+@pytest.mark.parametrize("model", ["levelled", "switched", "unknown", "absent"])
+def test_messages_to_models_that_think(row: Any, model: str) -> None:
+    """Anthropic's dialect knows every spelling, and means the same by it."""
+    wanted = row[{"levelled": 2, "switched": 3}.get(model, 4)]
+    value, *notes = wanted if isinstance(wanted, tuple) else (wanted,)
+    answer, ollama, _ = chat(row[0], model, path=MESSAGES)
+    assert answer.status == 200
+    assert sent(ollama) == (value if value != "" else ABSENT)
+    kinds = [block["type"] for block in answer.json["content"]]
+    assert kinds == (["text"] if "hidden" in notes else ["thinking", "text"])
+    adjusted = answer.headers.get("X-Pannier-Adjusted", "")
+    assert adjusted == "".join(note for note in notes if note != "hidden")
+    assert "X-Pannier-Ignored" not in answer.headers
+    details = answer.json["usage"]["output_tokens_details"]
+    assert details == {"thinking_tokens": 3}  # hidden or not
+
+
+@pytest.mark.parametrize("row", TABLE, ids=case)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", MESSAGES])
+def test_models_that_do_not_think(row: Any, path: str) -> None:
     """The wish is dropped and named; one not to think is as good as kept."""
-    answer, ollama, _ = chat(row[0], "plain")
+    answer, ollama, _ = chat(row[0], "plain", path=path)
     assert answer.status == 200
     assert sent(ollama) == ABSENT
     assert answer.headers.get("X-Pannier-Ignored", "") == row[1]

@@ -41,6 +41,14 @@ PATHS = [
     "/v1/audio/transcriptions",
     "/v1/responses",
     "/v1/files/x",
+    "/v1/messages",
+    "/v1/messages/",
+    "/v1/messages/count_tokens",
+    "/v1/messages/batches",
+    "/v1/messages/x",
+    "/anthropic/v1/messages",
+    "/anthropic/v1/models/nope",
+    "/anthropic/nothing",
     "/chat/completions",
     "/api/nothing",
     "/api/chat",
@@ -53,6 +61,8 @@ PATHS = [
     "/?" + "a=b&" * 500,
     "/v1/models?" + quote("<script>" * 100),
 ]
+TRANSLATED = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"]
+TRANSLATED += ["/v1/messages", "/v1/messages/count_tokens"]
 #: Bodies that are refused; what the client wrote must not make the error large.
 BODIES: list[Any] = [
     b"",
@@ -107,6 +117,11 @@ def check(method: str, path: str, answer: Any, body: bytes, port: int) -> None:
     parsed = json.loads(body)
     if isinstance(parsed["error"], str):
         assert relayed, shown
+    elif path.startswith(("/v1/messages", "/anthropic/")):
+        assert set(parsed) == {"type", "error", "request_id"}, shown
+        assert set(parsed["error"]) == {"type", "message"}, shown
+        assert parsed["request_id"] == answer.headers["request-id"], shown
+        assert parsed["error"]["message"], shown
     else:
         assert set(parsed["error"]) == {"message", "type", "param", "code"}, shown
         assert answer.headers["x-request-id"], shown
@@ -133,7 +148,7 @@ def test_e1_e2_e3_any_method_and_path(
 def test_e1_e2_e3_any_body(server: Server, simulator: Simulator, number: int) -> None:
     """Whatever is sent, the error is small and says nothing of us."""
     failed = 0
-    for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+    for path in TRANSLATED:
         answer, body = ask(server.port, "POST", path, BODIES[number])
         check("POST", path, answer, body, simulator.port)
         failed += answer.status >= 400

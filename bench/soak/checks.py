@@ -83,3 +83,20 @@ def said(found: list[Any]) -> dict[int, str]:
             part = choice.get("text") or choice.get("delta", {}).get("content") or ""
             texts[choice["index"]] = texts.get(choice["index"], "") + part
     return texts
+
+
+def told(answer: Answer) -> str:
+    """The text of a message that is streamed in Anthropic's events.
+
+    They are named, in their order and framed; ``message_stop`` is the one end.
+    """
+    must(good(answer).body.endswith(b"\n\n"), "half an event", answer)
+    texts = answer.body.decode().removesuffix("\n\n").split("\n\n")
+    found = [json.loads(text.partition("\ndata: ")[2]) for text in texts]
+    names = [text.partition("\n")[0].removeprefix("event: ") for text in texts]
+    must(names == [one["type"] for one in found], "wrong names", answer)
+    must("error" not in names, "error in a stream", answer)
+    ends = names[0] == "message_start", names.index("message_stop") == len(names) - 1
+    must(all(ends), "no beginning, or no end", answer)
+    deltas = [one["delta"] for one in found if one["type"] == "content_block_delta"]
+    return "".join(delta.get("text", "") for delta in deltas)

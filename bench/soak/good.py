@@ -3,8 +3,8 @@
 import json
 
 from ..load import post
-from .checks import events, good, must, said
-from .kinds import CHAT, EMBED, TEXT, Scene, chat, kind
+from .checks import events, good, must, said, told
+from .kinds import CHAT, EMBED, MESSAGE, TEXT, Scene, chat, kind
 from .wire import get, line
 
 TOOLS = [
@@ -51,6 +51,30 @@ def chat_after_a_load(scene: Scene) -> None:
     """A model that is loaded first: heartbeats may come, and the whole answer must."""
     answer = scene.ask(CHAT, chat("x", "sim-load1-chunks5", stream=True))
     must(said(events(answer)) == {0: " word" * 5}, "wrong text", answer)
+
+
+@kind(weight=6)
+def message_whole(scene: Scene) -> None:
+    """One of Anthropic's messages, in one piece."""
+    prompt = scene.prompt()
+    answer = good(scene.ask(MESSAGE, chat(prompt, max_tokens=500)))
+    text = answer.json["content"][0]["text"]
+    must(text == scene.chats[prompt], "wrong text", answer)
+
+
+@kind(weight=6)
+def message_streamed(scene: Scene) -> None:
+    """The same, streamed."""
+    prompt = scene.prompt()
+    answer = scene.ask(MESSAGE, chat(prompt, max_tokens=500, stream=True))
+    must(told(answer) == scene.chats[prompt], "wrong text", answer)
+
+
+@kind(weight=1)
+def message_after_a_load(scene: Scene) -> None:
+    """The same with a model that is loaded first: pings may come."""
+    answer = scene.ask(MESSAGE, chat("x", "sim-load1-chunks5", stream=True))
+    must(told(answer) == " word" * 5, "wrong text", answer)
 
 
 @kind(weight=10)

@@ -23,6 +23,7 @@ SETTINGS = {
     "PANNIER_MAX_BODY_BYTES": str(16 << 20),
 }
 CHAT, TEXT, EMBED = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
+MESSAGE = "/v1/messages"
 PROMPTS = [f"Tell me of number {number}" for number in range(20)]
 
 

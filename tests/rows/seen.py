@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from support import messages
 from support.able import Able
+from support.messages import MESSAGES
 from support.ollama import Answer, Call, ask
 from support.plausible import Plausible
 from support.stack import linted
@@ -13,6 +15,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"model": "m", "messages": HI}),
     "completions": ("/v1/completions", {"model": "m", "prompt": "hi"}),
     "embeddings": ("/v1/embeddings", {"model": "m", "input": "hi"}),
+    "messages": (MESSAGES, {"model": "m", "messages": HI}),
 }
 
 
@@ -193,6 +196,31 @@ def streams(*facts: Callable[[list[Any]], Any]) -> Check:
             assert fact(events[:-1]), events
 
     return check
+
+
+def rejects(
+    *words: str, status: int = 400, kind: str = "invalid_request_error"
+) -> Check:
+    """An error in Anthropic's envelope says these words, and nothing was generated."""
+
+    def check(seen: Seen) -> None:
+        message = messages.error(seen.answer, status, kind)
+        assert all(word in message for word in words), message
+        if status != 404:  # which Ollama has to tell
+            assert seen.calls == []
+
+    return check
+
+
+def is_unsupported(seen: Seen, name: str) -> bool:
+    """Whether a field was refused by its name, in the dialect of the endpoint."""
+    if seen.calls or seen.answer.status != 400:
+        return False
+    error = seen.answer.json["error"]
+    if "code" in error:
+        return (error["code"], error["param"]) == ("unsupported_parameter", name)
+    said: str = messages.error(seen.answer, 400, "invalid_request_error")
+    return said.startswith(f"Unsupported parameter: '{name}' ")
 
 
 def refuses(param: str | None, code: str = "invalid_value", status: int = 400) -> Check:

@@ -4,7 +4,7 @@ import gevent
 
 from ..load import post
 from .checks import events, good, must, refused, said
-from .kinds import CHAT, EMBED, TEXT, Scene, chat, kind
+from .kinds import CHAT, EMBED, MESSAGE, TEXT, Scene, chat, kind
 from .wire import Line, line
 
 #: Chats that take long before anything comes, or all the way.
@@ -39,6 +39,7 @@ def leaves_while_it_waits(scene: Scene) -> None:
             (CHAT, chat("x", LOADING, stream=True)),
             (CHAT, chat("x", LOADING)),
             (CHAT, chat("x", LOADING, n=3)),
+            (MESSAGE, chat("x", LOADING, stream=True)),
             (TEXT, {"model": LOADING, "prompt": "x"}),
             (EMBED, {"model": "sim-load15-dims64", "input": "x"}),
             ("/api/chat", chat("x", LOADING)),
@@ -53,7 +54,7 @@ def leaves_while_it_waits(scene: Scene) -> None:
 @kind(weight=4)
 def leaves_in_a_stream(scene: Scene) -> None:
     """The first words have come."""
-    path = scene.luck.choice([CHAT, "/api/chat"])
+    path = scene.luck.choice([CHAT, MESSAGE, "/api/chat"])
     one = Line(scene.port)
     one.send(post(path, chat("x", SLOW, stream=True)))
     must(one.first() != b"", "no first words")

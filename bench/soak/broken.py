@@ -9,8 +9,8 @@ from typing import Any
 from app.simulator.faults import FAULTS, describe
 
 from ..load import post
-from .checks import FAILURES, ended, good, must, refused
-from .kinds import CHAT, EMBED, TEXT, Scene, chat, kind
+from .checks import FAILURES, ended, good, message, must, refused
+from .kinds import CHAT, EMBED, MESSAGE, TEXT, Scene, chat, kind
 from .wire import Answer, line
 
 #: Routes and their bodies, by the name of a model.
@@ -23,6 +23,8 @@ ROUTES: list[tuple[str, str, Any]] = [
         TEXT,
         lambda model: {"model": model, "prompt": "x", "stream": True},
     ),
+    ("message", MESSAGE, lambda model: chat("x", model)),
+    ("message, streamed", MESSAGE, lambda model: chat("x", model, stream=True)),
     ("embeddings", EMBED, lambda model: {"model": model, "input": "x"}),
     ("native", "/api/chat", lambda model: chat("x", model)),
 ]
@@ -93,6 +95,8 @@ def check(fault: str, route: str, answer: Answer) -> None:
     failed = answer.status != 200
     if failed:
         refused(answer, *FAILURES)
+    elif route == "message, streamed":
+        failed = message(answer)[1] is not None
     elif route.endswith("streamed"):
         failed = ended(answer)[1] is not None
     else:

@@ -6,7 +6,7 @@ from typing import Any
 from .wire import Answer
 
 #: Kinds of error that a client may be told of when Ollama fails.
-FAILURES = {400, 401, 403, 404, 418, 422, 429, 500, 502, 503, 504}
+FAILURES = {400, 401, 403, 404, 418, 422, 429, 500, 502, 503, 504, 529}
 
 
 class Unexplained(Exception):
@@ -86,17 +86,25 @@ def said(found: list[Any]) -> dict[int, str]:
 
 
 def told(answer: Answer) -> str:
-    """The text of a message that is streamed in Anthropic's events.
+    """The text of a message that is streamed, to its end."""
+    text, failed = message(answer)
+    must(failed is None, "error in a stream", answer)
+    return text
 
-    They are named, in their order and framed; ``message_stop`` is the one end.
+
+def message(answer: Answer) -> tuple[str, dict[str, Any] | None]:
+    """The text of a message in Anthropic's events, and the error it ended with, if any.
+
+    They are named, in their order and framed; ``message_stop`` or an error is last.
     """
     must(good(answer).body.endswith(b"\n\n"), "half an event", answer)
     texts = answer.body.decode().removesuffix("\n\n").split("\n\n")
     found = [json.loads(text.partition("\ndata: ")[2]) for text in texts]
     names = [text.partition("\n")[0].removeprefix("event: ") for text in texts]
     must(names == [one["type"] for one in found], "wrong names", answer)
-    must("error" not in names, "error in a stream", answer)
-    ends = names[0] == "message_start", names.index("message_stop") == len(names) - 1
-    must(all(ends), "no beginning, or no end", answer)
+    must(names.count("message_start") == (names[0] == "message_start"), "two", answer)
+    ends = [name for name in names if name in ("message_stop", "error")]
+    must(ends == names[-1:], "no end, or several", answer)
     deltas = [one["delta"] for one in found if one["type"] == "content_block_delta"]
-    return "".join(delta.get("text", "") for delta in deltas)
+    text = "".join([delta.get("text", "") for delta in deltas])
+    return text, found[-1].get("error")

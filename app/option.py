@@ -154,10 +154,10 @@ def _upstream_url(given: Given) -> str:
 def _database_url(given: Given) -> str:
     # It may hold a password: the sentence does not repeat it.
     try:
-        scheme = urlsplit(given.text).scheme
+        is_url = urlsplit(given.text).port != 0
     except ValueError:
-        scheme = ""
-    if scheme not in ("postgresql", "postgres"):
+        is_url = False
+    if not is_url or not given.text.startswith(("postgresql://", "postgres://")):
         raise SettingsError(
             f"{given.named}: a URL like postgresql://user:password@host/database is"
             " wanted."

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,14 +65,15 @@ def worker(simulator: Simulator, path: str, body: Any = None, **environ: str) ->
     And the statuses of those.
     """
     environ |= {"OLLAMA_URL": simulator.url, "PANNIER_ACCESS_LOG": "off"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WORKER, json.dumps([path, body])],
-        cwd=ROOT,
-        env=clean_environ(**NO_VOCABULARY, **environ),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    with tempfile.TemporaryDirectory() as state:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", WORKER, json.dumps([path, body])],
+            cwd=ROOT,
+            env=clean_environ(**NO_VOCABULARY, PANNIER_STATE_DIR=state, **environ),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -82,6 +84,7 @@ def worker(simulator: Simulator, path: str, body: Any = None, **environ: str) ->
     [
         ("/docs", None, "flask", 200),
         ("/nothing", None, "flask", 404),
+        (f"/v1/responses/resp_{32 * '0'}", None, "sqlalchemy", 404),
         (
             "/v1/chat/completions",
             {"response_format": {"type": "json_schema", "json_schema": FORMAT}},

@@ -1,7 +1,7 @@
 """Events of Anthropic's Messages: read strictly, put together by its own library."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -10,6 +10,9 @@ from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from app.errors import UpstreamBroken
+from app.exchange import Exchange
+from writers.forced import Forced
+from writers.messages import ForcedMessagesWriter, MessagesWriter
 
 from .ollama import Answer, Ollama
 from .writing import lines
@@ -152,6 +155,30 @@ def streaming(*replies: Any, size: int = 0) -> Ollama:
     data = lines(*[one for one in replies if not isinstance(one, Exception)])
     cut = [data[at : at + size] for at in range(0, len(data), size)]
     return Ollama(*cut, *failures)
+
+
+def sign(text: str) -> str:
+    """A signature that says what was signed."""
+    return f"signed:{text}"
+
+
+def maker(
+    forced: Forced | None = None, **options: Any
+) -> Callable[[Exchange, Any], MessagesWriter]:
+    """What makes the writer of an answer."""
+    stated = {"hidden": options.pop("hidden", False)}
+    stated["prompt_estimate"] = options.pop("estimate", 5)
+    check = options.pop("check", None)
+
+    def make(exchange: Exchange, start: Any) -> MessagesWriter:
+        for name, value in stated.items():
+            setattr(exchange, name, value)
+        kind = MessagesWriter if forced is None else ForcedMessagesWriter
+        writer: Any = kind(exchange, start, model="m", sign=sign, **options)
+        writer.forced, writer.check = forced, check
+        return writer  # type: ignore[no-any-return]
+
+    return make
 
 
 def error(answer: Answer, status: int, kind: str) -> str:

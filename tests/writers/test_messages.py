@@ -15,8 +15,10 @@ from support.messages import (
     error,
     events,
     followed,
+    maker,
     outline,
     said,
+    sign,
     streaming,
     told,
 )
@@ -29,33 +31,9 @@ from middleware.errors import ErrorMiddleware
 from writers import sse
 from writers.call import CallForm
 from writers.forced import Forced
-from writers.messages import ForcedMessagesWriter, MessagesWriter
+from writers.messages import MessagesWriter
 
 FIRST = CallForm(first_only=True)
-
-
-def sign(text: str) -> str:
-    """A signature that says what was signed."""
-    return f"signed:{text}"
-
-
-def maker(
-    forced: Forced | None = None, **options: Any
-) -> Callable[[Exchange, Any], MessagesWriter]:
-    """What makes the writer of an answer."""
-    stated = {"hidden": options.pop("hidden", False)}
-    stated["prompt_estimate"] = options.pop("estimate", 5)
-    check = options.pop("check", None)
-
-    def make(exchange: Exchange, start: Any) -> MessagesWriter:
-        for name, value in stated.items():
-            setattr(exchange, name, value)
-        kind = MessagesWriter if forced is None else ForcedMessagesWriter
-        writer: Any = kind(exchange, start, model="m", sign=sign, **options)
-        writer.forced, writer.check = forced, check
-        return writer  # type: ignore[no-any-return]
-
-    return make
 
 
 def answered(

@@ -18,7 +18,18 @@ from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.audio import Transcription, TranscriptionVerbose
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from support.able import MODELS, Able
-from support.anything import CHAT, EMBED, GOOD, NAMED, STRUCTS, TEXT, requests
+from support.anything import (
+    CHAT,
+    EMBED,
+    GOOD,
+    NAMED,
+    RESPONSES,
+    STRUCTS,
+    TEXT,
+    requests,
+)
+from support.events import accepted, check_response, events
+from support.keeping import FakeKeeper
 from support.ollama import CHAT as A_CHAT
 from support.ollama import EMBED as VECTORS
 from support.ollama import GENERATE as A_TEXT
@@ -84,6 +95,8 @@ def _check_error(status: int, error: dict[str, Any], calm: bool) -> None:
 
 
 def _check_stream(path: str, answer: Answer, calm: bool) -> str:
+    if path == RESPONSES:
+        return _check_response_stream(answer, calm)
     *events, last = answer.frames
     if last != "[DONE]":
         _check_error(502 if calm else 500, last["error"], calm)
@@ -91,6 +104,21 @@ def _check_stream(path: str, answer: Answer, calm: bool) -> str:
     for event in events:
         _CHUNK[path](event)
     return "streamed" if last == "[DONE]" else "broken off"
+
+
+def _check_response_stream(answer: Answer, calm: bool) -> str:
+    found = events(answer)
+    accepted(found)
+    error = found[-1]["response"]["error"]
+    if error is None:
+        return "streamed"
+    envelope = {"message": error["message"], "type": error["type"], "param": None}
+    _check_error(502 if calm else 500, envelope | {"code": error["code"]}, calm)
+    return "broken off"
+
+
+def _response(body: bytes) -> None:
+    check_response(json.loads(body))
 
 
 def _whole_chat(body: bytes) -> None:
@@ -139,6 +167,7 @@ _WHOLE: dict[str, Callable[[bytes], None]] = {
     CHAT: _whole_chat,
     TEXT: _whole_text,
     EMBED: _embeddings,
+    RESPONSES: _response,
 }
 _CHUNK = {CHAT: _chunk_of_chat, TEXT: _chunk_of_text}
 
@@ -154,6 +183,7 @@ _REFUSALS = [
     "301 Moved Permanently",
 ]
 _SAID = b'{"message":{"role":"assistant",'
+FUNCTION = {"type": "function", "name": "f"}
 #: What an Ollama may say, and what none should.
 BLOCKS = {
     CHAT: [
@@ -205,6 +235,7 @@ ODD = [
     b"\n\n",
     b"",
 ]
+BLOCKS[RESPONSES] = BLOCKS[CHAT]
 #: What is asked of such an Ollama.
 WISHES: dict[str, list[dict[str, Any]]] = {
     CHAT: [
@@ -222,6 +253,23 @@ WISHES: dict[str, list[dict[str, Any]]] = {
     ],
     TEXT: [{}, {"n": 2, "best_of": 3}, {"prompt": ["a", "b"]}, {"logprobs": 1}],
     EMBED: [{}, {"encoding_format": "base64"}, {"input": ["a"]}, {"input": ["a", "b"]}],
+    RESPONSES: [
+        {},
+        {"include": ["message.output_text.logprobs"], "top_logprobs": 1},
+        {"tools": [FUNCTION], "tool_choice": "required"},
+        {"tools": [FUNCTION], "parallel_tool_calls": False},
+        {"text": {"format": {"type": "json_object"}}},
+        {
+            "text": {
+                "format": {
+                    "type": "json_schema",
+                    "name": "s",
+                    "schema": {"type": "object"},
+                    "strict": True,
+                }
+            }
+        },
+    ],
 }
 
 # ------------------------------------------------------------------ the stacks
@@ -259,7 +307,8 @@ def _without_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_e3_any_request(path: str) -> None:
     """However a request is made, the answer is a result or a 4xx that says why."""
     ollama, kinds = Changing(), Counter[str]()
-    apps = [linted(ollama, control=Known(), **way) for way in WAYS]
+    keeper = FakeKeeper()
+    apps = [linted(ollama, control=Known(), keeper=keeper, **way) for way in WAYS]
 
     @settings(max_examples=800)
     @given(requests(path), st.sampled_from(apps), st.integers(0, 9))

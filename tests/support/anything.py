@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from app.wire import openai
+from app.wire import openai, responses
 
 from .able import MODELS
 from .pictures import GIF, PNG, text
@@ -16,15 +16,18 @@ from .recordings import wav
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
 EMBED = "/v1/embeddings"
+RESPONSES = "/v1/responses"
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     CHAT: openai.ChatCompletionRequest,
     TEXT: openai.CompletionRequest,
     EMBED: openai.EmbeddingRequest,
+    RESPONSES: responses.ResponsesRequest,
 }
 GOOD: dict[str, dict[str, Any]] = {
     CHAT: {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
     TEXT: {"model": "m", "prompt": "hi"},
     EMBED: {"model": "m", "input": "hi"},
+    RESPONSES: {"model": "m", "input": "hi"},
 }
 SCHEMA = {
     "type": "object",
@@ -55,6 +58,42 @@ SCHEMAS = [
 NAMED = {"type": "function", "function": {"name": "f"}}
 G = {"type": "function", "function": {"name": "g", "parameters": SCHEMA}}
 CALL = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+#: Tools and items of the Responses API, one of each kind.
+TOOLS: list[dict[str, Any]] = [
+    {"type": "function", "name": "f", "parameters": SCHEMA, "strict": True},
+    {"type": "custom", "name": "g", "format": {"type": "grammar", "syntax": "lark"}},
+    {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]},
+    {"type": "web_search", "filters": {}},
+]
+ITEMS: list[dict[str, Any]] = [
+    {"role": "developer", "content": "Be kind."},
+    {
+        "type": "message",
+        "role": "user",
+        "content": [
+            {"type": "input_text", "text": "?"},
+            {"type": "input_image", "image_url": text(PNG), "detail": "auto"},
+            {"type": "input_file", "file_data": "data:text/plain;base64,aGk="},
+        ],
+    },
+    {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [{"type": "summary_text", "text": "hm"}],
+    },
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "5"},
+    {"type": "custom_tool_call", "call_id": "d", "name": "g", "input": "ls"},
+    {
+        "type": "custom_tool_call_output",
+        "call_id": "d",
+        "output": [{"type": "input_text", "text": "x"}],
+    },
+    {"role": "assistant", "content": [{"type": "output_text", "text": "ok"}]},
+    {"type": "web_search_call", "id": "ws_1", "action": {}},
+    {"type": "additional_tools", "role": "developer", "tools": TOOLS[:1]},
+    {"type": "item_reference", "id": "x"},
+]
 #: Values that mean something, by the name of a field.
 MEANT: dict[str, list[Any]] = {
     "model": [*MODELS, "m", "gpt-4o", "default", "a/b:c", " ", "x" * 600],
@@ -102,14 +141,29 @@ MEANT: dict[str, list[Any]] = {
     "modalities": [["text"], ["audio"], []],
     "service_tier": ["auto", "flex"],
     "prompt": ["hi", ["a", "b"], ["a", ""], [1, 2], [[1], [2]], [], "", {}],
-    "input": ["hi", "", ["a", "b", "c"], [""], [], [1, 2], [[1]], [[]], {}, ["a", 1]],
+    "include": [["message.output_text.logprobs"], ["x"], []],
+    "truncation": ["auto", "disabled", "never"],
+    "input": [
+        ITEMS[:-1],
+        ITEMS,
+        "hi",
+        "",
+        ["a", "b", "c"],
+        [""],
+        [],
+        [1, 2],
+        [[1]],
+        [[]],
+        {},
+        ["a", 1],
+    ],
     "encoding_format": ["float", "base64", "Base64", "int8", ""],
     "n": [1, 2, 3, 0, 9],
     "best_of": [1, 2, 3, 0, 9],
     "logprobs": [True, 0, 1, 5],
     "top_logprobs": [0, 1, 20],
     "dimensions": [1, 3, 0],
-    "tools": [[NAMED], [NAMED, G], []],
+    "tools": [[NAMED], [NAMED, G], [], TOOLS],
 }
 #: Good requests to begin with.
 BASES: dict[str, list[dict[str, Any]]] = {
@@ -143,6 +197,23 @@ BASES: dict[str, list[dict[str, Any]]] = {
     ],
     TEXT: [{}, {"prompt": ["a", "b"]}, {"logprobs": 2, "echo": True}],
     EMBED: [{}, {"input": ["a", "b", "c"], "encoding_format": "base64"}],
+    RESPONSES: [
+        {},
+        {"model": "seeing", "input": ITEMS[:-1], "tools": TOOLS},
+        {"tools": TOOLS},
+        {"tools": TOOLS, "tool_choice": "required"},
+        {"include": ["message.output_text.logprobs"], "top_logprobs": 1},
+        {
+            "text": {
+                "format": {
+                    "type": "json_schema",
+                    "name": "s",
+                    "schema": SCHEMA,
+                    "strict": True,
+                }
+            }
+        },
+    ],
 }
 NUMBERS = [0, 1, 2, 5, 100, -1, 0.5, 2.0, 4.0, -2.5, 1e30, 1e308, 2**63, -(2**70)]
 WORDS = st.sampled_from(["", "hi", "x", "\u0000", "\ud800", "\U0001f999", "a" * 2000])

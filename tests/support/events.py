@@ -12,8 +12,9 @@ from openai.types.responses import Response, ResponseStreamEvent
 from .ollama import Answer
 
 LAST = ("response.completed", "response.incomplete", "response.failed")
-#: Keys that OpenAI's types do not have, or not with all values that are in use.
-_OURS = ("code", "presence_penalty", "frequency_penalty", "tool_choice", "tools")
+#: Keys that OpenAI's types do not have, and what a client may have said of its own.
+_OURS = ("presence_penalty", "frequency_penalty", "_debug_info")
+_ECHOED = ("metadata", "reasoning", "text", "tool_choice", "tools")
 
 _types: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(ResponseStreamEvent)
 
@@ -60,7 +61,7 @@ def accepted(found: list[dict[str, Any]]) -> Any:
     for event in found:
         check_types(event)
         state.handle_event(
-            construct_type_unchecked(type_=ResponseStreamEvent, value=event)
+            construct_type_unchecked(type_=ResponseStreamEvent, value=_known(event))
         )
     _check_items(found)
     assert [one["type"] for one in found if one["type"] in LAST] == [found[-1]["type"]]
@@ -77,10 +78,19 @@ def check_types(event: dict[str, Any]) -> None:
 
 def check_response(response: dict[str, Any]) -> None:
     """A response is of OpenAI's type."""
-    known = {name: value for name, value in response.items() if name not in _OURS}
+    assert response.keys() >= set(_ECHOED)
+    Response.model_validate(_known({"response": response})["response"])
+
+
+def _known(event: dict[str, Any]) -> dict[str, Any]:
+    """An event without what a client may have chosen, and what is ours."""
+    if "response" not in event:
+        return event
+    out = {*_OURS, *_ECHOED}
+    known = {k: v for k, v in event["response"].items() if k not in out}
     if (error := known.get("error")) is not None:
         known["error"] = error | {"code": "server_error"}
-    Response.model_validate(known | {"tool_choice": "auto", "tools": []})
+    return event | {"response": known | {"tool_choice": "auto", "tools": []}}
 
 
 def _check_items(found: list[dict[str, Any]]) -> None:

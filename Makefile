@@ -2,7 +2,8 @@
 # make test     everything the tests need, then the tests
 # make check    ruff, mypy, import-linter
 # make peer     the tests that need a real Ollama at OLLAMA_URL
-# make compat   other people's clients, in an environment of their own
+# make compat   other people's clients, in an environment of their own (1.2 GB, with
+#               coding agents)
 # make bench    Pannier beside others; writes docs/performance.md (see bench/README.md)
 # make soak     half an hour of everything at once: does anything grow, hang, get lost?
 # make lock     refresh the pinned dependencies
@@ -91,4 +92,4 @@ lock:
 	rm -rf build/lock
 
 clean:
-	rm -rf $(VENV) $(COMPAT) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT) $(BENCH) tests/compat/agents/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -68,18 +68,18 @@ def documents(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def install() -> None:
-    """Have npm install the clients that the lock names; skips where it cannot."""
-    if problem := _problem():
+def install(package: Path = PACKAGE) -> None:
+    """Have npm install what a package's lock names; skips where it cannot."""
+    if problem := _problem(package):
         pytest.skip(problem)
 
 
 @cache
-def _problem() -> str:
-    """Why there are no JavaScript clients; nothing if they are there.  Tried once."""
+def _problem(package: Path) -> str:
+    """Why its clients are not there; nothing if they are.  Tried once."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return "there is no Node.js with npm"
-    npm = ["npm", "--prefix", str(PACKAGE)]
+    npm = ["npm", "--prefix", str(package)]
     if subprocess.run([*npm, "ls"], capture_output=True, check=False).returncode == 0:
         return ""
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]

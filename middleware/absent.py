@@ -1,7 +1,7 @@
-"""Absent: what OpenAI offers and Pannier does not, by its routes.
+"""Absent: what OpenAI or Anthropic offers and Pannier does not, by its routes.
 
 Whoever calls one is told so, with a 501, instead of being sent to look for a typo.  A
-test reads the paths that OpenAI's own client can call and finds what is missing here.
+test reads the paths that their own clients can call and finds what is missing here.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,21 @@ _TABLE = (
     ("/batches", "GET POST", "batch processing"),
     ("/batches/", "GET POST", "batch processing"),
     ("/chatkit/", "DELETE GET POST", "ChatKit"),
+    ("/complete", "POST", "completion in Anthropic's older form"),
     ("/containers", "GET POST", "running code in containers"),
     ("/containers/", "DELETE GET POST", "running code in containers"),
     ("/content_provenance_checks", "POST", "checking where content is from"),
     ("/conversations", "POST", "keeping conversations"),
     ("/conversations/", "DELETE GET POST", "keeping conversations"),
     ("/decisions", "POST", "the decisions endpoint"),
+    ("/deployment_runs", "GET", "running agents"),
+    ("/deployment_runs/", "GET", "running agents"),
+    ("/deployments", "GET POST", "running agents"),
+    ("/deployments/", "GET POST", "running agents"),
+    ("/dreams", "GET POST", "running agents"),
+    ("/dreams/", "GET POST", "running agents"),
+    ("/environments", "GET POST", "running agents"),
+    ("/environments/", "DELETE GET POST", "running agents"),
     ("/evals", "GET POST", "evaluation"),
     ("/evals/", "DELETE GET POST", "evaluation"),
     ("/files", "GET POST", "file storage"),
@@ -42,19 +51,30 @@ _TABLE = (
     ("/images/generations", "POST", "image generation"),
     ("/images/variations", "POST", "image generation"),
     ("/live/", "GET POST", "the live API"),
+    ("/memory_stores", "GET POST", "keeping an agent's memory"),
+    ("/memory_stores/", "DELETE GET POST", "keeping an agent's memory"),
+    ("/messages/batches", "GET POST", "batch processing"),
+    ("/messages/batches/", "DELETE GET POST", "batch processing"),
     ("/moderations", "POST", "moderation"),
     ("/organization/", "DELETE GET POST", "managing an organization"),
+    ("/organizations/", "DELETE GET POST", "managing an organization"),
     ("/projects/", "DELETE GET POST", "managing an organization"),
     ("/realtime", "GET POST", "the realtime API"),
     ("/realtime/", "GET POST", "the realtime API"),
     ("/responses/", "POST", "background work of the responses API"),
     ("/safety/", "GET", "safety review"),
+    ("/sessions", "GET POST", "running agents"),
+    ("/sessions/", "DELETE GET POST", "running agents"),
     ("/skills", "GET POST", "keeping skills"),
     ("/skills/", "DELETE GET POST", "keeping skills"),
     ("/threads", "POST", "keeping assistants"),
     ("/threads/", "DELETE GET POST", "keeping assistants"),
+    ("/tunnels", "GET POST", "tunnels"),
+    ("/tunnels/", "GET POST", "tunnels"),
     ("/uploads", "POST", "file storage"),
     ("/uploads/", "POST", "file storage"),
+    ("/user_profiles", "GET POST", "keeping profiles of users"),
+    ("/user_profiles/", "DELETE GET POST", "keeping profiles of users"),
     ("/vaults", "GET POST", "running agents"),
     ("/vaults/", "DELETE GET POST", "running agents"),
     ("/vector_stores", "GET POST", "searching in files"),
@@ -84,7 +104,7 @@ class Absent:
             f"{self.purpose} is not available",
             status=501,
             code="not_implemented",
-            # OpenAI's clients repeat any 5xx; no repetition changes this one.
+            # Clients repeat any 5xx; no repetition changes this one.
             headers=[("x-should-retry", "false")],
         )
 

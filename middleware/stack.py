@@ -203,6 +203,7 @@ def anthropic_routes(shared: Shared) -> Iterable[Route]:
     for base in ("/v1", "/anthropic/v1"):
         yield ("POST", f"{base}/messages", messages)
         yield ("POST", f"{base}/messages/count_tokens", count)
+    yield from absent_routes("/anthropic/v1")
     yield from model_routes("/anthropic/v1", shared)
 
 

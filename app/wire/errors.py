@@ -28,6 +28,9 @@ _ANTHROPIC_TYPES = {
 #: Codes of Anthropic's own: by this one its clients know to send all of a conversation.
 _ANTHROPIC_CODES = {"thread_unsupported_request"}
 
+#: How paths begin that only Anthropic's clients call.
+_ANTHROPICS = ("/v1/messages", "/anthropic/")
+
 #: No error is larger, whatever a client or Ollama put into it (reliability, E2).
 MAX_BYTES = 8 * 1024
 _SHORT = 1000
@@ -42,8 +45,8 @@ def dialect(path: str, version: str | None) -> Dialect:
     """
     if path == "/" or path.startswith("/api/"):
         return "native"
-    theirs = path.startswith(("/v1/messages", "/anthropic/")) or version is not None
-    return "anthropic" if theirs else "openai"
+    theirs = path.startswith(_ANTHROPICS) or path == "/v1/complete"
+    return "anthropic" if theirs or version is not None else "openai"
 
 
 def native(message: str) -> bytes:

@@ -1,15 +1,17 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import anthropic
 import openai
 import pytest
+from support.messages import error
 from support.ollama import FakeUpstream, ask
 from support.stack import stacked
 
 from middleware.absent import absent_routes
 
-SDK = Path(openai.__file__).parent / "resources"
 METHODS = {"_get", "_post", "_put", "_patch", "_delete", "_get_api_list"}
 
 #: What Pannier answers itself, with a 400 or a 502 here at worst.
@@ -37,9 +39,18 @@ NOT_STORED = {
 }
 
 
-def calls() -> Iterator[str]:
-    """Method and path of every call in the source of OpenAI's client."""
-    for module in SDK.rglob("*.py"):
+#: What Anthropic's client can call and gets.
+ANTHROPICS = {
+    "POST /messages",
+    "POST /messages/count_tokens",
+    "GET /models",
+    "GET /models/{model_id}",
+}
+
+
+def calls(client: Any) -> Iterator[str]:
+    """Method and path of every call in the source of a client."""
+    for module in (Path(client.__file__).parent / "resources").rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
@@ -61,10 +72,13 @@ def _path(call: ast.Call) -> str:
     path = call.args[0]
     if isinstance(path, ast.Call):  # path_template("/files/{file_id}", ...)
         path = path.args[0]
-    return str(ast.literal_eval(path)).partition("?")[0]
+    if not isinstance(path, ast.Constant):  # what an answer named
+        return ""
+    return str(path.value).partition("?")[0].removeprefix("/v1")
 
 
-CALLS = sorted(set(calls()))
+CALLS = sorted(set(calls(openai)))
+ANTHROPIC_CALLS = sorted({one for one in calls(anthropic) if one.split()[1:]})
 
 
 def test_the_client_was_read() -> None:
@@ -74,6 +88,9 @@ def test_the_client_was_read() -> None:
     assert "DELETE /files/{file_id}" in CALLS
     assert "POST /vector_stores/{vector_store_id}/search" in CALLS
     assert len(CALLS) > 150
+    assert set(ANTHROPIC_CALLS) > ANTHROPICS
+    assert "POST /messages/batches/{message_batch_id}/cancel" in ANTHROPIC_CALLS
+    assert len(ANTHROPIC_CALLS) > 200
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -89,6 +106,22 @@ def test_every_call_of_the_client(call: str) -> None:
         assert answer.status == NOT_STORED[call]
     else:
         assert (answer.status, answer.error["code"]) == (501, "not_implemented")
+
+
+@pytest.mark.parametrize("call", [*ANTHROPIC_CALLS, "POST /complete"])
+@pytest.mark.parametrize("base", ["/v1", "/anthropic/v1"])
+def test_every_call_of_anthropics_client(call: str, base: str) -> None:
+    """They are offered, or not available, in Anthropic's envelope."""
+    method, path = call.replace("{", "").replace("}", "").split()
+    version = {"anthropic_version": "2023-06-01"}
+    answer = ask(
+        stacked(FakeUpstream()), method, f"{base}{path}?beta=true", {"a": 1}, **version
+    )
+    if call in ANTHROPICS:
+        assert answer.status not in (404, 405, 501)
+    else:
+        assert error(answer, 501, "api_error").endswith(" is not available")
+        assert answer.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ finer tests are with what they test.
 import sys
 
 import pytest
-from rows import chat, completions, embeddings, messages, models
+from rows import chat, completions, embeddings, messages, models, responses
 from rows.seen import Row, is_unsupported
 
 TABLES = {
@@ -17,6 +17,7 @@ TABLES = {
     "models": models,
     "embeddings": embeddings,
     "messages": messages,
+    "responses": responses,
 }
 ROWS = [
     pytest.param(endpoint, one, id=f"{endpoint}-{one.name}".replace(" ", "-"))

@@ -16,6 +16,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "completions": ("/v1/completions", {"model": "m", "prompt": "hi"}),
     "embeddings": ("/v1/embeddings", {"model": "m", "input": "hi"}),
     "messages": (MESSAGES, {"model": "m", "messages": HI}),
+    "responses": ("/v1/responses", {"model": "m", "input": "hi"}),
 }
 
 

@@ -84,8 +84,10 @@ class MessagesWriter(ConversationWriter):
         return self._beginning() or _PING
 
     def frame_of(self, text: str) -> bytes:
-        """A piece of text."""
-        return self._delta(anthropic.TextDelta(text))
+        """A piece of the text, or of the thoughts, that are being told."""
+        thinks = self._kind == "thinking"
+        kind = anthropic.ThinkingDelta if thinks else anthropic.TextDelta
+        return self._delta(kind(text))
 
     def call_begin(self, name: str, given: str | None) -> bytes:
         """A block for the call."""
@@ -135,8 +137,10 @@ class MessagesWriter(ConversationWriter):
         if self.exchange.hidden:
             return b""
         self._thoughts.append(text)
+        if self._kind == "thinking":
+            return self.text_frame(text)
         begin = self._in("thinking", anthropic.ThinkingBlock("", ""))
-        return begin + self._delta(anthropic.ThinkingDelta(text))
+        return begin + self.text_frame(text)
 
     def _note(self, message: ollama.ReplyMessage, text: str | None) -> None:
         """Note what the model says that is no thought."""

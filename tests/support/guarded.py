@@ -20,6 +20,7 @@ END = f'{{"model":"m",{WHEN},%s"done":true,"done_reason":"stop","total_duration"
 END += '"prompt_eval_count":1000000,"eval_count":3}\n'
 CHAT = '"message":{"role":"assistant","content":"%s"},'
 TEXT = '"response":"%s",'
+THOUGHT = '"message":{"role":"assistant","content":"","thinking":"%s"},'
 
 
 def chunk(data: bytes) -> bytes:
@@ -136,6 +137,7 @@ READ = BLOCK // len(lines(CHAT, 2)[1])  # so many chunks fill a read
 READS = (READ, 2 * READ, 3 * READ)
 CHARACTERS = (1_000, 500_500, 1_000_000)
 OPENAI_CHAT, OPENAI_TEXT = "/v1/chat/completions", "/v1/completions"
+MESSAGES = "/v1/messages"
 EMBEDDINGS = "/v1/embeddings"
 
 
@@ -203,6 +205,44 @@ PATHS = {
         "message",
         (10, 505, 1000),
         OPENAI_CHAT,
+        lambda count: chat(said(count)),
+        lambda _: chatted(),
+    ),
+    "messages, token by token": GuardedPath(
+        "chunk",
+        TOKENS,
+        MESSAGES,
+        lambda _: STREAM,
+        lambda count: lines(CHAT, count),
+        b'" token"',
+    ),
+    "messages, flat out": GuardedPath(
+        "chunk",
+        READS,
+        MESSAGES,
+        lambda _: STREAM,
+        lambda count: flat_out(lines(CHAT, count)),
+        b'" token"',
+    ),
+    "messages, thoughts": GuardedPath(
+        "chunk",
+        READS,
+        MESSAGES,
+        lambda _: STREAM,
+        lambda count: flat_out(lines(THOUGHT, count)),
+        b'" token"',
+    ),
+    "messages, whole": GuardedPath(
+        "character",
+        CHARACTERS,
+        MESSAGES,
+        lambda count: chat(said(1, "x" * count)),
+        lambda _: chatted(),
+    ),
+    "messages, a long history": GuardedPath(
+        "message",
+        (10, 505, 1000),
+        MESSAGES,
         lambda count: chat(said(count)),
         lambda _: chatted(),
     ),

@@ -81,7 +81,7 @@ def test_there_are_examples() -> None:
         block.language
         for block in examples.blocks(ROOT / "README.md", "python", "javascript")
     ]
-    assert sorted(found) == ["javascript", "python", "sh"]
+    assert sorted(found) == ["javascript", "python", "sh", "sh"]
     assert len(EXAMPLES) > 10
 
 

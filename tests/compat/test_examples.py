@@ -29,6 +29,6 @@ def test_example(block: examples.Block, server: Server, tmp_path: Path) -> None:
 def test_all_clients_have_one() -> None:
     """Each client that these tests know has an example."""
     shown = "".join(block.code for block in BLOCKS)
-    for name in ("openai", "langchain_openai", "litellm", "instructor"):
+    for name in ("openai", "anthropic", "langchain_openai", "litellm", "instructor"):
         assert f"import {name}" in shown or f"from {name} import" in shown
     assert {block.language for block in BLOCKS} == {"python", "javascript"}

@@ -1,155 +1,40 @@
-"""Coding agents without a screen, set up as docs/agents.md says.
+"""Claude Code and Codex do small tasks, with the settings of docs/agents.md.
 
 The model is scripted: what it calls stands in the prompt.
 """
 
-import json
-import os
-import shlex
-import socketserver
-import subprocess
-import threading
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
 
 import pytest
 from support import examples
+from support.agents import (
+    ADDRESS,
+    AGENTS,
+    BLOCKS,
+    MODEL,
+    SHOWN,
+    Ran,
+    Task,
+    call,
+    claude,
+    codex,
+    said,
+    seen,
+)
 from support.leaving import eventually
-from support.server import ROOT, Server
+from support.server import Server
 from support.simulator import Simulator
+from support.watch import Watch
 
 pytestmark = [pytest.mark.compat, pytest.mark.live]
 
-AGENTS = Path(__file__).parent / "agents"
-CLAUDE = AGENTS / "node_modules/@anthropic-ai/claude-code/cli-wrapper.cjs"
-CODEX = AGENTS / "node_modules/@openai/codex/bin/codex.js"
-#: Seconds for one task of some steps; an agent repeats for minutes what fails.
-PATIENCE = 120
-
-BLOCKS = examples.blocks(ROOT / "docs" / "agents.md", "sh", "toml", "python")
-SHOWN = {(block.title, block.language): block.code for block in BLOCKS}
-#: What the page calls Pannier and the model.
-ADDRESS, MODEL = "http://127.0.0.1:8080", "qwen3-coder"
 DONE = "The work is done."
-
-
-class Watch(socketserver.ThreadingTCPServer):
-    """A proxy that lets nobody through; ``tried`` are the hosts that were wanted."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Refusal)
-        self.tried: set[str] = set()
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """Variables that lead programs here, but for what is on this machine."""
-        url = f"http://127.0.0.1:{self.server_address[1]}"
-        here = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")
-        return here | dict.fromkeys(names, url)
-
-
-class Refusal(socketserver.StreamRequestHandler):
-    """Writes down who was wanted, and closes."""
-
-    def handle(self) -> None:
-        """Read the first line only."""
-        assert isinstance(self.server, Watch)
-        self.server.tried.add(self.rfile.readline().decode("latin-1").strip())
-
-
-class Task(NamedTuple):
-    """Where an agent works, and what it is set up with."""
-
-    home: Path
-    work: Path
-    url: str
-    environ: dict[str, str]
-
-
-class Ran(NamedTuple):
-    """How it ended; ``lines`` are the JSON objects that it printed."""
-
-    status: int
-    lines: list[dict[str, Any]]
-    printed: str
-
-
-def claude(task: Task, model: str, prompt: str, *more: str) -> Ran:
-    """Run Claude Code with the variables and the command of the page."""
-    *lines, command = SHOWN["Claude Code", "sh"].splitlines()
-    given = [line.removeprefix("export ").split("=", 1) for line in lines]
-    environ = {name: value.replace(ADDRESS, task.url) for name, value in given}
-    arguments = shlex.split(command.replace(MODEL, model))[1:]
-    quiet = ["--output-format", "stream-json", "--verbose"]
-    allowed = ["--permission-mode", "acceptEdits", "--allowedTools", "Write,Edit,Read"]
-    command_line = [str(CLAUDE), "-p", prompt, *arguments, *quiet, *allowed, *more]
-    return run(task, command_line, environ)
-
-
-def codex(task: Task, model: str, prompt: str, *more: str) -> Ran:
-    """Run Codex with the file of the page."""
-    config = SHOWN["Codex", "toml"].replace(ADDRESS, task.url).replace(MODEL, model)
-    (task.home / ".codex").mkdir()
-    (task.home / ".codex" / "config.toml").write_text(config)
-    # Its sandbox needs rights that containers lack.
-    free = ["--dangerously-bypass-approvals-and-sandbox", "--skip-git-repo-check"]
-    return run(task, [str(CODEX), "exec", "--json", *free, *more, prompt], {})
-
-
-def run(task: Task, command: list[str], environ: dict[str, str]) -> Ran:
-    """Run one of Node's programs in an empty home and a directory for the work."""
-    done = subprocess.run(
-        ["node", *command],
-        cwd=task.work,
-        env={"PATH": os.environ["PATH"], **task.environ, **environ},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=PATIENCE,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    return Ran(done.returncode, [json.loads(line) for line in lines], done.stdout)
-
-
-def said(ran: Ran) -> str:
-    """The last words of the agent."""
-    results = [line["result"] for line in ran.lines if line["type"] == "result"]
-    texts = [item["text"] for item in items(ran, "agent_message")]
-    return ["", *results, *texts][-1]
-
-
-def items(ran: Ran, kind: str) -> list[dict[str, Any]]:
-    """What Codex has completed of one type."""
-    found = [line["item"] for line in ran.lines if line["type"] == "item.completed"]
-    return [item for item in found if item["type"] == kind]
-
-
-def seen(ran: Ran) -> list[str]:
-    """What the agent's tools told the model."""
-    users = [line["message"] for line in ran.lines if line["type"] == "user"]
-    blocks = [block for message in users for block in message["content"]]
-    told = [str(block.get("content")) for block in blocks]
-    commands = items(ran, "command_execution")
-    return told + [item["aggregated_output"] for item in commands]
-
-
-def call(tool: str, **arguments: Any) -> str:
-    """A step that calls a tool."""
-    return f"CALL {tool} {json.dumps(arguments)}"
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg=="
+)
 
 
 def edits(file: Path) -> list[str]:
@@ -263,6 +148,30 @@ def test_a_task_of_one_file(
     assert all(" status=200 outcome=done " in line for line in logged), logged
     chats = [entry for entry in simulator.log() if entry["target"] == "/api/chat"]
     assert [chat["outcome"] for chat in chats] == ["answered"] * len(script)
+    assert watch.tried == set()
+
+
+def test_other_tools(task: Task, pannier: Server, watch: Watch) -> None:
+    """A picture, a tool's error and a second agent are all part of a conversation."""
+    (task.work / "dot.png").write_bytes(PIXEL)
+    below = {"description": "A talk", "prompt": "SAY Below.", "subagent_type": "claude"}
+    steps = [
+        call("Read", file_path=str(task.work / "dot.png")),
+        call("Read", file_path=str(task.work / "nothing.txt")),
+        call("Agent", run_in_background=False, **below),
+        f"SAY {DONE}",
+    ]
+    before = len(requests(pannier))
+    ran = claude(task, "sim-script-vision", "\n".join(steps))
+    assert (ran.status, said(ran)) == (0, DONE), ran.printed
+    picture, error, *_, below_said = seen(ran)
+    assert "image/png" in picture
+    assert "does not exist" in error
+    assert "Below." in below_said
+    assert eventually(lambda: len(requests(pannier)) >= before + 5)
+    logged = requests(pannier)[before:]
+    assert len(logged) == 5
+    assert all(" status=200 outcome=done " in line for line in logged), logged
     assert watch.tried == set()
 
 

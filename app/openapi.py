@@ -4,6 +4,7 @@
 are Ollama's own and described there.
 """
 
+import re
 from functools import cache
 from typing import Any
 
@@ -81,14 +82,15 @@ def _paths() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         path = paths.setdefault(operation.path, {})
-        if "{model}" in operation.path:
+        if names := re.findall(r"\{(\w+)\}", operation.path):
             path["parameters"] = [
                 {
-                    "name": "model",
+                    "name": name,
                     "in": "path",
                     "required": True,
                     "schema": {"type": "string", "minLength": 1},
                 }
+                for name in names
             ]
         path[operation.method.lower()] = _operation(operation)
     return paths
@@ -138,6 +140,8 @@ def _schema(*types: Any) -> dict[str, Any]:
 
 def _prefix(type_: type) -> str:
     """What the names of a dialect begin with, some of which others have too."""
+    if ".responses." in type_.__module__:
+        return "Responses"
     return "Anthropic" if ".anthropic." in type_.__module__ else ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from .wire import anthropic, openai
+from .wire import anthropic, openai, responses
 
 SCHEMAS = "#/components/schemas/"
 
@@ -43,6 +43,10 @@ KINDS = {
     ],
     "CompletionRequest.prompt": _TEXTS_OR_TOKENS,
     "EmbeddingRequest.input": _TEXTS_OR_TOKENS,
+    "ResponsesResponsesRequest.input": [
+        _TEXT,
+        {"type": "array", "items": {"type": "object"}, "minItems": 1},
+    ],
     "AnthropicMessagesRequest.messages": [
         {
             "type": "array",
@@ -64,6 +68,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "dimensions": _range(1),
     "frequency_penalty": _range(-2, 2),
     "max_completion_tokens": _range(1),
+    "max_output_tokens": _range(1),
     "max_tokens": _range(1),
     "min_p": _range(0, 1),
     "n": _range(1),
@@ -85,6 +90,8 @@ VALUES: dict[str, dict[str, Any]] = {
         "enum": ["system", "developer", "user", "assistant", "tool", "function"],
     },
     "ResponseFormat.type": {"enum": ["text", "json_object", "json_schema"]},
+    "ResponsesTextFormat.type": {"enum": ["text", "json_object", "json_schema"]},
+    "ResponsesResponsesRequest.truncation": {"enum": ["auto", "disabled"]},
 }
 
 
@@ -137,6 +144,46 @@ OPERATIONS = [
         takes=openai.EmbeddingRequest,
         needs=("model", "input"),
         gives=(openai.EmbeddingList,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/responses",
+        name="createResponse",
+        summary="A response to a conversation, which may be kept",
+        takes=responses.ResponsesRequest,
+        needs=("model", "input"),
+        gives=(responses.Response,),
+        chunks=(responses.Event,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/responses/input_tokens",
+        name="countResponseTokens",
+        summary="How many tokens a request for a response has",
+        takes=responses.ResponsesRequest,
+        needs=("model", "input"),
+        gives=(responses.InputTokens,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/responses/{response_id}",
+        name="retrieveResponse",
+        summary="A response that is kept",
+        gives=(responses.Response,),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/responses/{response_id}",
+        name="deleteResponse",
+        summary="Forget a response",
+        gives=(responses.ResponseDeleted,),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/responses/{response_id}/input_items",
+        name="listResponseInputItems",
+        summary="The items of a request whose response is kept",
+        gives=(responses.ItemList,),
     ),
     Operation(
         method="POST",

@@ -7,7 +7,7 @@ test reads the paths that their own clients can call and finds what is missing h
 from collections.abc import Iterator
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from app.errors import GatewayError
+from app.errors import BadRequest, GatewayError
 
 from .routes import Route
 
@@ -106,6 +106,27 @@ class Absent:
             code="not_implemented",
             # Clients repeat any 5xx; no repetition changes this one.
             headers=[("x-should-retry", "false")],
+        )
+
+
+class NoSocket(Absent):
+    """Refuses a web socket in a way that has its client post at once."""
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> list[bytes]:
+        """Refuse; raises ``BadRequest``."""
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            raise BadRequest(
+                f"{self.purpose} is not available by web socket; use POST.",
+                status=426,
+                code="unsupported_value",
+            )
+        raise BadRequest(
+            "Not allowed to GET here; use POST.",
+            status=405,
+            code="method_not_allowed",
+            headers=[("Allow", "POST")],
         )
 
 

@@ -135,10 +135,7 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         }
 
     def _keep(
-        self,
-        request: responses.ResponsesRequest,
-        response: responses.Response,
-        body: bytes,
+        self, request: responses.ResponsesRequest, response: responses.Response
     ) -> bool:
         """Keep a response; where that fails, the answer goes out all the same."""
         assert self.keeper is not None
@@ -148,7 +145,7 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         previous = request.previous_response_id
         try:
             kept = self.keeper.keep(
-                response.id, previous, body, items, response.created_at
+                response.id, previous, _encode(response), items, response.created_at
             )
         except GatewayError as error:
             if self._faults.untold(error) is not None:

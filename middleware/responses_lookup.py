@@ -96,27 +96,6 @@ class DeleteResponseMiddleware(_OneResponse):
         )
 
 
-def refuse_socket(
-    environ: WSGIEnvironment, start_response: StartResponse
-) -> Iterable[bytes]:
-    """``GET /v1/responses`` is a web socket at OpenAI's; raises ``BadRequest``.
-
-    Who asks for one learns at once that there is none, and posts instead.
-    """
-    if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
-        raise BadRequest(
-            "There are no web sockets here; use POST.",
-            status=426,
-            code="unsupported_value",
-        )
-    raise BadRequest(
-        "Responses are not listed; use POST to create one.",
-        status=405,
-        code="method_not_allowed",
-        headers=[("Allow", "POST")],
-    )
-
-
 def _page(items: list[Item], limit: int) -> responses.ItemList:
     page = items[:limit]
     return responses.ItemList(

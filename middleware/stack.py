@@ -28,7 +28,7 @@ from app.upstream import Upstream
 from writers.count import MessageTokensWriter, ResponseTokensWriter
 
 from .abilities import Abilities
-from .absent import absent_routes
+from .absent import NoSocket, absent_routes
 from .access_log import AccessLogMiddleware
 from .aliases import Aliases
 from .awaited import Awaited
@@ -50,11 +50,7 @@ from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
 from .responses import ResponsesMiddleware
 from .responses_kept import Keeper
-from .responses_lookup import (
-    DeleteResponseMiddleware,
-    RetrieveResponseMiddleware,
-    refuse_socket,
-)
+from .responses_lookup import DeleteResponseMiddleware, RetrieveResponseMiddleware
 from .routes import Route, Routes
 from .transcriptions import TranscriptionsMiddleware
 
@@ -183,7 +179,7 @@ def response_routes(base: str, shared: Shared) -> Iterable[Route]:
     count = CountMiddleware(create, shared.aliases, ResponseTokensWriter)
     return [
         ("POST", f"{base}/responses", create),
-        ("GET", f"{base}/responses", refuse_socket),
+        ("GET", f"{base}/responses", NoSocket("the responses API")),
         ("POST", f"{below}input_tokens", count),
         ("GET", below, RetrieveResponseMiddleware(keeper, below)),
         ("DELETE", below, DeleteResponseMiddleware(keeper, below)),

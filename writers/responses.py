@@ -34,8 +34,8 @@ from .responses_items import (
 )
 
 Kind = TypeVar("Kind", bound=Growing)
-#: Keeps a response, of which the bytes are the JSON; says whether it did.
-Keep = Callable[[responses.Response, bytes], bool]
+#: Keeps a response, and says whether it did.
+Keep = Callable[[responses.Response], bool]
 
 _NOTHING = ollama.ReplyMessage()
 
@@ -124,7 +124,7 @@ class ResponsesWriter(ConversationWriter):
     def end(self, usage: openai.Usage) -> bytes:
         """The event that has all of the response."""
         response = self._response()
-        return self._event(f"response.{response.status}", self._payload(response))
+        return self._event(response.status, self._kept(response))
 
     def failure(self, error: GatewayError) -> bytes:
         """The event that says so; the items that were done are in it."""
@@ -136,7 +136,7 @@ class ResponsesWriter(ConversationWriter):
             error.param or msgspec.UNSET,
         )
         response = self._state("failed", error=why, store=False)
-        return begin + self._event("response.failed", encode(response))
+        return begin + self._event("failed", response)
 
     def _begin(self) -> bytes:
         """The two events that every stream begins with."""
@@ -144,9 +144,9 @@ class ResponsesWriter(ConversationWriter):
             return b""
         self._begun = True
         self.created = self.created or int(time.time())
-        response = encode(self._state("in_progress"))
-        created = self._event("response.created", response)
-        return created + self._event("response.in_progress", response)
+        response = self._state("in_progress")
+        created = self._event("created", response)
+        return created + self._event("in_progress", response)
 
     def _think(self, text: str) -> bytes:
         self.reasoning.count(text, None)
@@ -201,8 +201,8 @@ class ResponsesWriter(ConversationWriter):
             self._number += 1
         return b"".join(frames)
 
-    def _event(self, kind: str, response: bytes) -> bytes:
-        return self._told([(kind, {"response": msgspec.Raw(response)})])
+    def _event(self, kind: str, response: responses.Response) -> bytes:
+        return self._told([(f"response.{kind}", {"response": response})])
 
     # --------------------------------------------------------------- calls
 
@@ -246,7 +246,7 @@ class ResponsesWriter(ConversationWriter):
         response = self._response()
         if (debug := replies[-1].debug_info) is not None:
             response.debug_info = debug
-        return self._payload(response)
+        return encode(self._kept(response))
 
     def _gather(self, said: Said) -> None:
         """Make items of all that was said."""
@@ -305,13 +305,11 @@ class ResponsesWriter(ConversationWriter):
             **more,
         )
 
-    def _payload(self, response: responses.Response) -> bytes:
-        """The response as JSON, kept if it is to be."""
-        payload = encode(response)
-        if self._keep is None or self._keep(response, payload):
-            return payload
-        response.store = False
-        return encode(response)
+    def _kept(self, response: responses.Response) -> responses.Response:
+        """The response, which says whether it is kept."""
+        if self._keep is not None:
+            response.store = self._keep(response)
+        return response
 
     def _new(self, kind: type[Kind], *arguments: Any) -> Kind:
         """An item at the next place; its id is as hard to guess as the response's."""

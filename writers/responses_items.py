@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from app.wire import ollama, openai, responses
 
+from . import sse
 from .base import encode
 from .generation import choice_logprobs
 
@@ -21,8 +22,8 @@ Event = tuple[str, dict[str, Any]]
 
 def frame(kind: str, number: int, told: dict[str, Any]) -> bytes:
     """One event as it is sent."""
-    payload = encode({"type": kind, "sequence_number": number, **told})
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), payload)
+    event = responses.Event(type=kind, sequence_number=number, **told)
+    return sse.event(kind, encode(event))
 
 
 class Growing(ABC):

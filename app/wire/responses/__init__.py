@@ -2,6 +2,7 @@
 
 from .answers import (
     CustomCall,
+    Event,
     FunctionCall,
     InputTokens,
     InputTokensDetails,
@@ -39,6 +40,7 @@ __all__ = [
     "ContentPart",
     "CustomCall",
     "CustomTool",
+    "Event",
     "FunctionCall",
     "FunctionTool",
     "InputTokens",

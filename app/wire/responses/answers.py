@@ -12,46 +12,41 @@ from ..openai import TokenLogprob
 from .requests import TextConfig
 
 
-class SummaryText(Struct):
+class SummaryText(Struct, tag_field="type", tag="summary_text"):
     """A part of a reasoning item's summary."""
 
     text: str
-    type: str = "summary_text"
 
 
-class ReasoningItem(Struct, kw_only=True):
+class ReasoningItem(Struct, kw_only=True, tag_field="type", tag="reasoning"):
     """What a model thought."""
 
     id: str
-    type: str = "reasoning"
     summary: list[SummaryText]
     encrypted_content: str | UnsetType = UNSET
 
 
-class OutputText(Struct, kw_only=True):
+class OutputText(Struct, kw_only=True, tag_field="type", tag="output_text"):
     """The one part of an answer's message."""
 
-    type: str = "output_text"
     text: str
     annotations: list[Any] = []
     logprobs: list[TokenLogprob] = []
 
 
-class Message(Struct, kw_only=True):
+class Message(Struct, kw_only=True, tag_field="type", tag="message"):
     """What a model said."""
 
     id: str
-    type: str = "message"
     status: str
     role: str = "assistant"
     content: list[OutputText]
 
 
-class FunctionCall(Struct, kw_only=True):
+class FunctionCall(Struct, kw_only=True, tag_field="type", tag="function_call"):
     """A call of a function; ``arguments`` is JSON text."""
 
     id: str
-    type: str = "function_call"
     status: str
     call_id: str
     name: str
@@ -59,11 +54,10 @@ class FunctionCall(Struct, kw_only=True):
     arguments: str
 
 
-class CustomCall(Struct, kw_only=True):
+class CustomCall(Struct, kw_only=True, tag_field="type", tag="custom_tool_call"):
     """A call of a tool that takes text."""
 
     id: str
-    type: str = "custom_tool_call"
     status: str
     call_id: str
     name: str
@@ -145,6 +139,26 @@ class Response(Struct, kw_only=True):
     prompt_cache_key: str | None = None
     user: str | UnsetType = UNSET
     debug_info: Any = field(default=UNSET, name="_debug_info")
+
+
+class Event(Struct, kw_only=True):
+    """One event of a stream; ``type`` says what else is in it."""
+
+    type: str
+    sequence_number: int
+    response: Response | UnsetType = UNSET
+    item_id: str | UnsetType = UNSET
+    output_index: int | UnsetType = UNSET
+    content_index: int | UnsetType = UNSET
+    summary_index: int | UnsetType = UNSET
+    item: OutputItem | UnsetType = UNSET
+    part: OutputText | SummaryText | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    delta: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+    input: str | UnsetType = UNSET
+    logprobs: list[TokenLogprob] | UnsetType = UNSET
 
 
 class InputTokens(Struct):

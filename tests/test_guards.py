@@ -109,11 +109,12 @@ def test_no_path_grows(name: str, unit: str, now: Any) -> None:
         pytest.fail(said, pytrace=False)
 
 
+@pytest.mark.parametrize("dialect", ["messages", "responses"])
 @pytest.mark.parametrize("way", ["token by token", "flat out", "thoughts"])
-def test_messages_are_about_as_cheap_as_chats(way: str, now: Any) -> None:
-    """A piece of an answer costs half as much again as OpenAI's, at most."""
+def test_dialects_are_about_as_cheap_as_chats(dialect: str, way: str, now: Any) -> None:
+    """A piece of an answer costs half as much again as in a chat, at most."""
     chat = now["figures"][f"chat, {way.replace('thoughts', 'flat out')}"]["chunk"]
-    assert now["figures"][f"messages, {way}"]["chunk"] <= 1.5 * chat
+    assert now["figures"][f"{dialect}, {way}"]["chunk"] <= 1.5 * chat
 
 
 def test_every_path_has_its_record(now: Any) -> None:

@@ -77,23 +77,20 @@ class ResponsesWriter(ConversationWriter):
     def chunks(self, reply: ollama.ChatResponse) -> bytes:
         """Reasoning, then text, then calls: each in an item of its own."""
         message = reply.message or _NOTHING
-        growing = self._growing
-        text = message.content
-        if (
-            text
-            and type(growing) is Text
-            and not (message.thinking or message.tool_calls or reply.logprobs)
-        ):
-            return self._piece(growing, text)
+        text, thought, growing = message.content, message.thinking, self._growing
+        if not (message.tool_calls or reply.logprobs):  # more of what there was
+            if text and not thought and type(growing) is Text:
+                return self._piece(growing, text)
+            if thought and not text and type(growing) is Thought:
+                self.reasoning.characters += len(thought)
+                return self._piece(growing, thought)
         frames = [self._begin()]
-        if message.thinking:
-            frames.append(self._think(message.thinking))
-        if reply.logprobs:
-            found = reply.logprobs
-            thought = message.thinking
-            self._spoken += spoken(found, message.content) if thought else found
-        if message.content:
-            frames.append(self._say(message.content))
+        if thought:
+            frames.append(self._think(thought))
+        if found := reply.logprobs:
+            self._spoken += spoken(found, text) if thought else found
+        if text:
+            frames.append(self._say(text))
         for call in message.tool_calls or ():
             frames.append(self.call(call))
         return b"".join(frames)

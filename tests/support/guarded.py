@@ -138,7 +138,13 @@ READS = (READ, 2 * READ, 3 * READ)
 CHARACTERS = (1_000, 500_500, 1_000_000)
 OPENAI_CHAT, OPENAI_TEXT = "/v1/chat/completions", "/v1/completions"
 MESSAGES = "/v1/messages"
+RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
+
+
+def respond(messages: list[dict[str, str]], **more: Any) -> dict[str, Any]:
+    """A request for a response that is not kept."""
+    return {"model": "m", "input": messages, "store": False, **more}
 
 
 def inputs(count: int) -> dict[str, Any]:
@@ -244,6 +250,44 @@ PATHS = {
         (10, 505, 1000),
         MESSAGES,
         lambda count: chat(said(count)),
+        lambda _: chatted(),
+    ),
+    "responses, token by token": GuardedPath(
+        "chunk",
+        TOKENS,
+        RESPONSES,
+        lambda _: respond(said(1), stream=True),
+        lambda count: lines(CHAT, count),
+        b'" token"',
+    ),
+    "responses, flat out": GuardedPath(
+        "chunk",
+        READS,
+        RESPONSES,
+        lambda _: respond(said(1), stream=True),
+        lambda count: flat_out(lines(CHAT, count)),
+        b'" token"',
+    ),
+    "responses, thoughts": GuardedPath(
+        "chunk",
+        READS,
+        RESPONSES,
+        lambda _: respond(said(1), stream=True),
+        lambda count: flat_out(lines(THOUGHT, count)),
+        b'" token"',
+    ),
+    "responses, whole": GuardedPath(
+        "character",
+        CHARACTERS,
+        RESPONSES,
+        lambda count: respond(said(1, "x" * count)),
+        lambda _: chatted(),
+    ),
+    "responses, a long history": GuardedPath(
+        "message",
+        (10, 505, 1000),
+        RESPONSES,
+        lambda count: respond(said(count)),
         lambda _: chatted(),
     ),
     "embeddings": GuardedPath(

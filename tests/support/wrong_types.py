@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.wire import openai, responses
+from app.wire import anthropic, openai, responses
 from app.wire.generating import Reasoning
 
-from . import wrong_responses
+from . import wrong_messages, wrong_responses
+from .wrong_messages import MESSAGES
 from .wrong_responses import RESPONSES
 
 CHAT = "/v1/chat/completions"
@@ -20,12 +21,14 @@ GOOD: dict[str, dict[str, Any]] = {
     TEXT: {"model": "m", "prompt": "hi"},
     EMBED: {"model": "m", "input": "hi"},
     RESPONSES: wrong_responses.GOOD,
+    MESSAGES: wrong_messages.GOOD,
 }
 STRUCTS = {
     CHAT: openai.ChatCompletionRequest,
     TEXT: openai.CompletionRequest,
     EMBED: openai.EmbeddingRequest,
     RESPONSES: responses.ResponsesRequest,
+    MESSAGES: anthropic.MessagesRequest,
 }
 
 
@@ -176,6 +179,7 @@ INNER: list[tuple[str, type[msgspec.Struct], str, dict[str, Any], Any]] = [
         lambda it: {"reasoning": it},
     ),
     *wrong_responses.INNER,
+    *wrong_messages.INNER,
 ]
 SAMPLES = ["text", 5, 1.5, True, [], {}, [None], [5], [[]], [{}]]
 

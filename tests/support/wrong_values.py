@@ -3,8 +3,8 @@
 import base64
 from typing import Any
 
-from . import wrong_responses
-from .wrong_types import CHAT, EMBED, GOOD, RESPONSES, TEXT, said
+from . import wrong_messages, wrong_responses
+from .wrong_types import CHAT, EMBED, GOOD, MESSAGES, RESPONSES, TEXT, said
 
 BOTH = (CHAT, TEXT)
 IMAGE = "messages[0].content[0].image_url"
@@ -421,6 +421,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
         for value in (5, [], "perhaps")
     ],
     *[(RESPONSES, *wrong) for wrong in wrong_responses.WRONG],
+    *[(MESSAGES, *wrong) for wrong in wrong_messages.WRONG],
     # Images and recordings, where they are.
     *[
         (

@@ -21,6 +21,8 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/chat/completions", CHAT),
     ("POST", "/v1/chat/completions", CHAT | {"stream": True}),
     ("POST", "/v1/chat/completions", CHAT | {"n": 2}),
+    ("POST", "/v1/messages", CHAT),
+    ("POST", "/v1/messages", CHAT | {"stream": True}),
     ("POST", "/v1/completions", {"model": "tiny", "prompt": "empty"}),
     ("POST", "/v1/embeddings", {"model": "all-minilm", "input": "x"}),
     ("GET", "/v1/models", None),

@@ -129,6 +129,35 @@ def embeddings(form: str) -> bytes:
     return json.dumps(body).encode()
 
 
+def thought(size: int) -> bytes:
+    """A message of Anthropic's with a thought of so many characters that comes back."""
+    block = {"type": "thinking", "thinking": "x " * (size // 2), "signature": "y"}
+    turns = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": [block]},
+        {"role": "user", "content": "x"},
+    ]
+    return chat("x", messages=turns)
+
+
+def results() -> bytes:
+    """Ten thousand calls of tools, and their results."""
+    turns: list[Any] = [{"role": "user", "content": "x"}]
+    for n in range(4_999):
+        call = {"type": "tool_use", "id": f"c{n}", "name": "f", "input": {"a": "x"}}
+        result = {"type": "tool_result", "tool_use_id": f"c{n}", "content": "x" * 500}
+        turns.append({"role": "assistant", "content": [call]})
+        turns.append({"role": "user", "content": [result]})
+    return chat("x", messages=turns)
+
+
+def source(size: int) -> bytes:
+    """A message of Anthropic's with one image of so many bytes."""
+    data = base64.b64encode(PNG + bytes(size)).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    return chat([{"type": "image", "source": source}])
+
+
 BODIES = {
     "one long text": ("chat/completions", lambda: chat("x" * 60 * MIB), 200),
     "a text of escapes": ("chat/completions", lambda: chat("é\n" * 5 * MIB), 200),
@@ -168,6 +197,27 @@ BODIES = {
         200,
     ),
     "a long number": ("chat/completions", lambda: b'{"seed":' + b"1" * 50 * MIB, 400),
+    "a long message": ("messages", lambda: chat("x" * 60 * MIB), 200),
+    "a long message, streamed": (
+        "messages",
+        lambda: chat("some words " * 5 * MIB, stream=True),
+        200,
+    ),
+    "tokens of a long message": (
+        "messages/count_tokens",
+        lambda: chat("some words " * 5 * MIB),
+        200,
+    ),
+    "tokens of one word": ("messages/count_tokens", lambda: chat("x" * 60 * MIB), 200),
+    "1,024 blocks": (
+        "messages",
+        lambda: chat([{"type": "text", "text": "x" * 30_000}] * 1024),
+        200,
+    ),
+    "a long thought": ("messages", lambda: thought(50 * MIB), 200),
+    "results of tools": ("messages", results, 200),
+    "an image of Anthropic's": ("messages", lambda: source(15 * MIB), 200),
+    "a long message back": ("messages", lambda: chat("x", model="long"), 200),
     "embeddings": ("embeddings", lambda: embeddings("float"), 200),
     "embeddings in base64": ("embeddings", lambda: embeddings("base64"), 200),
 }

@@ -115,6 +115,11 @@ def lines_after(server: Server, before: int) -> str:
 
 USER = {"role": "user", "content": [{"type": "text", "text": CONTENT}]}
 PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{IMAGE}"}}
+SOURCE = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": CONTENT, "data": IMAGE},
+}
+ODD = {"type": CONTENT, "text": CONTENT}
 TALK = {"messages": [USER]}
 WRONG: list[tuple[str, Any]] = [
     ("/v1/chat/completions", TALK),
@@ -148,6 +153,18 @@ WRONG: list[tuple[str, Any]] = [
     ("/v1/chat/completions", TALK | {"reasoning_effort": CONTENT}),
     ("/v1/chat/completions", TALK | {"response_format": {"type": CONTENT}}),
     ("/v1/chat/completions", TALK | {"options": {CONTENT: CONTENT}, CONTENT: 1}),
+    ("/v1/messages", TALK | {"system": CONTENT}),
+    ("/v1/messages", {"messages": [USER | {"role": CONTENT}]}),
+    ("/v1/messages", {"messages": [{"role": "user", "content": {CONTENT: 1}}]}),
+    ("/v1/messages", {"messages": [{"role": "user", "content": [SOURCE]}]}),
+    ("/v1/messages", {"messages": [{"role": "user", "content": [ODD]}]}),
+    ("/v1/messages", TALK | {"tools": [{"name": CONTENT, "input_schema": CONTENT}]}),
+    ("/v1/messages", TALK | {"tool_choice": {"type": CONTENT}, CONTENT: CONTENT}),
+    (
+        "/v1/messages",
+        TALK | {"thinking": {"type": CONTENT}, "metadata": {"a": CONTENT}},
+    ),
+    ("/v1/messages/count_tokens", TALK),
     ("/v1/embeddings", {"input": "x", "encoding_format": CONTENT}),
     ("/v1/completions", {"prompt": CONTENT, "suffix": CONTENT}),
     ("/v1/completions", {"prompt": {CONTENT: 1}}),

@@ -4,8 +4,6 @@ import logging
 from functools import partial
 from typing import Any, ClassVar
 
-import msgspec
-
 from app.errors import GatewayError
 from app.exchange import Exchange
 from app.logs import Faults
@@ -22,14 +20,13 @@ from .generation import bounded
 from .images import Images
 from .responses_echo import echo, logprobs_wanted, not_included, truncation
 from .responses_input import InputItems
-from .responses_kept import Keeper, before, given, resolved, to_keep
+from .responses_kept import Keeper, before, encoded, given, resolved, to_keep
 from .responses_tools import call_form, choice, namespaces
 from .validation import missing
 
 MAX_TOP_LOGPROBS = 20
 
 log = logging.getLogger("pannier")
-_encode = msgspec.json.Encoder().encode
 
 
 class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
@@ -141,11 +138,11 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         assert self.keeper is not None
         assert isinstance(request.input, list)
         items = to_keep(request.input, response.id)
-        items += [Item(one.id, _encode(one), output=True) for one in response.output]
+        items += [Item(one.id, encoded(one), output=True) for one in response.output]
         previous = request.previous_response_id
         try:
             kept = self.keeper.keep(
-                response.id, previous, _encode(response), items, response.created_at
+                response.id, previous, encoded(response), items, response.created_at
             )
         except GatewayError as error:
             if self._faults.untold(error) is not None:

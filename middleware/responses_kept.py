@@ -4,17 +4,22 @@
 completed from it, and what becomes of that input when it is kept itself.
 """
 
+import re
 from typing import Any, Protocol
 
 import msgspec
 
 from app.errors import BadRequest
 from app.storage import Item, Kept
+from app.turns import let_others
 from app.wire import responses
 
 from .content import MAX_MESSAGES
 from .responses_input import kind_of
 from .validation import missing
+
+#: Ids that were made here: others may be anybody's, and easy to guess.
+_OURS = re.compile(r"[a-z]+_[0-9a-f]{32}_i?[0-9]+")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -81,7 +86,19 @@ def before(id: str | None, keeper: Keeper | None) -> list[dict[str, Any]]:
             code="previous_response_not_found",
             param="previous_response_id",
         )
-    return [_decode(item.body) for item in found]
+    return [_decoded(item.body) for item in found]
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    let_others(body)
+    return _decode(body)
+
+
+def encoded(value: Any) -> bytes:
+    """What is kept of a value; others have a turn when it is large."""
+    body = _encode(value)
+    let_others(body)
+    return body
 
 
 def resolved(
@@ -99,14 +116,15 @@ def resolved(
 def _referred(id: Any, param: str, keeper: Keeper | None) -> dict[str, Any]:
     if not id:
         raise missing(f"{param}.id")
-    found = keeper.item(id) if keeper is not None and isinstance(id, str) else None
+    ours = isinstance(id, str) and _OURS.fullmatch(id)
+    found = keeper.item(id) if keeper is not None and ours else None
     if found is None:
         raise BadRequest(
             f"Item with id '{str(id)[:128]}' not found.",
             code="invalid_value",
             param=f"{param}.id",
         )
-    return _decode(found)
+    return _decoded(found)
 
 
 def to_keep(items: list[dict[str, Any]], response_id: str) -> list[Item]:
@@ -117,7 +135,7 @@ def to_keep(items: list[dict[str, Any]], response_id: str) -> list[Item]:
         id = item.get("id")
         if not isinstance(id, str) or not id:
             id = f"{_prefix(whole['type'])}{response_id.removeprefix('resp_')}_i{index}"
-        kept.append(Item(id, _encode({**whole, "id": id}), output=False))
+        kept.append(Item(id, encoded({**whole, "id": id}), output=False))
     return kept
 
 

@@ -955,6 +955,17 @@ def test_items_by_reference() -> None:
     assert talk.told[0]["content"] == "Hello, llama!"
 
 
+def test_ids_that_clients_chose() -> None:
+    """They are easy to guess, so nobody gets an item by one, be it kept."""
+    talk = Talk()
+    talk.say(input=[USER | {"id": "msg_1"}])
+    asked_before = talk.keeper.asked
+    body = {"model": "m", "input": [{"type": "item_reference", "id": "msg_1"}]}
+    answer = ask(talk.app, "POST", RESPONSES, body)
+    assert (answer.status, answer.error["param"]) == (400, "input[0].id")
+    assert talk.keeper.asked == asked_before
+
+
 def test_counting_what_is_kept() -> None:
     """The tokens of a request that goes on are those of all of it."""
     talk = Talk()

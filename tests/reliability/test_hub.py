@@ -158,6 +158,18 @@ def source(size: int) -> bytes:
     return chat([{"type": "image", "source": source}])
 
 
+def respond(given: Any, **more: Any) -> bytes:
+    """A request for a response, which is kept with all that it was given."""
+    return json.dumps({"model": "m", "input": given, **more}).encode()
+
+
+def pictured(size: int) -> dict[str, Any]:
+    """An item with one image of so many bytes."""
+    picture = base64.b64encode(PNG + bytes(size)).decode()
+    url = f"data:image/png;base64,{picture}"
+    return {"role": "user", "content": [{"type": "input_image", "image_url": url}]}
+
+
 BODIES = {
     "one long text": ("chat/completions", lambda: chat("x" * 60 * MIB), 200),
     "a text of escapes": ("chat/completions", lambda: chat("é\n" * 5 * MIB), 200),
@@ -218,6 +230,14 @@ BODIES = {
     "results of tools": ("messages", results, 200),
     "an image of Anthropic's": ("messages", lambda: source(15 * MIB), 200),
     "a long message back": ("messages", lambda: chat("x", model="long"), 200),
+    "a long input": ("responses", lambda: respond("x" * 60 * MIB), 200),
+    "an image of an input": ("responses", lambda: respond([pictured(15 * MIB)]), 200),
+    "10,000 items": (
+        "responses",
+        lambda: respond([{"role": "user", "content": "x" * 500}] * 10_000),
+        200,
+    ),
+    "a long response": ("responses", lambda: respond("x", model="long"), 200),
     "embeddings": ("embeddings", lambda: embeddings("float"), 200),
     "embeddings in base64": ("embeddings", lambda: embeddings("base64"), 200),
 }

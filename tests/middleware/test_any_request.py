@@ -12,16 +12,19 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
+from anthropic.types import Message
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.audio import Transcription, TranscriptionVerbose
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from support import messages
 from support.able import MODELS, Able
 from support.anything import (
     CHAT,
     EMBED,
     GOOD,
+    MESSAGES,
     NAMED,
     RESPONSES,
     STRUCTS,
@@ -68,7 +71,7 @@ def checked(path: str, answer: Answer, *, calm: bool = True) -> str:
     """
     assert answer.headers["x-request-id"]
     if answer.status != 200:
-        _check_error(answer.status, answer.error, calm)
+        _check_error(answer.status, _error(path, answer), calm)
         assert len(answer.body) <= 8 * 1024
         return "refused" if answer.status < 500 else "failed"
     if answer.headers["Content-Type"] == "text/event-stream":
@@ -82,6 +85,21 @@ def checked(path: str, answer: Answer, *, calm: bool = True) -> str:
     return "answered"
 
 
+def _error(path: str, answer: Answer) -> dict[str, Any]:
+    return _codes(answer.json) if path == MESSAGES else answer.error
+
+
+def _codes(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Anthropic's envelope with the keys of OpenAI's, as far as it tells them."""
+    assert envelope["type"] == "error"
+    assert envelope["request_id"]
+    message, kind = envelope["error"]["message"], envelope["error"]["type"]
+    known = {"api_error", "invalid_request_error", "not_found_error"}
+    assert kind in known | {"overloaded_error", "timeout_error", "request_too_large"}
+    code = "internal_error" if "internal error" in message else "bad_upstream_response"
+    return {"message": message, "type": kind, "param": None, "code": code}
+
+
 def _check_error(status: int, error: dict[str, Any], calm: bool) -> None:
     assert list(error) == ["message", "type", "param", "code"]
     assert error["message"]
@@ -91,12 +109,14 @@ def _check_error(status: int, error: dict[str, Any], calm: bool) -> None:
         # The one thing that may go wrong: a model that does not keep to a promise.
         assert (status, error["code"]) == (502, "bad_upstream_response"), error
         assert "The model did not" in error["message"], error
-    assert 400 <= status < 500 or status in (500, 502, 503, 504)
+    assert 400 <= status < 500 or status in (500, 502, 503, 504, 529)
 
 
 def _check_stream(path: str, answer: Answer, calm: bool) -> str:
     if path == RESPONSES:
         return _check_response_stream(answer, calm)
+    if path == MESSAGES:
+        return _check_message_stream(answer, calm)
     *events, last = answer.frames
     if last != "[DONE]":
         _check_error(502 if calm else 500, last["error"], calm)
@@ -115,6 +135,19 @@ def _check_response_stream(answer: Answer, calm: bool) -> str:
     envelope = {"message": error["message"], "type": error["type"], "param": None}
     _check_error(502 if calm else 500, envelope | {"code": error["code"]}, calm)
     return "broken off"
+
+
+def _check_message_stream(answer: Answer, calm: bool) -> str:
+    message, failed = messages.followed(messages.events(answer))
+    if failed is None:
+        assert message is not None
+        return "streamed"
+    _check_error(502 if calm else 500, _codes(failed), calm)
+    return "broken off"
+
+
+def _message(body: bytes) -> None:
+    Message.model_validate_json(body, strict=True)
 
 
 def _response(body: bytes) -> None:
@@ -168,6 +201,7 @@ _WHOLE: dict[str, Callable[[bytes], None]] = {
     TEXT: _whole_text,
     EMBED: _embeddings,
     RESPONSES: _response,
+    MESSAGES: _message,
 }
 _CHUNK = {CHAT: _chunk_of_chat, TEXT: _chunk_of_text}
 
@@ -235,7 +269,8 @@ ODD = [
     b"\n\n",
     b"",
 ]
-BLOCKS[RESPONSES] = BLOCKS[CHAT]
+BLOCKS[RESPONSES] = BLOCKS[MESSAGES] = BLOCKS[CHAT]
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
 #: What is asked of such an Ollama.
 WISHES: dict[str, list[dict[str, Any]]] = {
     CHAT: [
@@ -253,6 +288,14 @@ WISHES: dict[str, list[dict[str, Any]]] = {
     ],
     TEXT: [{}, {"n": 2, "best_of": 3}, {"prompt": ["a", "b"]}, {"logprobs": 1}],
     EMBED: [{}, {"encoding_format": "base64"}, {"input": ["a"]}, {"input": ["a", "b"]}],
+    MESSAGES: [
+        {},
+        {"thinking": {"type": "enabled", "display": "omitted"}},
+        {"tools": [TOOL], "tool_choice": {"type": "any"}},
+        {"tools": [TOOL, NAMED], "tool_choice": {"type": "any"}},
+        {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        {"output_format": {"type": "json_schema", "schema": {"type": "object"}}},
+    ],
     RESPONSES: [
         {},
         {"include": ["message.output_text.logprobs"], "top_logprobs": 1},
@@ -389,5 +432,5 @@ def test_e3_any_bytes(path: str, body: bytes, type_: str) -> None:
     """Bytes that are no request are a 4xx."""
     stand_in = Plausible()
     answer = ask(linted(stand_in), "POST", path, body, Content_Type=type_)
-    _check_error(answer.status, answer.error, calm=True)
+    _check_error(answer.status, _error(path, answer), calm=True)
     assert stand_in.calls == []

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from app.wire import openai, responses
+from app.wire import anthropic, openai, responses
 
 from .able import MODELS
 from .pictures import GIF, PNG, text
@@ -17,17 +17,20 @@ CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
 EMBED = "/v1/embeddings"
 RESPONSES = "/v1/responses"
+MESSAGES = "/v1/messages"
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     CHAT: openai.ChatCompletionRequest,
     TEXT: openai.CompletionRequest,
     EMBED: openai.EmbeddingRequest,
     RESPONSES: responses.ResponsesRequest,
+    MESSAGES: anthropic.MessagesRequest,
 }
 GOOD: dict[str, dict[str, Any]] = {
     CHAT: {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
     TEXT: {"model": "m", "prompt": "hi"},
     EMBED: {"model": "m", "input": "hi"},
     RESPONSES: {"model": "m", "input": "hi"},
+    MESSAGES: {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
 }
 SCHEMA = {
     "type": "object",
@@ -94,6 +97,39 @@ ITEMS: list[dict[str, Any]] = [
     {"type": "additional_tools", "role": "developer", "tools": TOOLS[:1]},
     {"type": "item_reference", "id": "x"},
 ]
+#: Tools and messages of Anthropic's, one of each kind.
+CLIENT_TOOLS: list[dict[str, Any]] = [
+    {"name": "f", "input_schema": SCHEMA},
+    {"type": "custom", "name": "g", "strict": True},
+    {"type": "bash_20250124", "name": "bash"},
+    {"type": "web_search_20250305", "name": "web_search"},
+    NAMED,
+]
+BLOCKS: list[dict[str, Any]] = [
+    {"type": "text", "text": "?", "cache_control": {"type": "ephemeral"}},
+    {"type": "image", "source": {"type": "base64", "data": text(PNG)}},
+    {"type": "document", "source": {"type": "text", "data": "x"}, "title": "T"},
+    {"type": "search_result", "source": "http://a", "content": []},
+    {"type": "redacted_thinking", "data": "x"},
+]
+TURNS: list[dict[str, Any]] = [
+    {"role": "user", "content": BLOCKS},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "hm", "signature": "x"},
+            {"type": "tool_use", "id": "c", "name": "f", "input": {}},
+            {"type": "web_search_tool_result", "tool_use_id": "c", "content": []},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "c", "content": "5"},
+            {"type": "hologram"},
+        ],
+    },
+]
 #: Values that mean something, by the name of a field.
 MEANT: dict[str, list[Any]] = {
     "model": [*MODELS, "m", "gpt-4o", "default", "a/b:c", " ", "x" * 600],
@@ -101,6 +137,7 @@ MEANT: dict[str, list[Any]] = {
     "type": [
         *("function", "custom", "text", "image_url", "input_audio", "file", "refusal"),
         *("json_schema", "json_object", "input_text", "JSON_SCHEMA"),
+        *("image", "tool_use", "tool_result", "thinking", "document", "base64", "url"),
     ],
     "url": [text(PNG), f"data:image/png;base64,{text(PNG)}", text(GIF), "http://x/y"],
     "image_url": [text(PNG), "data:;base64," + text(PNG), "data:,", "https://a"],
@@ -118,7 +155,16 @@ MEANT: dict[str, list[Any]] = {
         *({"type": "enabled", "budget_tokens": 5000}, {"type": "off"}),
     ],
     "think": ["low", "max", True, False, "hard"],
-    "output_config": [{"effort": "low"}, {"effort": 5}, {"x": 1}],
+    "output_config": [
+        *({"effort": "low"}, {"effort": 5}, {"x": 1}),
+        {"format": {"type": "json_schema", "schema": SCHEMA}},
+    ],
+    "output_format": [{"type": "json_schema", "schema": SCHEMA}, {"type": "x"}],
+    "input_schema": SCHEMAS,
+    "messages": [TURNS],
+    "system": ["Be kind.", BLOCKS[:1], BLOCKS],
+    "stop_sequences": [["x", ""], []],
+    "mcp_servers": [[], [{}]],
     "chat_template_kwargs": [{"enable_thinking": True}, {"x": 1}],
     "metadata": [{"exclude_reasoning": "true"}, {"a": "b"}, {"hide_reasoning": 1}],
     "keep_alive": ["5m", "1h30m", "-1", 0, -1, 1e300, "soon", "99999h"],
@@ -136,6 +182,8 @@ MEANT: dict[str, list[Any]] = {
         {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED]}},
         {"type": "allowed_tools", "mode": "required", "tools": [NAMED]},
         {"type": "custom", "custom": {"name": "f"}},
+        *({"type": "any"}, {"type": "tool", "name": "f"}, {"type": "none"}),
+        {"type": "auto", "disable_parallel_tool_use": True},
     ],
     "function_call": ["none", "auto", {"name": "f"}, {}],
     "modalities": [["text"], ["audio"], []],
@@ -163,7 +211,7 @@ MEANT: dict[str, list[Any]] = {
     "logprobs": [True, 0, 1, 5],
     "top_logprobs": [0, 1, 20],
     "dimensions": [1, 3, 0],
-    "tools": [[NAMED], [NAMED, G], [], TOOLS],
+    "tools": [[NAMED], [NAMED, G], [], TOOLS, CLIENT_TOOLS],
 }
 #: Good requests to begin with.
 BASES: dict[str, list[dict[str, Any]]] = {
@@ -215,6 +263,16 @@ BASES: dict[str, list[dict[str, Any]]] = {
         },
     ],
 }
+BASES[MESSAGES] = [
+    {},
+    {"model": "seeing", "messages": TURNS, "tools": CLIENT_TOOLS},
+    {"tools": CLIENT_TOOLS},
+    {"tools": CLIENT_TOOLS, "tool_choice": {"type": "any"}},
+    {"tools": CLIENT_TOOLS, "tool_choice": {"type": "tool", "name": "f"}},
+    {"model": "switched", "thinking": {"type": "enabled", "display": "omitted"}},
+    {"model": "switched", "thinking": {"type": "adaptive"}},
+    {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+]
 NUMBERS = [0, 1, 2, 5, 100, -1, 0.5, 2.0, 4.0, -2.5, 1e30, 1e308, 2**63, -(2**70)]
 WORDS = st.sampled_from(["", "hi", "x", "\u0000", "\ud800", "\U0001f999", "a" * 2000])
 TEXTS = WORDS | st.text(max_size=8)

@@ -10,8 +10,10 @@ three names below, no table and no SQL.
     database.py    Database: SQLite or PostgreSQL, transactions (loads SQLAlchemy)
     tables.py      the tables
     queries.py     what is asked of them
+    failure.py     why the database cannot be used, and what a client is told
     unpatched.py   psycopg without gevent, for that thread
     upgrade.py     brings tables up to date (loads Alembic), in a process of its own
+    command.py     `pannier database`
     migrations/    how they came to be what they are
 """
 

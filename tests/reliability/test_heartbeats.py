@@ -11,6 +11,8 @@ import anthropic
 import openai
 import pytest
 from support import examples
+from support.events import accepted
+from support.events import parsed as responded
 from support.faulty import CHUNKED, Faulty, Peer
 from support.leaving import connect, fresh, left, request, rest, until
 from support.nginx import CONFIG, needs_nginx, nginx, replaced
@@ -183,6 +185,24 @@ MESSAGES: dict[str, dict[str, Any]] = {
 }
 
 
+RESPONSES = "/v1/responses"
+RESPONSES_TOOL = {"type": "function", "name": "f"}
+
+
+def respond(model: str, **more: Any) -> dict[str, Any]:
+    """A request for a response."""
+    return {"model": model, "input": "hi", "stream": True, **more}
+
+
+#: OpenAI's streams of responses that wait, and the events without which none is.
+RESPONDING: dict[str, dict[str, Any]] = {
+    "late": respond("late"),
+    "midway": respond("midway"),
+    "excluded": respond("thinking", exclude_reasoning=True),
+    "forced": respond("forced", tools=[RESPONSES_TOOL], tool_choice="required"),
+}
+
+
 #: What has no signs of life.
 OTHERS: list[tuple[str, dict[str, Any]]] = [
     (CHAT, stream("late", stream=False)),
@@ -213,7 +233,12 @@ def answers(server: Server, mute: Server) -> Iterator[Callable[..., Future[Got]]
         for body in MESSAGES.values():
             get(MESSAGE, body)
             get(MESSAGE, body, OFF)
+        for body in RESPONDING.values():
+            get(RESPONSES, body)
+            get(RESPONSES, body, OFF)
         for model in FAILING:
+            get(RESPONSES, respond(model))
+            get(RESPONSES, respond(model), OFF)
             get(MESSAGE, stream(model))
             get(MESSAGE, stream(model), OFF)
             get(CHAT, stream(model))
@@ -400,6 +425,37 @@ def test_s6_only_streams_of_events(answers: Answers, path: str, body: Any) -> No
     assert got.status in (200, 502)  # a stream is no answer in one piece
     assert b"keep-alive" not in got.body
     assert b"ping" not in got.body
+
+
+@pytest.mark.parametrize("which", RESPONDING)
+def test_s6_responses(answers: Answers, which: str) -> None:
+    """A response that waits begins, has comments, and the events it would have had."""
+    beating = answers(RESPONSES, RESPONDING[which]).result().body
+    still = answers(RESPONSES, RESPONDING[which], OFF).result().body
+    assert beating.startswith(b"event: response.created\n")
+    assert beating.count(b"\n\n: keep-alive\n\n") >= 1
+    assert b": keep-alive" not in still
+    found, wanted = responded(beating), responded(still)
+    accepted(found)
+    assert [one["type"] for one in found] == [one["type"] for one in wanted]
+    assert found[-1]["type"] == "response.completed"
+
+
+@pytest.mark.parametrize("model", FAILING)
+def test_s6_e4_failures_of_responses(answers: Answers, model: str) -> None:
+    """A failure after a comment is the last event, with the code of its status."""
+    status, code = FAILING[model]
+    late = responded(answers(RESPONSES, respond(model)).result().body)
+    accepted(late)
+    assert [one["type"] for one in late] == [
+        *("response.created", "response.in_progress", "response.failed"),
+    ]
+    said = late[-1]["response"]["error"]
+    early = answers(RESPONSES, respond(model), OFF).result()
+    told = json.loads(early.body)["error"]
+    assert early.status == status
+    assert said["code"] == told["code"] == code
+    assert (said["message"], said["type"]) == (told["message"], told["type"])
 
 
 def transcription(server: Server) -> None:

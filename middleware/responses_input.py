@@ -100,10 +100,7 @@ class InputItems:
 
     def _call(self, item: dict[str, Any], param: str) -> None:
         given = converted(item, responses.CallItem, param)
-        if given.input is None:
-            arguments = arguments_of(given.arguments, f"{param}.arguments")
-        else:
-            arguments = {"input": given.input}
+        arguments = _arguments(given, f"{param}.arguments")
         name = self._names[given.call_id] = flat(given.namespace, given.name)
         message = self._assistant()
         calls = message.tool_calls = message.tool_calls or []
@@ -240,6 +237,18 @@ def _role(role: str | None, param: str) -> str:
             param=f"{param}.role",
         )
     return known
+
+
+def _arguments(call: responses.CallItem, param: str) -> dict[str, Any]:
+    """What a call was given; one that was cut may be no JSON, and is given nothing."""
+    if call.input is not None:
+        return {"input": call.input}
+    try:
+        return arguments_of(call.arguments, param)
+    except BadRequest:
+        if call.status != "incomplete":
+            raise
+        return {}
 
 
 def _given(text: str | None, param: str) -> str:

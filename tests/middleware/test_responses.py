@@ -183,6 +183,22 @@ ITEMS: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
             }
         ],
     ),
+    "a call that was cut": (
+        [CALL | {"arguments": '{"a', "status": "incomplete"}, RESULT],
+        [
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [
+                    {
+                        "function": {"name": "f", "arguments": {}, "index": 0},
+                        "id": "c",
+                    }
+                ],
+            },
+            NATIVE_RESULT,
+        ],
+    ),
     "a call of what takes text": (
         [
             {"type": "custom_tool_call", "call_id": "c", "name": "g", "input": "ls"},

@@ -36,6 +36,7 @@ class CallItem(Struct):
     arguments: str | dict[str, Any] | None = None
     input: str | None = None
     namespace: str | None = None
+    status: str | None = None
 
 
 class ResultItem(Struct):

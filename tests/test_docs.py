@@ -16,7 +16,8 @@ from support import examples
 from support.server import PATIENCE, ROOT, Server, free_port
 
 from app.settings import Option, options
-from app.wire import openai, responses
+from app.wire import anthropic, openai, responses
+from app.wire.generating import Reasoning
 from middleware.effects import EFFECTLESS
 from middleware.responses import ResponsesMiddleware
 
@@ -169,6 +170,7 @@ ENDPOINTS = {
     "POST /v1/embeddings": openai.EmbeddingRequest,
     "POST /v1/audio/transcriptions": openai.TranscriptionRequest,
     "POST /v1/responses": responses.ResponsesRequest,
+    "POST /v1/messages": anthropic.MessagesRequest,
 }
 #: Fields that have no effect elsewhere.
 HONOURED = {"POST /v1/responses": ResponsesMiddleware.honoured}
@@ -188,19 +190,31 @@ def test_every_field(title: str) -> None:
     assert ignored == {name for name in without if EFFECTLESS[name].kind != "E"}
 
 
-def structs(kind: Any) -> set[type[msgspec.Struct]]:
-    """The structs inside a type, at any depth."""
+def structs(
+    kind: Any, inside: frozenset[Any] = frozenset()
+) -> set[type[msgspec.Struct]]:
+    """The structs inside a type, at any depth; some hold their own kind."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        inner = (structs(field.type) for field in msgspec.structs.fields(kind))
+        if kind in inside:
+            return set()
+        fields = msgspec.structs.fields(kind)
+        inner = (structs(field.type, inside | {kind}) for field in fields)
         return {kind}.union(*inner)
-    return set().union(*(structs(argument) for argument in get_args(kind)))
+    return set().union(*(structs(argument, inside) for argument in get_args(kind)))
 
 
-def test_every_inner_field() -> None:
-    """Every field inside a chat request's messages, tools and formats is named."""
-    named = set(re.findall(r"`([a-z_]+)`", section("POST /v1/chat/completions")))
-    inner = structs(openai.ChatCompletionRequest) - {openai.ChatCompletionRequest}
-    assert len(inner) > 8
+@pytest.mark.parametrize(
+    ("title", "elsewhere", "least"),
+    [
+        ("POST /v1/chat/completions", set(), 8),
+        ("POST /v1/messages", {Reasoning, openai.Function}, 4),
+    ],
+)
+def test_every_inner_field(title: str, elsewhere: Any, least: int) -> None:
+    """Every field inside a request's messages, tools and formats is named."""
+    named = set(re.findall(r"`([a-z_]+)`", section(title)))
+    inner = structs(ENDPOINTS[title]) - {ENDPOINTS[title]} - elsewhere
+    assert len(inner) >= least
     fields = {f.encode_name for one in inner for f in msgspec.structs.fields(one)}
     general = {"arguments", "function", "id", "index", "json_schema", "text", "type"}
     assert fields - named - general == set()

@@ -5,7 +5,7 @@ where we differ the specification (other, section 4) says why.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from wsgiref.types import StartResponse
 
@@ -24,19 +24,21 @@ from .forced import ForcedCalls
 from .reasoning import spoken
 from .responses_items import (
     Call,
-    Event,
     Growing,
     Text,
     TextCall,
     Thought,
-    frame,
     text_logprobs,
+    usage_of,
 )
+from .responses_output import Output
 
 Kind = TypeVar("Kind", bound=Growing)
 #: Keeps a response, and says whether it did.
 Keep = Callable[[responses.Response], bool]
 
+#: Bytes that fit into any connection at once, so that nobody waits while writing them.
+_LITTLE = 16 * 1024
 _NOTHING = ollama.ReplyMessage()
 
 
@@ -67,9 +69,7 @@ class ResponsesWriter(ConversationWriter):
         self._namespaces = namespaces or {}
         self._keep = keep
         self._begun = False
-        self._number = 0
-        self._growing: Growing | None = None
-        self._output: list[responses.OutputItem] = []
+        self._output = Output()
         self._spoken: list[ollama.Logprob] = []
 
     # ----------------------------------------------------------- streaming
@@ -77,13 +77,14 @@ class ResponsesWriter(ConversationWriter):
     def chunks(self, reply: ollama.ChatResponse) -> bytes:
         """Reasoning, then text, then calls: each in an item of its own."""
         message = reply.message or _NOTHING
-        text, thought, growing = message.content, message.thinking, self._growing
+        text, thought, output = message.content, message.thinking, self._output
+        growing = output.growing
         if not (message.tool_calls or reply.logprobs):  # more of what there was
             if text and not thought and type(growing) is Text:
-                return self._piece(growing, text)
+                return output.piece(growing, text)
             if thought and not text and type(growing) is Thought:
                 self.reasoning.characters += len(thought)
-                return self._piece(growing, thought)
+                return output.piece(growing, thought)
         frames = [self._begin()]
         if thought:
             frames.append(self._think(thought))
@@ -96,26 +97,32 @@ class ResponsesWriter(ConversationWriter):
         return b"".join(frames)
 
     def alive(self, said: str) -> bytes:
-        """A silent stream begins, then has something that clients skip."""
-        return self._begin() + sse.comment(said or "keep-alive")
+        """A silent stream begins, then has something that clients skip.
+
+        Only a little can be said here, and the beginning repeats the request: where
+        that is long, it comes with the first word.
+        """
+        begin = self._begin()
+        if len(begin) > _LITTLE:
+            self._begun, self._output.number, begin = False, 0, b""
+        return begin + sse.comment(said or "keep-alive")
 
     def finish(self) -> bytes:
         """The end of the last item, and the response."""
-        number = self._number
+        number = self._output.number
         try:
             return super().finish()
         except BaseException:  # nothing of it goes out, so what does has its number
-            self._number = number
+            self._output.number = number
             raise
 
     def closing(self) -> bytes:
         """The end of the last item."""
-        begin, growing = self._begin(), self._growing
-        if not self._call_ids:
-            self.hold("".join(map(_text_of, self._items())))
+        begin, growing = self._begin(), self._output.growing
+        if self.check is not None and not self._call_ids:
+            self.hold(self._output.text())
         if isinstance(growing, Text):
             growing.logprobs += text_logprobs(self._spoken)
-        self.reasoning.others = sum(map(len, map(_said_in, self._items())))
         return begin + self._close(self._end_status)
 
     def end(self, usage: openai.Usage) -> bytes:
@@ -150,56 +157,39 @@ class ResponsesWriter(ConversationWriter):
         if self.reasoning.hidden:
             return b""
         begin, growing = self._into(Thought)
-        return begin + self._piece(growing, text)
+        return begin + self._output.piece(growing, text)
 
     def _say(self, text: str) -> bytes:
         begin, growing = self._into(Text)
         if not self._spoken:
-            return begin + self._piece(growing, text)
+            return begin + self._output.piece(growing, text)
         logprobs, self._spoken = text_logprobs(self._spoken), []
         growing.texts.append(text)
         growing.logprobs += logprobs
         told = {**growing.at, "delta": text, "logprobs": logprobs}
-        return begin + self._told([(growing.delta, told)])
+        return begin + self._output.told([(growing.delta, told)])
 
     def _into(self, kind: type[Kind]) -> tuple[bytes, Kind]:
         """The item of this kind that grows, or a new one and the frames to it."""
-        growing = self._growing
+        growing = self._output.growing
         if isinstance(growing, kind):
             return b"", growing
         frames = self._close()
         added = self._new(kind)
         return frames + self._enter(added), added
 
-    def _piece(self, growing: Growing, text: str) -> bytes:
-        growing.texts.append(text)
-        number = self._number
-        self._number = number + 1
-        return growing.template % (number, encode(text))
-
     def _enter(self, growing: Growing) -> bytes:
-        begin = self._begin()
-        self._growing = growing
-        return begin + self._told(growing.begin())
+        return self._begin() + self._output.begin(growing)
 
     def _close(self, status: str = "completed") -> bytes:
         """The end of the item that grows, if one does."""
-        growing, self._growing = self._growing, None
-        if growing is None:
-            return b""
-        item = growing.item(status)
-        self._output.append(item)
-        return self._told(growing.end(item))
-
-    def _told(self, events: Iterable[Event]) -> bytes:
-        frames = []
-        for kind, told in events:
-            frames.append(frame(kind, self._number, told))
-            self._number += 1
-        return b"".join(frames)
+        growing = self._output.growing
+        if growing is not None and not isinstance(growing, Thought):
+            self.reasoning.count(None, growing.text())
+        return self._output.end(status)
 
     def _event(self, kind: str, response: responses.Response) -> bytes:
-        return self._told([(f"response.{kind}", {"response": response})])
+        return self._output.told([(f"response.{kind}", {"response": response})])
 
     # --------------------------------------------------------------- calls
 
@@ -211,19 +201,20 @@ class ResponsesWriter(ConversationWriter):
 
     def call_piece(self, name: str, arguments: str) -> bytes:
         """A piece of the arguments; what takes text is given it at once."""
-        if not arguments or self._growing is None or name in self.form.customs:
+        growing = self._output.growing
+        if not arguments or growing is None or name in self.form.customs:
             return b""
-        return self._piece(self._growing, arguments)
+        return self._output.piece(growing, arguments)
 
     def call_end(self, name: str, arguments: str) -> bytes:
         """All of the arguments once more."""
-        given = b""
-        if name in self.form.customs and self._growing is not None:
-            given = self._piece(self._growing, input_of(arguments))
+        growing, given = self._output.growing, b""
+        if name in self.form.customs and growing is not None:
+            given = self._output.piece(growing, input_of(arguments))
         return given + self._close(self._end_status)
 
     def turned(self, message: ollama.ReplyMessage) -> bytes:
-        """What else was said is counted when all of it is there."""
+        """What else was said is counted when its item is done."""
         return b""
 
     def _called(self, call_id: str, name: str) -> Call:
@@ -237,8 +228,9 @@ class ResponsesWriter(ConversationWriter):
     def compose(self, replies: list[ollama.ChatResponse]) -> bytes:
         """The response that all replies make."""
         self._gather(self.said(replies))
-        if self._output and not isinstance(self._output[-1], responses.ReasoningItem):
-            self._output[-1].status = self._end_status
+        last = self._output.items[-1] if self._output.items else None
+        if last is not None and not isinstance(last, responses.ReasoningItem):
+            last.status = self._end_status
         self._divide()
         response = self._response()
         if (debug := replies[-1].debug_info) is not None:
@@ -264,7 +256,7 @@ class ResponsesWriter(ConversationWriter):
 
     def _add(self, growing: Growing, text: str) -> None:
         growing.texts.append(text)
-        self._output.append(growing.item("completed"))
+        self._output.items.append(growing.item("completed"))
 
     # -------------------------------------------------------------- shared
 
@@ -277,20 +269,11 @@ class ResponsesWriter(ConversationWriter):
         """The response when all is said."""
         status = self._end_status
         details = {"reason": "max_output_tokens"} if status == "incomplete" else None
-        usage, thought = self.usage, self.usage.completion_tokens_details
         return self._state(
             status,
             completed_at=int(time.time()) if status == "completed" else None,
             incomplete_details=details,
-            usage=responses.Usage(
-                input_tokens=usage.prompt_tokens,
-                input_tokens_details=responses.InputTokensDetails(),
-                output_tokens=usage.completion_tokens,
-                output_tokens_details=responses.OutputTokensDetails(
-                    thought.reasoning_tokens if thought else 0
-                ),
-                total_tokens=usage.total_tokens,
-            ),
+            usage=usage_of(self.usage),
         )
 
     def _state(self, status: str, **more: Any) -> responses.Response:
@@ -298,7 +281,7 @@ class ResponsesWriter(ConversationWriter):
             self._echo,
             status=status,
             created_at=self.created,
-            output=self._output,
+            output=self._output.items,
             **more,
         )
 
@@ -310,31 +293,12 @@ class ResponsesWriter(ConversationWriter):
 
     def _new(self, kind: type[Kind], *arguments: Any) -> Kind:
         """An item at the next place; its id is as hard to guess as the response's."""
-        index = len(self._output)
+        index = len(self._output.items)
         prefix = kind.prefix
         return kind(
             f"{prefix}{self.id.removeprefix('resp_')}_{index}", index, *arguments
         )
 
-    def _items(self) -> list[responses.OutputItem]:
-        """All items so far, the one that grows among them."""
-        growing = self._growing
-        return self._output + ([growing.item("completed")] if growing else [])
-
 
 class ForcedResponsesWriter(ForcedCalls, ResponsesWriter):
     """Writes the call that an answer was held to."""
-
-
-def _text_of(item: responses.OutputItem) -> str:
-    """What an item says to the user."""
-    if not isinstance(item, responses.Message):
-        return ""
-    return "".join([part.text for part in item.content])
-
-
-def _said_in(item: responses.OutputItem) -> str:
-    """What an item says beside reasoning."""
-    if isinstance(item, responses.FunctionCall):
-        return item.arguments
-    return item.input if isinstance(item, responses.CustomCall) else _text_of(item)

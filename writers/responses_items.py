@@ -201,3 +201,16 @@ def text_logprobs(logprobs: Iterable[ollama.Logprob]) -> list[openai.TokenLogpro
         if one.bytes is None:
             one.bytes = list(one.token.encode())
     return found
+
+
+def usage_of(usage: openai.Usage) -> responses.Usage:
+    """The tokens of an answer as these answers count them."""
+    details = usage.completion_tokens_details
+    thought = details.reasoning_tokens if details else 0
+    return responses.Usage(
+        input_tokens=usage.prompt_tokens,
+        input_tokens_details=responses.InputTokensDetails(),
+        output_tokens=usage.completion_tokens,
+        output_tokens_details=responses.OutputTokensDetails(thought),
+        total_tokens=usage.total_tokens,
+    )

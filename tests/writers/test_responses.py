@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.events import LAST, accepted, check_response, events, kinds
+from support.events import LAST, accepted, check_response, events, kinds, parsed
 from support.ollama import Answer, Ollama
 from support.writing import answered, lines, written
 
@@ -323,6 +323,17 @@ def test_alive() -> None:
     assert b"response.created" not in writer.chunks(
         ResponsesWriter.decoder.decode(lines(said("a")))
     )
+
+
+def test_alive_says_little() -> None:
+    """What repeats a long request is not said while somebody else may write."""
+    long = echo(instructions="x" * 100_000)
+    writer = ResponsesWriter(
+        Exchange(), lambda *_: lambda _: None, model="m", echo=long, stream=True
+    )
+    assert writer.alive("") == b": keep-alive\n\n"
+    first = writer.chunks(ResponsesWriter.decoder.decode(lines(said("a"))))
+    assert kinds(parsed(first))[:2] == BEGIN
 
 
 # ------------------------------------------------------- reasoning and logprobs

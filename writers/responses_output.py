@@ -1,0 +1,56 @@
+"""Output: the items of one response in order, and the events that tell of them."""
+
+from collections.abc import Iterable
+
+from app.wire import responses
+
+from .base import encode
+from .responses_items import Event, Growing, frame
+
+
+class Output:
+    """The items that are done, the one that grows, and the number of the next event."""
+
+    def __init__(self) -> None:
+        self.items: list[responses.OutputItem] = []
+        self.growing: Growing | None = None
+        self.number = 0
+
+    def piece(self, growing: Growing, text: str) -> bytes:
+        """The frame for more of an item."""
+        growing.texts.append(text)
+        number = self.number
+        self.number = number + 1
+        return growing.template % (number, encode(text))
+
+    def begin(self, growing: Growing) -> bytes:
+        """The frames that add an item."""
+        self.growing = growing
+        return self.told(growing.begin())
+
+    def end(self, status: str) -> bytes:
+        """The frames that end the item that grows, if one does."""
+        growing, self.growing = self.growing, None
+        if growing is None:
+            return b""
+        item = growing.item(status)
+        self.items.append(item)
+        return self.told(growing.end(item))
+
+    def told(self, events: Iterable[Event]) -> bytes:
+        """The frames for events, each with its number."""
+        frames = []
+        for kind, told in events:
+            frames.append(frame(kind, self.number, told))
+            self.number += 1
+        return b"".join(frames)
+
+    def text(self) -> str:
+        """All that was said to the user so far."""
+        growing = [] if self.growing is None else [self.growing.item("completed")]
+        messages = [
+            item
+            for item in [*self.items, *growing]
+            if isinstance(item, responses.Message)
+        ]
+        return "".join([part.text for one in messages for part in one.content])

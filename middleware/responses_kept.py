@@ -20,6 +20,8 @@ from .validation import missing
 
 #: Ids that were made here: others may be anybody's, and easy to guess.
 _OURS = re.compile(r"[a-z]+_[0-9a-f]{32}_i?[0-9]+")
+#: What other ids may be, to be kept as they are.
+_USUAL = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -133,7 +135,7 @@ def to_keep(items: list[dict[str, Any]], response_id: str) -> list[Item]:
     for index, item in enumerate(items):
         whole = _complete(item)
         id = item.get("id")
-        if not isinstance(id, str) or not id:
+        if not isinstance(id, str) or not _USUAL.fullmatch(id):
             id = f"{_prefix(whole['type'])}{response_id.removeprefix('resp_')}_i{index}"
         kept.append(Item(id, encoded({**whole, "id": id}), output=False))
     return kept

@@ -982,6 +982,26 @@ def test_ids_that_clients_chose() -> None:
     assert talk.keeper.asked == asked_before
 
 
+@pytest.mark.parametrize("id", [None, "", 5, "a b", "\u0000", "x" * 129, "\ud800"])
+def test_odd_ids_of_items(id: Any) -> None:
+    """They are not kept: the item gets one of ours, as does one without."""
+    talk = Talk()
+    response = talk.say(input=[USER | {"id": id}])
+    ((item, *_),) = talk.keeper.items_of.values()
+    assert item.id == f"msg_{response['id'].removeprefix('resp_')}_i0"
+    assert json.loads(item.body)["id"] == item.id
+
+
+def test_a_forced_call_in_a_namespace() -> None:
+    """It has both of its names, too."""
+    talk = Talk()
+    for stream in (False, True):
+        space = SPACE | {"tools": [F]}
+        response = talk.say(stream=stream, tools=[space], tool_choice="required")
+        (call,) = response["output"]
+        assert (call["namespace"], call["name"]) == ("n", "f")
+
+
 def test_counting_what_is_kept() -> None:
     """The tokens of a request that goes on are those of all of it."""
     talk = Talk()

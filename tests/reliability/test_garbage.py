@@ -22,6 +22,7 @@ pytestmark = pytest.mark.live
 #: Of each kind, so many at least would be left.
 MANY = 5
 CHAT, NATIVE = "/v1/chat/completions", "/api/chat"
+RESPONSES = "/v1/responses"
 STREAM = {"stream": True}
 IMAGE = [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/a.png"}}]
 
@@ -60,6 +61,11 @@ def chat(content: Any, **more: Any) -> dict[str, Any]:
     return {"model": "m", "messages": [{"role": "user", "content": content}], **more}
 
 
+def respond(given: Any, **more: Any) -> dict[str, Any]:
+    """A request for a response that says what Ollama does."""
+    return {"model": "m", "input": [{"role": "user", "content": given}], **more}
+
+
 WHOLE = {
     "whole": (CHAT, chat("quick")),
     "whole, three": (CHAT, chat("quick", n=3)),
@@ -75,6 +81,15 @@ WHOLE = {
     "stream of three, refused": (CHAT, chat("busy", n=3, **STREAM)),
     "no answer": (CHAT, chat("dies", **STREAM)),
     "no answers": (CHAT, chat("dies", n=3, **STREAM)),
+    "response": (RESPONSES, respond("quick")),
+    "response, not kept": (RESPONSES, respond("quick", store=False)),
+    "response, streamed": (RESPONSES, respond("quick", **STREAM)),
+    "response, refused": (RESPONSES, respond("busy", **STREAM)),
+    "no response": (RESPONSES, respond("dies", **STREAM)),
+    "response to nothing known": (
+        RESPONSES,
+        respond("quick", previous_response_id="resp_x"),
+    ),
 }
 
 
@@ -95,6 +110,8 @@ LEFT = {
     "silent": (CHAT, chat("silent", **STREAM)),
     "endless": (CHAT, chat("endless", **STREAM)),
     "native": (NATIVE, chat("midway")),
+    "response": (RESPONSES, respond("midway", **STREAM)),
+    "silent response": (RESPONSES, respond("silent", **STREAM)),
 }
 
 

@@ -334,6 +334,7 @@ def test_s6_how_often(server: Server, path: str, sign: bytes) -> None:
         client.sendall(request("POST", path, fresh("often"), stream("never")))
         while len(came) < 3:
             block = client.recv(65536)
+            assert block, "it ended"
             came += [time.monotonic()] * block.count(sign)
     for before, at in zip([begun, *came], came, strict=False):
         assert BEAT - 0.01 <= at - before <= BEAT + SLACK

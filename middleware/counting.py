@@ -18,8 +18,9 @@ from app.exchange import Exchange
 from app.prompt import estimated
 from writers.count import CountWriter
 
-from .base import Policy, calling
+from .base import calling
 from .conversation import ConversationMiddleware
+from .explain import explained, wants_explanation
 
 _encode = msgspec.json.Encoder().encode
 
@@ -27,17 +28,14 @@ _encode = msgspec.json.Encoder().encode
 class CountMiddleware:
     """Counts what ``endpoint`` would send to Ollama; ``writer`` has the dialect's form.
 
-    ``aliases`` finds the model.
+    Ollama is asked under the endpoint's policies: another context than the request's
+    own would have it load the model anew.
     """
 
     def __init__(
-        self,
-        endpoint: ConversationMiddleware[Any],
-        aliases: Policy,
-        writer: type[CountWriter],
+        self, endpoint: ConversationMiddleware[Any], writer: type[CountWriter]
     ) -> None:
         self.endpoint = endpoint
-        self.aliases = aliases
         self.writer = writer
 
     def __call__(
@@ -47,7 +45,6 @@ class CountMiddleware:
         exchange = Exchange.of(environ)
         _, call = self.endpoint.prepared(environ, exchange)
         exchange.stream = call.stream = False
-        self.aliases(exchange, call)
         guess = estimated(call)
         credible = partial(_credible, [message.content for message in call.messages])
         writer = self.writer(
@@ -55,12 +52,22 @@ class CountMiddleware:
         )
         if self.endpoint.settings.counting == "estimate":
             return writer.answer_estimate()
+        for policy in self.endpoint.policies:
+            policy(exchange, call)
+        only_read(call)
+        if wants_explanation(environ):
+            return explained(exchange, self.endpoint.path, [call], start_response)
+        return self._asked(environ, writer, call)
+
+    def _asked(
+        self, environ: WSGIEnvironment, writer: CountWriter, call: Any
+    ) -> Iterable[bytes]:
+        """What Ollama counts; a prompt that is too long for it is guessed at."""
+        exchange, path = writer.exchange, self.endpoint.path
         if exchange.prepare is not None:
             exchange.prepare()
-        only_read(call)
         try:
             body = _encode(call)
-            path = self.endpoint.path
             return writer.answer(self.endpoint.app, calling(environ, path, body))
         except GatewayError as exc:
             if exc.code != "context_length_exceeded":

@@ -176,7 +176,7 @@ def response_routes(base: str, shared: Shared) -> Iterable[Route]:
         shared.fetch,
         keeper=keeper,
     )
-    count = CountMiddleware(create, shared.aliases, ResponseTokensWriter)
+    count = CountMiddleware(create, ResponseTokensWriter)
     return [
         ("POST", f"{base}/responses", create),
         ("GET", f"{base}/responses", NoSocket("the responses API")),
@@ -195,7 +195,7 @@ def anthropic_routes(shared: Shared) -> Iterable[Route]:
         shared.fetch,
         signatures=shared.signatures,
     )
-    count = CountMiddleware(messages, shared.aliases, MessageTokensWriter)
+    count = CountMiddleware(messages, MessageTokensWriter)
     for base in ("/v1", "/anthropic/v1"):
         yield ("POST", f"{base}/messages", messages)
         yield ("POST", f"{base}/messages/count_tokens", count)

@@ -101,7 +101,7 @@ def test_images_by_url(how: Any, fetched: int) -> None:
 
     settings = Settings(counting=how)
     endpoint = MessagesMiddleware(counted(), (), settings, fetch)
-    app = CountMiddleware(endpoint, lambda exchange, call: None, MessageTokensWriter)
+    app = CountMiddleware(endpoint, MessageTokensWriter)
     source = {"type": "url", "url": "https://a/b.png"}
     content = [{"type": "image", "source": source}]
     body = {"model": "m", "messages": [{"role": "user", "content": content}]}
@@ -149,6 +149,46 @@ def test_tools_are_counted_as_they_are_offered() -> None:
     """They are part of what the model reads."""
     _, (call,) = asked(settings=EXACT, tools=[TOOL])
     assert call.json["tools"][0]["function"]["name"] == "f"
+
+
+def test_the_context_of_the_request_is_asked_for() -> None:
+    """Ollama would load the model anew for another one, twice for each message."""
+    given: dict[str, Any] = {
+        "messages": [{"role": "user", "content": "word " * 9000}],
+        "max_tokens": 500,
+    }
+    chosen = []
+    for path in (COUNT, MESSAGES):
+        stand_in = counted(9000)
+        app = linted(stand_in, control=_loaded, counting="exact", context="auto")
+        assert ask(app, "POST", path, {"model": "m", **given}).status == 200
+        chosen.append(stand_in.calls[0].json["options"]["num_ctx"])
+    assert chosen == [16384, 16384]
+
+
+def _loaded(method: str, path: str, payload: Any, timeout: float) -> bytes:
+    """A model that can do more than it is loaded with."""
+    if path == "/api/show":
+        return b'{"model_info":{"general.architecture":"l","l.context_length":131072}}'
+    return b'{"models":[{"name":"m:latest","context_length":4096}]}'
+
+
+def test_a_count_explained() -> None:
+    """What would be sent is shown; for a guess nothing would."""
+    answer, calls = asked(path=f"{COUNT}?explain=1", settings=EXACT)
+    assert calls == []
+    (call,) = answer.json["requests"]
+    assert call["options"] == {"num_predict": 1}
+    number(asked(path=f"{COUNT}?explain=1")[0], "estimate")
+
+
+def test_images_for_models_that_do_not_see() -> None:
+    """They are refused as for a message, where Ollama is asked."""
+    content = [{"type": "image", "source": IMAGE["source"]}]
+    given = [{"role": "user", "content": content}]
+    answer, calls = asked(settings=EXACT, model="plain", messages=given)
+    assert calls == []
+    assert "image input" in error(answer, 400, "invalid_request_error")
 
 
 def test_an_alias_is_counted_by_its_model() -> None:

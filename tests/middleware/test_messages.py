@@ -12,6 +12,8 @@ from support.plausible import Plausible
 from support.stack import linted
 
 from app.signatures import Signatures
+from app.targets import FetchError
+from middleware.errors import ErrorMiddleware
 from middleware.messages import MessagesMiddleware
 
 THINKING = "switched"
@@ -463,6 +465,26 @@ def test_images_for_models_that_see() -> None:
     assert calls == []
     said = error(answer, 400, "invalid_request_error")
     assert said == 'messages: model "plain" does not support image input'
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("found", [text(PNG), FetchError("127.0.0.1 is not public")])
+def test_images_by_url(found: Any, stream: bool) -> None:
+    """They are fetched; why one could not be is not told, only which."""
+    url = "https://a/b.png"
+    ollama = Ollama()
+    endpoint = MessagesMiddleware(ollama, fetch=lambda urls: {urls[0]: found})
+    content = [{"type": "image", "source": {"type": "url", "url": url}}]
+    body = {"model": "m", "messages": [{"role": "user", "content": content}]}
+    app = ErrorMiddleware(endpoint)
+    answer = ask(app, "POST", MESSAGES, body | {"stream": stream})
+    if isinstance(found, str):
+        assert ollama.calls[0].json["messages"][0]["images"] == [found]
+        return
+    said = error(answer, 400, "invalid_request_error")
+    assert "could not fetch the image in messages[0].content[0].source.url" in said
+    assert "127.0.0.1" not in said
+    assert ollama.calls == []
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -31,7 +31,7 @@ from .responses_items import (
     text_logprobs,
     usage_of,
 )
-from .responses_output import Output
+from .responses_output import LOGPROB, Output, too_long
 
 Kind = TypeVar("Kind", bound=Growing)
 #: Keeps a response, and says whether it did.
@@ -65,7 +65,7 @@ class ResponsesWriter(ConversationWriter):
     ) -> None:
         super().__init__(exchange, start_response, **options)
         self.id = secret_id(self.id_prefix)
-        self._echo = msgspec.structs.replace(echo, id=self.id)
+        self._echo = echo
         self._namespaces = namespaces or {}
         self._keep = keep
         self._begun = False
@@ -164,8 +164,11 @@ class ResponsesWriter(ConversationWriter):
         if not self._spoken:
             return begin + self._output.piece(growing, text)
         logprobs, self._spoken = text_logprobs(self._spoken), []
-        growing.texts.append(text)
+        growing.texts.write(text)
         growing.logprobs += logprobs
+        self._output.room -= len(text) + LOGPROB * len(logprobs)
+        if self._output.room < 0:
+            raise too_long()
         told = {**growing.at, "delta": text, "logprobs": logprobs}
         return begin + self._output.told([(growing.delta, told)])
 
@@ -255,7 +258,7 @@ class ResponsesWriter(ConversationWriter):
             self._add(self._called(call_id, name), given)
 
     def _add(self, growing: Growing, text: str) -> None:
-        growing.texts.append(text)
+        growing.texts.write(text)
         self._output.items.append(growing.item("completed"))
 
     # -------------------------------------------------------------- shared
@@ -279,6 +282,7 @@ class ResponsesWriter(ConversationWriter):
     def _state(self, status: str, **more: Any) -> responses.Response:
         return msgspec.structs.replace(
             self._echo,
+            id=self.id,
             status=status,
             created_at=self.created,
             output=self._output.items,

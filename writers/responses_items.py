@@ -6,6 +6,7 @@ and its end, and how the frame of a piece looks; the numbers of events are the w
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
@@ -27,7 +28,7 @@ def frame(kind: str, number: int, told: dict[str, Any]) -> bytes:
 
 
 class Growing(ABC):
-    """An item at its place in the output; ``texts`` are its pieces so far.
+    """An item at its place in the output; ``texts`` has its pieces so far.
 
     ``template % (number, piece as JSON)`` is the frame of a piece: it is made once,
     not at each token.
@@ -42,7 +43,7 @@ class Growing(ABC):
         self.id = id
         self.index = index
         self.at = {"item_id": id, "output_index": index, **place}
-        self.texts: list[str] = []
+        self.texts = StringIO()
         begin = f'event: {self.delta}\ndata: {{"type":"{self.delta}"'
         at = encode(self.at)[1:-1]
         self.template = b'%b,"sequence_number":%%d,%b,"delta":%%b%b' % (
@@ -67,7 +68,7 @@ class Growing(ABC):
 
     def text(self) -> str:
         """All pieces."""
-        return "".join(self.texts)
+        return self.texts.getvalue()
 
 
 class Thought(Growing):

@@ -2,23 +2,36 @@
 
 from collections.abc import Iterable
 
+from app.errors import UpstreamBroken
 from app.wire import responses
 
 from .base import encode
 from .responses_items import Event, Growing, frame
 
+#: Characters of a streamed answer, all of which its last events repeat.
+MOST = 16 * 1024 * 1024
+#: About as many take the place of the log probabilities of one token.
+LOGPROB = 256
+
 
 class Output:
-    """The items that are done, the one that grows, and the number of the next event."""
+    """The items that are done, the one that grows, and the number of the next event.
+
+    ``room`` is for so many characters more.
+    """
 
     def __init__(self) -> None:
         self.items: list[responses.OutputItem] = []
         self.growing: Growing | None = None
         self.number = 0
+        self.room = MOST
 
     def piece(self, growing: Growing, text: str) -> bytes:
         """The frame for more of an item."""
-        growing.texts.append(text)
+        growing.texts.write(text)
+        self.room -= len(text)
+        if self.room < 0:
+            raise too_long()
         number = self.number
         self.number = number + 1
         return growing.template % (number, encode(text))
@@ -54,3 +67,8 @@ class Output:
             if isinstance(item, responses.Message)
         ]
         return "".join([part.text for one in messages for part in one.content])
+
+
+def too_long() -> UpstreamBroken:
+    """The refusal of an answer that nobody could keep."""
+    return UpstreamBroken("Ollama's answer is too long.")

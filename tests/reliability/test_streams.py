@@ -16,6 +16,7 @@ import pytest
 from support.faulty import Faulty, Peer
 from support.leaving import ask, eventually, rest, until
 from support.scripted import (
+    ALL_CHATS,
     CHATS,
     DONE,
     LAST,
@@ -26,6 +27,7 @@ from support.scripted import (
     chat,
     chunk,
     line,
+    talk,
 )
 from support.server import Server
 
@@ -144,7 +146,7 @@ def begun(
         yield answer
 
 
-@pytest.mark.parametrize("dialect", CHATS)
+@pytest.mark.parametrize("dialect", ALL_CHATS)
 def test_s1_each_line_leaves_at_once(
     pannier: Server, ollama: Ollama, dialect: str
 ) -> None:
@@ -162,7 +164,7 @@ def in_steps(pannier: Server, ollama: Ollama, dialect: str) -> list[float]:
     ollama.sent.clear()
     took = []
     ollama.steps.go()  # the head of an answer comes with its first line
-    with begun(pannier, CHATS[dialect], chat("stepped")) as answer:
+    with begun(pannier, ALL_CHATS[dialect], talk(dialect, "stepped")) as answer:
         for number in range(20):
             if number:
                 ollama.steps.go()
@@ -173,10 +175,11 @@ def in_steps(pannier: Server, ollama: Ollama, dialect: str) -> list[float]:
     return took
 
 
-@pytest.mark.parametrize("path", [*STREAMS, "/v1/completions"])
+@pytest.mark.parametrize("path", [*STREAMS, "/v1/completions", "/v1/responses"])
 def test_s2_headers_of_a_stream(server: Server, path: str) -> None:
     """A stream says what it is, that nobody may keep it, and not how long it is."""
-    body = {"model": "llama3.2", "prompt": "x", "stream": True}
+    field = "input" if path == "/v1/responses" else "prompt"
+    body = {"model": "llama3.2", field: "x", "stream": True}
     body |= chat("llama3.2") if path in STREAMS else {}
     with begun(server, path, body) as answer:
         answer.read()
@@ -236,6 +239,19 @@ def test_s4_a_gigabyte_takes_no_memory(pannier: Server, dialect: str) -> None:
     assert memory.growth() <= 32
 
 
+def test_s4_a_response_is_bounded(pannier: Server) -> None:
+    """Where the end repeats all of an answer, 16 MiB are enough of one."""
+    memory = Memory(pannier)
+    with begun(
+        pannier, ALL_CHATS["responses"], talk("responses", "gigabyte")
+    ) as answer:
+        body = answer.read()
+    assert 16 * MIB < len(body) < 20 * MIB
+    assert b"event: response.failed" in body[-4096:]
+    assert b"too long" in body[-4096:]
+    assert memory.growth() <= 48
+
+
 def test_s5_lines_without_text_are_no_frames(pannier: Server) -> None:
     """Ten thousand empty lines make not one event, and leave nothing behind."""
     memory = Memory(pannier)
@@ -265,17 +281,17 @@ def test_s5_nor_are_they_blocks_of_a_message(pannier: Server) -> None:
 @pytest.mark.parametrize(
     "model", ["good", "error", "cut", "garbage", "closed", "stall"]
 )
-@pytest.mark.parametrize("dialect", CHATS)
+@pytest.mark.parametrize("dialect", ALL_CHATS)
 def test_s7_every_end_is_a_proper_one(
     pannier: Server, dialect: str, model: str
 ) -> None:
     """Whatever ends a stream, its framing ends too: the connection serves again."""
-    client = ask(pannier.port, "POST", CHATS[dialect], "s7", chat(model))
+    client = ask(pannier.port, "POST", ALL_CHATS[dialect], "s7", talk(dialect, model))
     with client:
         answer = until(client, LAST)
         assert answer.endswith(b"\r\n" + LAST)
         failed = model != "good" and not (dialect == "native" and model == "cut")
-        assert (b'"error":' in answer) == failed
+        assert (b'"error":' in answer.replace(b'"error":null', b"")) == failed
         client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert rest(client).startswith(b"HTTP/1.1 200")
 

@@ -17,6 +17,8 @@ CHATS = {
     "anthropic": "/v1/messages",
     "native": "/api/chat",
 }
+#: And where the end of an answer repeats all of it.
+ALL_CHATS = CHATS | {"responses": "/v1/responses"}
 
 
 def line(text: str = "", **more: Any) -> bytes:
@@ -48,6 +50,13 @@ def chat(model: str, stream: bool = True) -> dict[str, Any]:
     """A chat with a model."""
     messages = [{"role": "user", "content": "x"}]
     return {"model": model, "messages": messages, "stream": stream}
+
+
+def talk(dialect: str, model: str, stream: bool = True) -> dict[str, Any]:
+    """The same in any dialect; nothing of it is kept."""
+    if dialect == "responses":
+        return {"model": model, "input": "x", "stream": stream, "store": False}
+    return chat(model, stream)
 
 
 class Steps:

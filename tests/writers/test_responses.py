@@ -15,6 +15,7 @@ from support.writing import answered, lines, written
 from app.errors import UpstreamTimeout
 from app.exchange import Exchange
 from app.wire import responses
+from writers import responses_output
 from writers.call import CallForm
 from writers.forced import Forced
 from writers.responses import ForcedResponsesWriter, ResponsesWriter
@@ -305,6 +306,25 @@ def test_a_cut_text_is_not_held_to_its_schema() -> None:
     """It cannot be whole."""
     found = streamed(said("x"), CUT, check=lambda text: "it is x")
     assert found[-1]["type"] == "response.incomplete"
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"logprobs": [{"token": "x", "logprob": -1}] * 9}]
+)
+@pytest.mark.parametrize("field", ["content", "thinking"])
+def test_an_answer_without_end(
+    monkeypatch: pytest.MonkeyPatch, field: str, more: dict[str, Any]
+) -> None:
+    """Its end would repeat all of it, so what is longer than anybody keeps fails."""
+    monkeypatch.setattr(responses_output, "MOST", 10_000)
+    found = streamed(*[said(**{field: "x" * 999}) | more for _ in range(20)], END)
+    last = found[-1]["response"]
+    assert (last["status"], last["error"]["code"]) == (
+        "failed",
+        "bad_upstream_response",
+    )
+    assert "too long" in last["error"]["message"]
+    assert 2 < len([one for one in found if "delta" in one]) <= 10
 
 
 # ------------------------------------------------------------------- silence

@@ -123,6 +123,9 @@ def test_namespaces(name: str, owner: str) -> None:
         ("/v1/messages", None, "anthropic"),
         ("/v1/messages/count_tokens", None, "anthropic"),
         ("/anthropic/v1/messages", None, "anthropic"),
+        ("/v1/messages/batches", None, "anthropic"),
+        ("/v1/complete", None, "anthropic"),
+        ("/v1/completions", None, "openai"),
         ("/v1/models", None, "openai"),
         ("/v1/models", "2023-06-01", "anthropic"),
         ("/v1/models", "", "anthropic"),
@@ -146,14 +149,59 @@ def test_envelopes() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "invalid_type", "invalid_request_error"),
+        (401, "upstream_unauthorized", "authentication_error"),
+        (403, "host_not_allowed", "permission_error"),
+        (404, "model_not_found", "not_found_error"),
+        (405, "method_not_allowed", "invalid_request_error"),
+        (408, "request_timeout", "invalid_request_error"),
+        (413, "request_too_large", "request_too_large"),
+        (415, "unsupported_media_type", "invalid_request_error"),
+        (429, "rate_limit_exceeded", "rate_limit_error"),
+        (500, "internal_error", "api_error"),
+        (501, "not_implemented", "api_error"),
+        (502, "upstream_unreachable", "api_error"),
+        (503, "server_shutting_down", "overloaded_error"),
+        (504, "upstream_timeout", "timeout_error"),
+        (529, "server_overloaded", "overloaded_error"),
+    ],
+)
+def test_anthropics_envelope(status: int, code: str, kind: str) -> None:
+    """The type follows from the status; our codes are not told."""
+    payload = errors.anthropic_envelope("m", status, "req_1", code)
+    assert json.loads(payload) == {
+        "type": "error",
+        "error": {"type": kind, "message": "m"},
+        "request_id": "req_1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "theirs"),
+    [
+        (503, "server_overloaded", 529),
+        (503, "server_shutting_down", 503),
+        (429, "rate_limit_exceeded", 429),
+        (500, None, 500),
+    ],
+)
+def test_anthropics_statuses(status: int, code: str | None, theirs: int) -> None:
+    """What is overloaded is a 529 to them."""
+    assert errors.anthropic_status(status, code) == theirs
+
+
 @pytest.mark.parametrize("text", ["\x00" * 9000, "x" * 9000, "\U0001f600" * 3000])
 def test_envelopes_are_small(text: str) -> None:
-    """Neither is ever larger than 8 KiB; what can be said is."""
+    """None is ever larger than 8 KiB; what can be said is."""
     small = errors.openai_envelope("m" * 2000, "t", "p" * 500, "c")
     assert json.loads(small)["error"]["message"] == "m" * 2000
     for payload in (
         errors.native(text),
         errors.openai_envelope(text, "t", text, "c"),
+        errors.anthropic_envelope(text, 400, "req_1"),
     ):
         assert len(payload) <= errors.MAX_BYTES
         assert json.loads(payload)

@@ -40,6 +40,13 @@ PATHS = [
     "/v1/models/..%2f..%2fetc%2fpasswd",
     "/v1/audio/transcriptions",
     "/v1/responses",
+    "/v1/responses/",
+    "/v1/responses/x",
+    "/v1/responses/%00%ff",
+    "/v1/responses/" + "x" * 3000,
+    "/v1/responses/x/input_items?limit=x&after=%00",
+    "/v1/responses/x/cancel",
+    "/v1/responses/input_tokens",
     "/v1/files/x",
     "/v1/messages",
     "/v1/messages/",
@@ -63,6 +70,7 @@ PATHS = [
 ]
 TRANSLATED = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"]
 TRANSLATED += ["/v1/messages", "/v1/messages/count_tokens"]
+TRANSLATED += ["/v1/responses", "/v1/responses/input_tokens"]
 #: Bodies that are refused; what the client wrote must not make the error large.
 BODIES: list[Any] = [
     b"",

@@ -15,7 +15,7 @@ from support.carrying import eventually
 from support.faulty import Faulty, Peer
 from support.ollama import CHAT, NDJSON, FakeUpstream, Started, environ_of
 from support.scripted import NDJSON as HEAD
-from support.scripted import chat, chunk, line
+from support.scripted import chat, chunk, line, talk
 from support.stack import stacked
 
 from app import protocol
@@ -25,7 +25,7 @@ from middleware.errors import ErrorMiddleware
 from middleware.stack import build_stack
 
 HI = line("hi")
-CHATS = ["/v1/chat/completions", "/v1/messages", "/api/chat"]
+CHATS = ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/api/chat"]
 #: Each way in which an answer ends, by what Ollama sends.
 ENDS: dict[str, list[Any]] = {
     "done": [HI, CHAT],
@@ -51,7 +51,8 @@ def served(app: WSGIApplication, environ: dict[str, Any], items: int) -> Started
 
 def asking(path: str, stream: bool) -> dict[str, Any]:
     """The environ of a chat."""
-    body = json.dumps(chat("m", stream)).encode()
+    dialect = "responses" if path == "/v1/responses" else ""
+    body = json.dumps(talk(dialect, "m", stream)).encode()
     return environ_of("POST", path, body, CONTENT_TYPE="application/json")
 
 

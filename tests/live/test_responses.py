@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import openai
 import pytest
 from pydantic import BaseModel
 from support.pictures import PNG, text
+from support.posting import ask
 from support.server import Server
 from support.simulator import Simulator
 
@@ -388,3 +390,29 @@ def test_a_conversation_survives_a_restart(simulator: Simulator, tmp_path: Any) 
     assert [message["content"] for message in last_messages(simulator)][::2] == [
         *("I am a llama.", "Who am I?"),
     ]
+
+
+def test_any_worker_knows_it(simulator: Simulator) -> None:
+    """What one worker keeps, the others know before the client can ask them."""
+    env = {"OLLAMA_URL": simulator.url, "WEB_CONCURRENCY": "3"}
+    with Server(env) as server:
+        assert len(server.workers()) == 3
+        previous = None
+        for _ in range(12):  # each on a connection of its own
+            body = {"model": "llama3.2", "input": "x", "previous_response_id": previous}
+            answer = ask(server, "/v1/responses", body)
+            assert answer.status == 200, answer.body
+            previous = json.loads(answer.body)["id"]
+    assert len(last_messages(simulator)) == 23
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"), [(["Upgrade: websocket"], 426), ([], 405)]
+)
+def test_a_web_socket(server: Server, fields: list[str], status: int) -> None:
+    """Codex asks for one first; of this refusal it takes no for an answer."""
+    head = ["GET /v1/responses HTTP/1.1", "Host: localhost", *fields]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        told = [*head, "Connection: Upgrade", "Sec-WebSocket-Version: 13", "", ""]
+        client.sendall("\r\n".join(told).encode())
+        assert client.recv(65536).startswith(b"HTTP/1.1 %d " % status)

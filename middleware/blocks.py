@@ -85,6 +85,8 @@ class Conversation:
     ) -> list[ollama.Message]:
         role = _role(message.role, param)
         if message.content is None:
+            if role == "system":
+                return []  # it may be about the effort alone
             raise missing(f"{param}.content")
         parts = self._parts(message.content, f"{param}.content")
         between = "" if role == "assistant" else _BETWEEN

@@ -171,7 +171,7 @@ def _declared(tool: anthropic.Tool, param: str) -> Tool:
     return Tool(
         tool.name,
         tool.description or "",
-        tool.input_schema or {},
+        {k: v for k, v in (tool.input_schema or {}).items() if v is not None},
         param,
         strict=bool(tool.strict),
         schema_name="input_schema",

@@ -142,6 +142,12 @@ def test_system_among_the_messages() -> None:
     assert native(*given) == given
 
 
+def test_a_message_of_the_system_without_words() -> None:
+    """It may be there for its effort alone: it is no message for the model."""
+    silent = {"role": "system", "output_config": {"effort": "low"}}
+    assert native(USER, silent, {"role": "system", "content": None}) == [USER]
+
+
 @pytest.mark.parametrize("block", [IMAGE, USE, FOUND, {"type": "thinking"}])
 def test_what_instructions_cannot_be(block: Any) -> None:
     """Anything but text in them is named, not dropped in silence."""

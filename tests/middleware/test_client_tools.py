@@ -85,6 +85,16 @@ def test_a_function_of_nothing(given: Any) -> None:
     assert ignored == []
 
 
+def test_null_in_a_schema_is_absent() -> None:
+    """Anthropic's types allow it for properties and what is required of them."""
+    schema = {"type": "object", "properties": None, "required": None}
+    tool = {"name": "f", "input_schema": schema}
+    ((offered,), _) = found(tool)
+    assert None not in offered["parameters"].values()
+    call, *_ = asked(False, tools=[tool], tool_choice="any")
+    assert call["format"]["type"] == "object"
+
+
 @pytest.mark.parametrize("schema", ["lossy", "referring"])
 def test_schemas_are_prepared(schema: str) -> None:
     """What Ollama would lose of a schema is put in place, as for chat's tools."""

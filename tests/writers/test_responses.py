@@ -380,7 +380,9 @@ def test_usage() -> None:
         "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 10,
     }
-    assert streamed(thought("aaaa"), said("bb"), END)[-1]["response"]["usage"] == usage
+    for thoughts in ([thought("aaaa")], [thought("a")] * 4):
+        found = streamed(*thoughts, said("bb"), END)
+        assert found[-1]["response"]["usage"] == usage
 
 
 def probable(*tokens: str) -> dict[str, Any]:
@@ -517,6 +519,14 @@ def test_a_forced_call_that_is_none() -> None:
         answered(said("[]"), END), ForcedResponsesWriter, stream=True, forced=FORCED
     )
     assert (answer.status, answer.error["code"]) == (502, "bad_upstream_response")
+
+
+def test_a_forced_call_that_is_none_in_the_end() -> None:
+    """What would have gone out with its end does not, and the numbers have no gap."""
+    two = Forced({"f": lambda text: "no", "g": lambda text: "no"}, "stop")
+    text = '{"name":"f","arguments":{"a":1}}'
+    found = streamed(said(text), END, writer=ForcedResponsesWriter, forced=two)
+    assert kinds(found)[-2:] == ["function_call_arguments.delta", "failed"]
 
 
 # --------------------------------------------------------------------- keeping

@@ -43,13 +43,21 @@ def _docs() -> str:
     )
 
 
+def _advice() -> str:
+    """What may be wrong with a path that is not there; mostly in OpenAI's words."""
+    if request.path.startswith("/v1/v1/"):
+        return "This client adds /v1 by itself: its base URL must end without it."
+    return (
+        "Please check the URL for typos, or see the docs at"
+        " https://platform.openai.com/docs/api-reference/."
+    )
+
+
 def _refuse(exc: HTTPException) -> Any:
     status = exc.code or 500
     if status == 404:
         raise BadRequest(
-            f"Unknown request URL: {request.method} {request.path}. Please check the"
-            " URL for typos, or see the docs at"
-            " https://platform.openai.com/docs/api-reference/.",
+            f"Unknown request URL: {request.method} {request.path}. {_advice()}",
             status=404,
             code="unknown_url",
         )

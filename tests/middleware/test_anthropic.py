@@ -47,6 +47,12 @@ def test_paths(method: str, path: str, status: int, kind: str) -> None:
     assert answer.headers["request-id"] == answer.json["request_id"]
 
 
+def test_a_base_url_with_v1() -> None:
+    """Anthropic's clients add it by themselves: the 404 says what is wrong."""
+    answer = ask(stacked(FakeUpstream()), "POST", "/v1/v1/messages", GOOD, **VERSION)
+    assert "base URL must end without it" in error(answer, 404, "not_found_error")
+
+
 @pytest.mark.parametrize(
     ("path", "status", "kind"),
     [

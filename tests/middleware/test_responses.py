@@ -2,9 +2,12 @@
 
 import gzip
 import json
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
+from openai.types.responses import InputTokenCountParams, ResponseInputItem, Tool
+from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from support.able import Able
 from support.events import accepted, check_response, events
 from support.keeping import FakeKeeper
@@ -15,6 +18,7 @@ from support.recordings import wav
 from support.stack import linted
 
 from app.inflate import zstd
+from app.wire.responses import ResponsesRequest
 
 RESPONSES = "/v1/responses"
 USER = {"role": "user", "content": "hi"}
@@ -339,6 +343,49 @@ def test_foreign_items(kind: str) -> None:
     assert calls[0]["messages"] == [USER]
     refused = error_of({"input": [USER, item]}, strict=True)
     assert refused == ("unsupported_parameter", "input[1]")
+
+
+def literals(kind: Any) -> set[str]:
+    """The types that a union of OpenAI's knows."""
+    if isinstance(kind, str):
+        return {kind}
+    fields = getattr(kind, "model_fields", None)
+    inner = get_args(fields["type"].annotation) if fields else get_args(kind)
+    return set().union(*map(literals, inner))
+
+
+def test_every_kind_of_item() -> None:
+    """Whatever OpenAI's types know is served, or left out; nothing is an error."""
+    known = literals(ResponseInputItem)
+    served = {"message", "function_call", "function_call_output", "reasoning"}
+    served |= {"custom_tool_call", "custom_tool_call_output", "item_reference"}
+    served |= {"additional_tools"}
+    assert len(known) > 25
+    assert served <= known
+    foreign = sorted(known - served)
+    answer, _ = asked({"input": [USER, *({"type": kind} for kind in foreign)]})
+    assert answer.status == 200, answer.body
+    assert ignored(answer)[0] == "input[1]"
+    assert {*foreign} >= {*FOREIGN} - {"what_comes_next"}
+
+
+def test_every_kind_of_tool() -> None:
+    """So it is with tools."""
+    hosted = sorted(literals(Tool) - {"function", "custom", "namespace"})
+    assert len(hosted) > 10
+    answer, (call,) = asked({"input": "hi", "tools": [{"type": k} for k in hosted]})
+    assert answer.status == 200
+    assert len(ignored(answer)) == len(hosted)
+    assert "tools" not in call
+
+
+def test_every_field_of_the_client() -> None:
+    """Each field that OpenAI's client can send is known."""
+    client = set(get_type_hints(ResponseCreateParamsBase)) | {"stream"}
+    known = {field.encode_name for field in msgspec.structs.fields(ResponsesRequest)}
+    assert client - known == set()
+    count = set(get_type_hints(InputTokenCountParams))
+    assert count - known == {"personality"}
 
 
 def test_an_image_that_the_model_cannot_see() -> None:

@@ -61,7 +61,7 @@ _TABLE = (
     ("/projects/", "DELETE GET POST", "managing an organization"),
     ("/realtime", "GET POST", "the realtime API"),
     ("/realtime/", "GET POST", "the realtime API"),
-    ("/responses/", "POST", "background work of the responses API"),
+    ("/responses/compact", "POST", "compacting conversations"),
     ("/safety/", "GET", "safety review"),
     ("/sessions", "GET POST", "running agents"),
     ("/sessions/", "DELETE GET POST", "running agents"),
@@ -106,6 +106,23 @@ class Absent:
             code="not_implemented",
             # Clients repeat any 5xx; no repetition changes this one.
             headers=[("x-should-retry", "false")],
+        )
+
+
+class NoBackground(Absent):
+    """Refuses what would act on a response, which is done when it has its name."""
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> list[bytes]:
+        """Refuse; raises ``GatewayError``."""
+        if environ["PATH_INFO"].endswith("/cancel"):
+            return super().__call__(environ, start_response)
+        raise BadRequest(
+            "Not allowed to POST here.",
+            status=405,
+            code="method_not_allowed",
+            headers=[("Allow", "DELETE, GET")],
         )
 
 

@@ -28,7 +28,7 @@ from app.upstream import Upstream
 from writers.count import MessageTokensWriter, ResponseTokensWriter
 
 from .abilities import Abilities
-from .absent import NoSocket, absent_routes
+from .absent import NoBackground, NoSocket, absent_routes
 from .access_log import AccessLogMiddleware
 from .aliases import Aliases
 from .awaited import Awaited
@@ -181,6 +181,7 @@ def response_routes(base: str, shared: Shared) -> Iterable[Route]:
         ("POST", f"{base}/responses", create),
         ("GET", f"{base}/responses", NoSocket("the responses API")),
         ("POST", f"{below}input_tokens", count),
+        ("POST", below, NoBackground("background work of the responses API")),
         ("GET", below, RetrieveResponseMiddleware(keeper, below)),
         ("DELETE", below, DeleteResponseMiddleware(keeper, below)),
     ]

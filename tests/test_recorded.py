@@ -16,7 +16,7 @@ import pytest
 from support.ollama import Answer, Ollama, ask
 
 import app.wire.ollama
-import writers.chat
+import writers.conversation
 import writers.generation
 from app.exchange import Exchange
 from middleware.errors import ErrorMiddleware
@@ -105,7 +105,7 @@ def each(recordings: list[Recording]) -> pytest.MarkDecorator:
 @pytest.fixture(autouse=True)
 def _same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids and the time are the same in every run."""
-    for module in (writers.chat, writers.generation):
+    for module in (writers.conversation, writers.generation):
         monkeypatch.setattr(module, "new_id", lambda prefix: prefix + "x" * 24)
     clock = SimpleNamespace(time=lambda: 1.0)
     monkeypatch.setattr(app.wire.ollama, "time", clock)

@@ -28,6 +28,7 @@ from .responses_items import (
     Text,
     TextCall,
     Thought,
+    joined,
     text_logprobs,
     usage_of,
 )
@@ -69,6 +70,7 @@ class ResponsesWriter(ConversationWriter):
         self._namespaces = namespaces or {}
         self._keep = keep
         self._begun = False
+        self._short: bool | None = None
         self._output = Output()
         self._spoken: list[ollama.Logprob] = []
 
@@ -94,7 +96,7 @@ class ResponsesWriter(ConversationWriter):
             frames.append(self._say(text))
         for call in message.tool_calls or ():
             frames.append(self.call(call))
-        return b"".join(frames)
+        return joined(*frames)
 
     def alive(self, said: str) -> bytes:
         """A silent stream begins, then has something that clients skip.
@@ -102,9 +104,9 @@ class ResponsesWriter(ConversationWriter):
         Only a little can be said here, and the beginning repeats the request: where
         that is long, it comes with the first word.
         """
-        begin = self._begin()
-        if len(begin) > _LITTLE:
-            self._begun, self._output.number, begin = False, 0, b""
+        if self._short is None:
+            self._short = len(encode(self._echo)) <= _LITTLE
+        begin = self._begin() if self._short else b""
         return begin + sse.comment(said or "keep-alive")
 
     def finish(self) -> bytes:
@@ -150,7 +152,7 @@ class ResponsesWriter(ConversationWriter):
         self.created = self.created or int(time.time())
         response = self._state("in_progress")
         created = self._event("created", response)
-        return created + self._event("in_progress", response)
+        return joined(created, self._event("in_progress", response))
 
     def _think(self, text: str) -> bytes:
         self.reasoning.count(text, None)

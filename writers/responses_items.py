@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
+from app.turns import let_others
 from app.wire import ollama, openai, responses
 
 from . import sse
@@ -22,9 +23,17 @@ Event = tuple[str, dict[str, Any]]
 
 
 def frame(kind: str, number: int, told: dict[str, Any]) -> bytes:
-    """One event as it is sent."""
-    event = responses.Event(type=kind, sequence_number=number, **told)
-    return sse.event(kind, encode(event))
+    """One event as it is sent; others have a turn where it repeats megabytes."""
+    payload = encode(responses.Event(type=kind, sequence_number=number, **told))
+    let_others(payload)
+    return joined(sse.event(kind, payload))
+
+
+def joined(*frames: bytes) -> bytes:
+    """Some frames as one; others have a turn where that takes long."""
+    together = b"".join(frames)
+    let_others(together)
+    return together
 
 
 class Growing(ABC):

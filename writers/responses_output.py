@@ -6,7 +6,7 @@ from app.errors import UpstreamBroken
 from app.wire import responses
 
 from .base import encode
-from .responses_items import Event, Growing, frame
+from .responses_items import Event, Growing, frame, joined
 
 #: Characters of a streamed answer, all of which its last events repeat.
 MOST = 16 * 1024 * 1024
@@ -56,7 +56,7 @@ class Output:
         for kind, told in events:
             frames.append(frame(kind, self.number, told))
             self.number += 1
-        return b"".join(frames)
+        return joined(*frames)
 
     def text(self) -> str:
         """All that was said to the user so far."""

@@ -237,6 +237,16 @@ BODIES = {
         lambda: respond([{"role": "user", "content": "x" * 500}] * 10_000),
         200,
     ),
+    "long instructions": (
+        "responses",
+        lambda: respond("x", instructions="x " * 30 * MIB),
+        200,
+    ),
+    "long instructions, streamed": (
+        "responses",
+        lambda: respond("x", instructions="x " * 30 * MIB, stream=True),
+        200,
+    ),
     "a long response": ("responses", lambda: respond("x", model="long"), 200),
     "embeddings": ("embeddings", lambda: embeddings("float"), 200),
     "embeddings in base64": ("embeddings", lambda: embeddings("base64"), 200),

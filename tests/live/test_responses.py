@@ -406,11 +406,33 @@ def test_any_worker_knows_it(simulator: Simulator) -> None:
     assert len(last_messages(simulator)) == 23
 
 
+def test_a_database_that_cannot_be(simulator: Simulator, tmp_path: Any) -> None:
+    """Answers go out all the same, and say that they are not kept; so does the log."""
+    (tmp_path / "state").write_text("no directory")
+    env = {"OLLAMA_URL": simulator.url, "PANNIER_STATE_DIR": str(tmp_path / "state")}
+    with (
+        Server(env) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=0) as one,
+    ):
+        response: Any = one.responses.create(model="llama3.2", input=SAY)
+        assert SAY in response.output_text
+        assert response.store is False
+        with pytest.raises(openai.InternalServerError) as refused:
+            one.responses.create(
+                model="llama3.2", input=SAY, previous_response_id=response.id
+            )
+        assert (refused.value.status_code, refused.value.code) == (
+            503,
+            "storage_unavailable",
+        )
+        assert "Responses are not kept: " in server.output()
+
+
 @pytest.mark.parametrize(
     ("fields", "status"), [(["Upgrade: websocket"], 426), ([], 405)]
 )
 def test_a_web_socket(server: Server, fields: list[str], status: int) -> None:
-    """Codex asks for one first; of this refusal it takes no for an answer."""
+    """Codex asks for one first; after this refusal it posts at once."""
     head = ["GET /v1/responses HTTP/1.1", "Host: localhost", *fields]
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         told = [*head, "Connection: Upgrade", "Sec-WebSocket-Version: 13", "", ""]

@@ -84,11 +84,20 @@ def before(id: str | None, keeper: Keeper | None) -> list[dict[str, Any]]:
     found = keeper.conversation(id) if keeper is not None else None
     if found is None:
         raise BadRequest(
-            f"Previous response with id '{id[:128]}' not found.",
+            f"Previous response with id '{id[:128]}' not found{_why(id, keeper)}.",
             code="previous_response_not_found",
             param="previous_response_id",
         )
     return [_decoded(item.body) for item in found]
+
+
+def _why(id: str, keeper: Keeper | None) -> str:
+    """What a client may not think of."""
+    if keeper is None:
+        return ": this server keeps no responses"
+    if keeper.get(id) is not None:
+        return " with all before it: one of those was deleted"
+    return ""
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

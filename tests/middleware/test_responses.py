@@ -890,6 +890,19 @@ def test_keeping_fails(
     assert ("too large" in line) == (not room)
 
 
+def test_why_it_cannot_go_on() -> None:
+    """A response may be there without those before it; that is said."""
+    talk = Talk()
+    first = talk.say()
+    second = talk.say(previous_response_id=first["id"])
+    assert talk.get(first["id"], "DELETE").status == 200
+    body = {"model": "m", "input": "hi", "previous_response_id": second["id"]}
+    error = ask(talk.app, "POST", RESPONSES, body).error
+    assert error["code"] == "previous_response_not_found"
+    assert "one of those was deleted" in error["message"]
+    assert talk.get(second["id"]).status == 200
+
+
 def test_looking_up_fails() -> None:
     """A conversation that cannot be found for now is a 503; nothing is asked."""
     talk = Talk()

@@ -353,14 +353,17 @@ FIELDS = [
                 {"previous_response_id": "resp_x"},
                 refuses("previous_response_id", "previous_response_not_found"),
                 says(
-                    lambda seen: (
+                    lambda seen, end=end: (
                         seen.answer.error["message"]
-                        == "Previous response with id 'resp_x' not found."
+                        == f"Previous response with id 'resp_x' not found{end}"
                     )
                 ),
                 **settings,
             )
-            for settings in ({}, {"keeper": FakeKeeper()})
+            for settings, end in (
+                ({}, ": this server keeps no responses."),
+                ({"keeper": FakeKeeper()}, "."),
+            )
         ],
     ),
     row(

@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 from pydantic import BaseModel
+from support.leaving import eventually
 from support.pictures import PNG, text
 from support.posting import ask
 from support.server import Server
@@ -396,7 +397,7 @@ def test_any_worker_knows_it(simulator: Simulator) -> None:
     """What one worker keeps, the others know before the client can ask them."""
     env = {"OLLAMA_URL": simulator.url, "WEB_CONCURRENCY": "3"}
     with Server(env) as server:
-        assert len(server.workers()) == 3
+        eventually(lambda: len(server.workers()) == 3)
         previous = None
         for _ in range(12):  # each on a connection of its own
             body = {"model": "llama3.2", "input": "x", "previous_response_id": previous}

@@ -6,9 +6,11 @@ It is gunicorn's side of Pannier, used by ``gunicorn.conf.py`` alone.
 import contextlib
 import ctypes
 import logging
+import os
 import resource
 import socket
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,6 +104,21 @@ def warnings(
         yield (
             "OLLAMA_URL points into this container; an Ollama on the host answers at"
             " http://host.docker.internal:11434."
+        )
+    if settings.responses_ttl and not settings.database_url:
+        yield from _unwritable(settings.state_dir)
+
+
+def _unwritable(state_dir: str) -> Iterator[str]:
+    """What is missing where nothing can be kept; directories are made when needed."""
+    there = Path(state_dir)
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        yield (
+            f"Conversations of /v1/responses cannot be kept: {there} cannot be written."
+            " PANNIER_STATE_DIR names another directory; PANNIER_RESPONSES_TTL=0 keeps"
+            " none."
         )
 
 

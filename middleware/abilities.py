@@ -11,10 +11,14 @@ from typing import Any
 from app.catalog import Facts
 from app.errors import BadRequest
 from app.exchange import Exchange
+from app.wire import ollama
 
 from .audio import is_audio_text
 from .images import is_url
 
+#: What stands where an image was that a tool found.
+_NOTE = "[There is an image here, which this model cannot see.]"
+_ADJUSTED = "tool_images=left-out"
 #: The ability that each kind of input needs.
 _NEEDED = {"image": "vision", "audio": "audio"}
 
@@ -22,29 +26,48 @@ _NEEDED = {"image": "vision", "audio": "audio"}
 class Abilities:
     """Refuses images and audio that a model is known not to understand.
 
-    ``facts`` says what a model is; it is asked only where there is either.  ``param``
-    is the field of the request that holds them.
+    What a tool found is no wish of the client's, and stays in the conversation: an
+    image there becomes a note that says so, unless ``strict``.  ``facts`` says what a
+    model is; it is asked only where there is either.  ``param`` is the field of the
+    request that holds them.
     """
 
     def __init__(
-        self, facts: Callable[[str], Facts | None], param: str = "messages"
+        self,
+        facts: Callable[[str], Facts | None],
+        param: str = "messages",
+        strict: bool = False,
     ) -> None:
         self._facts = facts
         self._param = param
+        self._strict = strict
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Look at the media of a chat's call; raises ``BadRequest``."""
-        media = [data for message in call.messages for data in message.images or ()]
-        facts = self._facts(call.model) if media else None
+        holders = [message for message in call.messages if message.images]
+        facts = self._facts(call.model) if holders else None
         if facts is None or facts.capabilities is None:
             return
-        for kind in map(_kind, media):
-            if _NEEDED[kind] not in facts.capabilities:
-                raise BadRequest(
-                    f'model "{exchange.model}" does not support {kind} input',
-                    code="unsupported_value",
-                    param=self._param,
-                )
+        for message in holders:
+            for kind in map(_kind, message.images):
+                if _NEEDED[kind] in facts.capabilities:
+                    continue
+                if message.role != "tool" or self._strict:
+                    raise BadRequest(
+                        f'model "{exchange.model}" does not support {kind} input',
+                        code="unsupported_value",
+                        param=self._param,
+                    )
+                _leave_out(message, exchange)
+                break
+
+
+def _leave_out(message: ollama.Message, exchange: Exchange) -> None:
+    """Put a note in the place of what a tool found and the model cannot take."""
+    message.images = None
+    message.content = "\n\n".join(filter(None, [message.content, _NOTE]))
+    if _ADJUSTED not in exchange.adjusted:
+        exchange.adjusted.append(_ADJUSTED)
 
 
 def _kind(data: str) -> str:

@@ -63,6 +63,7 @@ class _Watched:
         self._address = log.address(environ)
         self._client_id = environ.get("HTTP_X_CLIENT_REQUEST_ID", "")
         self._client = client
+        self._server_write: Callable[[bytes], object] = protocol.refuse_write
         self._status = ""
         self._bytes = 0
         self._first: int | None = None
@@ -85,7 +86,18 @@ class _Watched:
         self, status: str, headers: Headers, exc_info: Any = None, /
     ) -> Any:
         self._status = status[:3]
-        return self._client(status, headers, exc_info)
+        self._server_write = self._client(status, headers, exc_info)
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        """What a stream says while its next word is waited for."""
+        self._count(data)
+        self._server_write(data)
+
+    def _count(self, data: bytes) -> None:
+        if self._first is None:
+            self._first = self._exchange.milliseconds()
+        self._bytes += len(data)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -100,9 +112,7 @@ class _Watched:
             self._end = _ended_by(exc)
             self._say()
             raise
-        if self._first is None:
-            self._first = self._exchange.milliseconds()
-        self._bytes += len(item)
+        self._count(item)
         return item
 
     def close(self) -> None:

@@ -159,7 +159,8 @@ def _some(given: list[Tool], param: str) -> list[Tool]:
 
 def _without_tools(param: str) -> BadRequest:
     return BadRequest(
-        f"Invalid value for '{param}': there are no tools to choose from.",
+        f"Invalid value for '{param}': there are no tools to choose from; those that a"
+        " provider runs itself cannot be called here.",
         code="invalid_value",
         param=param,
     )

@@ -110,13 +110,6 @@ def choice(request: anthropic.MessagesRequest, ignored: list[str]) -> Choice:
         return Choice(given)
     if kind == "none":
         return NO_TOOLS
-    if request.tools and not given:
-        raise BadRequest(
-            "Invalid value for 'tool_choice': the tools of this request run at"
-            " Anthropic's servers, and cannot be called here.",
-            code="invalid_value",
-            param="tool_choice",
-        )
     if kind in ("any", "required"):
         return must_call(given, "tool_choice")
     if kind in ("tool", "function") and isinstance(wanted, dict):

@@ -104,9 +104,10 @@ _PARTS = {
     "response_format": Effect("W", _OWN_FORMAT),
     "text": Effect("I", "models here have no such control"),
     "text.format": Effect("W", _OWN_FORMAT),
-    "tools": Effect("W", "only functions can be offered to a model"),
+    "tools": Effect("W", "a tool that a provider runs cannot be offered to a model"),
     "think": _THOUGHTLESS,
     "thinking": _THOUGHTLESS,
+    "stream": Effect("W", "what is kept is given as a whole"),
     "thinking.type": Effect("W", "there is no such type of thinking"),
 }
 #: The members that count of objects that may hold anything.

@@ -18,6 +18,7 @@ from .conversation import ConversationMiddleware
 from .formats import Format, of_kind
 from .images import Images
 from .thinking import knows_type
+from .validation import missing
 
 _NO_SECRET = Signatures(lambda: b"")
 
@@ -121,4 +122,6 @@ def _format(wanted: Any, param: str) -> Format | None:
             code="invalid_type",
             param=f"{param}.schema",
         )
+    if schema is None and kind == "json_schema":
+        raise missing(f"{param}.schema")
     return of_kind(kind, schema, True, param, param)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from app.catalog import Catalog
+from app.errors import BadRequest
 from app.wire import anthropic, ollama
 
 from .base import encode
@@ -21,16 +22,20 @@ class Page(NamedTuple):
     before: str | None = None
 
     def of(self, models: list[anthropic.Model]) -> anthropic.ModelList:
-        """The page of a list; whoever names a model that is not there gets none."""
+        """The page of a list, the newest first; raises ``BadRequest``.
+
+        Ollama lists those of the same second in another order each time.
+        """
+        models = sorted(models, key=lambda model: model.id)
+        models.sort(key=lambda model: model.created_at, reverse=True)
         ids = [model.id for model in models]
         if self.before is not None:
-            end = ids.index(self.before) if self.before in ids else 0
+            end = _place(ids, self.before, "before_id")
             start = max(0, end - self.limit)
             more = start > 0
         else:
-            start, known = 0, self.after is None or self.after in ids
-            if self.after is not None:
-                start = ids.index(self.after) + 1 if known else len(ids)
+            after = self.after
+            start = 0 if after is None else _place(ids, after, "after_id") + 1
             end = start + self.limit
             more = end < len(ids)
         data = models[start:end]
@@ -40,6 +45,14 @@ class Page(NamedTuple):
             first_id=data[0].id if data else None,
             last_id=data[-1].id if data else None,
         )
+
+
+def _place(ids: list[str], id: str, param: str) -> int:
+    if id in ids:
+        return ids.index(id)
+    raise BadRequest(
+        f"{param}: there is no model '{id[:128]}'", code="invalid_value", param=param
+    )
 
 
 class AnthropicListWriter(ListWriter):

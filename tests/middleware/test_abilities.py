@@ -67,3 +67,35 @@ def test_what_models_can_take(
         }
     else:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize("content", ["", "seen"])
+def test_what_a_tool_found(content: str) -> None:
+    """An image among a tool's results becomes a note: it stays in the conversation.
+
+    Without that a conversation could not go on from it at all.
+    """
+    ollama = Ollama()
+    found = {
+        "role": "tool",
+        "tool_call_id": "c",
+        "content": [{"type": "text", "text": content}, picture(PNG), picture(JPEG)],
+    }
+    messages = [{"role": "user", "content": "Hi"}, found, found]
+    body = {"model": "plain", "messages": messages}
+    answer = ask(linted(ollama, control=Able()), body=body)
+    assert answer.status == 200
+    assert answer.headers["X-Pannier-Adjusted"] == "tool_images=left-out"
+    note = "[There is an image here, which this model cannot see.]"
+    for message in ollama.calls[0].json["messages"][1:]:
+        assert message["content"].split() == f"{content} {note}".split()
+        assert "images" not in message
+
+
+def test_what_a_tool_found_in_strict_mode() -> None:
+    """There it is a 400, as everything that would be left out."""
+    found = {"role": "tool", "tool_call_id": "c", "content": [picture(PNG)]}
+    body = {"model": "plain", "messages": [found]}
+    answer = ask(linted(Ollama(), control=Able(), strict=True), body=body)
+    assert answer.status == 400
+    assert "does not support image input" in answer.error["message"]

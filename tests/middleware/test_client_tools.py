@@ -276,7 +276,7 @@ def test_nothing_to_choose_from(wanted: Any, given: Any) -> None:
     """Whoever must call a tool has to bring one."""
     error = refused(tools=given, tool_choice=wanted)
     assert (error.param, error.code) == ("tool_choice", "invalid_value")
-    assert ("run at Anthropic's" if given else "no tools") in error.message
+    assert "no tools" in error.message
 
 
 @pytest.mark.parametrize("wanted", [None, "auto", {"type": "auto"}, {"type": "none"}])

@@ -5,7 +5,7 @@ the access log reads it when the answer is over.  Times are of the monotonic clo
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
@@ -37,10 +37,11 @@ class Exchange(Struct):
 
     ``stream`` is what the client asked of a translated route, ``None`` on a native
     one.  ``complete`` says that Ollama's answer has all it should have, whatever may
-    still come.  ``ignored`` names request fields that had no effect, ``adjusted`` says
-    what was changed (``num_ctx=8192``).  ``wish`` is for thinking, where there is one;
-    ``hidden`` keeps the reasoning from the client.  ``tools`` is what an endpoint found
-    out of the tools it offers and its writers need; it alone knows the type.
+    still come.  ``ignored`` names request fields that had no effect, ``unknown`` those
+    of them that the endpoint does not know; ``adjusted`` says what was changed
+    (``num_ctx=8192``).  ``wish`` is for thinking, where there is one; ``hidden`` keeps
+    the reasoning from the client.  ``tools`` is what an endpoint found out of the tools
+    it offers and its writers need; it alone knows the type.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
     prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
     ``watch`` watches over the request; without one nobody sees that its client leaves.
@@ -57,6 +58,7 @@ class Exchange(Struct):
     stream: bool | None = None
     complete: bool = False
     ignored: list[str] = field(default_factory=list)
+    unknown: Sequence[str] = ()
     adjusted: list[str] = field(default_factory=list)
     wish: Wish | None = None
     hidden: bool = False

@@ -80,9 +80,11 @@ class RewriteMiddleware(Generic[Request]):
         request, unknown = self.read(environ)
         call = self.rewrite(request, exchange)
         exchange.model = call.model
-        exchange.ignored += unknown
+        if unknown:
+            exchange.unknown = unknown
+            exchange.ignored += unknown
         if self.settings.strict:
-            refuse_ignored(exchange.ignored)
+            refuse_ignored(exchange.ignored, unknown)
         return request, call
 
     def _bodies(self, calls: list[Any]) -> list[bytes]:

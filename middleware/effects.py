@@ -5,6 +5,7 @@ They are named to the client in ``X-Pannier-Ignored``, never dropped in silence
 accepted, ``W`` is refused in strict mode, ``E`` always.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -158,8 +159,13 @@ def _members_without_effect(request: Any) -> list[str]:
     return named
 
 
-def effect(name: str) -> Effect:
-    """What becomes of a field that is ignored, by its name or its path."""
+def effect(name: str, unknown: Sequence[str] = ()) -> Effect:
+    """What becomes of a field that is ignored, by its name or its path.
+
+    What is ``unknown`` to its endpoint may be a field of another's.
+    """
+    if name in unknown:
+        return _UNKNOWN
     if name.endswith(".strict"):
         return _ADVISORY
     if "tools[" in name:
@@ -171,18 +177,18 @@ def effect(name: str) -> Effect:
     return found or _UNKNOWN
 
 
-def refuse_ignored(names: list[str]) -> None:
+def refuse_ignored(names: list[str], unknown: Sequence[str] = ()) -> None:
     """Strict mode: what would have to be ignored is a 400 that names it."""
     for name in names:
-        if effect(name).kind != "I":
-            raise unsupported(name)
+        if effect(name, unknown).kind != "I":
+            raise unsupported(name, unknown)
 
 
-def unsupported(name: str) -> BadRequest:
+def unsupported(name: str, unknown: Sequence[str] = ()) -> BadRequest:
     """A parameter that cannot be served."""
     return BadRequest(
         f"Unsupported parameter: '{name[:64]}' is not supported here:"
-        f" {effect(name).why}.",
+        f" {effect(name, unknown).why}.",
         code="unsupported_parameter",
         param=name[:64],
     )

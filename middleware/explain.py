@@ -40,7 +40,8 @@ def explained(
             "calls": len(calls),
             "requests": shown,
             "ignored": [
-                {"field": name, "reason": effect(name).why} for name in exchange.ignored
+                {"field": name, "reason": effect(name, exchange.unknown).why}
+                for name in exchange.ignored
             ],
             "adjusted": exchange.adjusted,
             "reasoning_hidden": exchange.hidden,

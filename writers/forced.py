@@ -7,7 +7,7 @@ pieces go out as soon as they are known to be arguments.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -116,13 +116,18 @@ class ForcedCalls(ConversationWriter):
 
     _text: CallText | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._late: list[str] = []
+
     def chunks(self, reply: ollama.ChatResponse) -> bytes:
         """Reasoning as ever; then who is called, and arguments as they come."""
         message = reply.message or ollama.ReplyMessage()
         frames = b""
-        if message.thinking:
-            thought = ollama.ReplyMessage(thinking=message.thinking)
-            frames = super().chunks(ollama.ChatResponse(message=thought))
+        if message.thinking and self._call_ids:
+            self._late.append(message.thinking)  # a call is not interrupted
+        elif message.thinking:
+            frames = self._forced_thought(message.thinking)
         if message.content:
             frames += self.turned(message)
             frames += self._progress(self._call_text().feed(message.content))
@@ -134,7 +139,8 @@ class ForcedCalls(ConversationWriter):
         rest = self._progress(text.rest(not self._cut))
         self._check(text)
         end = self.call_end(text.name, text.arguments) if text.name else b""
-        return rest + end + super().closing()
+        late = self._forced_thought("".join(self._late)) if self._late else b""
+        return rest + end + late + super().closing()
 
     def said(self, replies: list[ollama.ChatResponse]) -> Said:
         """What all lines say, the text as the call that it is."""
@@ -148,6 +154,10 @@ class ForcedCalls(ConversationWriter):
         function = ollama.ReplyFunction(text.name, text.arguments)
         made = [ollama.ReplyToolCall(function)] if text.name else []
         return Said("", said.thinking, made, [])
+
+    def _forced_thought(self, thought: str) -> bytes:
+        message = ollama.ReplyMessage(thinking=thought)
+        return super().chunks(ollama.ChatResponse(message=message))
 
     @property
     def _cut(self) -> bool:

@@ -101,6 +101,8 @@ def test_speech_is_refused() -> None:
         ({"logit_bias": {"5": 1}}, "logit_bias"),
         ({"web_search_options": {}}, "web_search_options"),
         ({"no_such_field": 1}, "no_such_field"),
+        ({"cache_control": {"type": "ephemeral"}}, "cache_control"),  # Anthropic's
+        ({"max_tool_calls": 3}, "max_tool_calls"),  # of Responses
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
         ({"user": "ann", "logit_bias": {"5": 1}}, "logit_bias"),
     ],
@@ -118,6 +120,14 @@ def test_strict(fields: dict[str, Any], param: str) -> None:
     answer = ask(linted(ollama), "POST", CHAT, HI | fields)
     assert answer.status == 200
     assert param in answer.headers["X-Pannier-Ignored"].split(", ")
+
+
+def test_a_field_of_another_dialect() -> None:
+    """The reason that explain gives is that this endpoint does not know the field."""
+    body = HI | {"prompt": "x", "system": "x"}
+    answer = ask(linted(Ollama()), "POST", f"{CHAT}?explain=1", body)
+    reasons = {one["reason"] for one in answer.json["ignored"]}
+    assert reasons == {"Pannier does not know this field"}
 
 
 @pytest.mark.parametrize("fields", [{"user": "ann"}, {"store": True}, {"metadata": {}}])

@@ -793,6 +793,19 @@ def test_a_forced_call(text: str, forced: Forced, name: str, size: int) -> None:
         assert found["stop_reason"] == "tool_use"
 
 
+def test_a_forced_call_is_not_interrupted() -> None:
+    """What a model thinks while it writes the call comes after it, and is not lost."""
+    halves = ARGUMENTS[:9], ARGUMENTS[9:]
+    again = said("", thinking="again")
+    replies = [said(halves[0]), again, said(halves[1]), END]
+    message, failed = followed(events(streamed(*replies, forced=ONE)))
+    assert failed is None
+    assert message is not None
+    call, thought = message.to_dict()["content"]  # type: ignore[misc]
+    assert (call["type"], call["input"]) == ("tool_use", json.loads(ARGUMENTS))
+    assert (thought["type"], thought["thinking"]) == ("thinking", "again")
+
+
 @pytest.mark.parametrize(("text", "forced", "name"), CALLS[1:3])
 def test_a_forced_call_that_is_cut(text: str, forced: Forced, name: str) -> None:
     """Cut by its length in any place, it is said to be, and never looks complete."""

@@ -491,6 +491,16 @@ def test_a_forced_call() -> None:
     assert response["output"][0]["arguments"] == '{"a": 1}'
 
 
+def test_a_forced_call_is_not_interrupted() -> None:
+    """What a model thinks while it writes the call comes after it, and is not lost."""
+    found = forced(said('{"a"'), thought("again"), said(": 1}"), END)
+    called, thoughts = found[-1]["response"]["output"]
+    assert called["arguments"] == '{"a": 1}'
+    assert thoughts["summary"][0]["text"] == "again"
+    deltas = [o["delta"] for o in found if o["type"].endswith("arguments.delta")]
+    assert deltas == ['{"a"', ": 1}"]
+
+
 def test_a_forced_call_of_what_takes_text() -> None:
     """Its text goes out when it is whole."""
     checks = Forced({"f": lambda text: None}, "stop")

@@ -373,7 +373,9 @@ def test_async(asked: Any) -> None:
     asked(ask)
 
 
-def test_a_conversation_survives_a_restart(simulator: Simulator, tmp_path: Any) -> None:
+def test_q3_a_conversation_survives_a_restart(
+    simulator: Simulator, tmp_path: Any
+) -> None:
     """What was kept is there when the server has stopped and another has started."""
     env = {"OLLAMA_URL": simulator.url, "PANNIER_STATE_DIR": str(tmp_path / "state")}
     ids: list[str] = []
@@ -393,7 +395,7 @@ def test_a_conversation_survives_a_restart(simulator: Simulator, tmp_path: Any) 
     ]
 
 
-def test_any_worker_knows_it(simulator: Simulator) -> None:
+def test_q3_any_worker_knows_it(simulator: Simulator) -> None:
     """What one worker keeps, the others know before the client can ask them."""
     env = {"OLLAMA_URL": simulator.url, "WEB_CONCURRENCY": "3"}
     with Server(env) as server:
@@ -407,7 +409,7 @@ def test_any_worker_knows_it(simulator: Simulator) -> None:
     assert len(last_messages(simulator)) == 23
 
 
-def test_a_database_that_cannot_be(simulator: Simulator, tmp_path: Any) -> None:
+def test_q2_a_database_that_cannot_be(simulator: Simulator, tmp_path: Any) -> None:
     """Answers go out all the same, and say that they are not kept; so does the log."""
     (tmp_path / "state").write_text("no directory")
     env = {"OLLAMA_URL": simulator.url, "PANNIER_STATE_DIR": str(tmp_path / "state")}

@@ -876,7 +876,7 @@ def test_not_kept_where_it_must_not_be() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("room", [False, True])
-def test_keeping_fails(
+def test_q2_keeping_fails(
     caplog: pytest.LogCaptureFixture, *, stream: bool, room: bool
 ) -> None:
     """The answer goes out all the same, with ``store: false``; the log says why."""
@@ -903,7 +903,7 @@ def test_why_it_cannot_go_on() -> None:
     assert talk.get(second["id"]).status == 200
 
 
-def test_looking_up_fails() -> None:
+def test_q2_looking_up_fails() -> None:
     """A conversation that cannot be found for now is a 503; nothing is asked."""
     talk = Talk()
     first = talk.say()

@@ -33,7 +33,7 @@ def test_what_is_kept_is_found(responses: Responses) -> None:
 
 
 @pytest.mark.parametrize("id", ["r2", "", "\0", "r\0", "x" * 1000, "\ud800", "r1 ' --"])
-def test_what_was_never_kept_is_not_found(responses: Responses, id: str) -> None:
+def test_q8_what_was_never_kept_is_not_found(responses: Responses, id: str) -> None:
     """An unknown id, or what can be none, is ``None``, and no failure."""
     responses.keep("r1", None, b"{}", [], 1)
     assert responses.get(id) is None
@@ -51,7 +51,7 @@ def test_keeping_again_changes_nothing(responses: Responses, place: Place) -> No
     assert place.count() == (1, 1, 1)
 
 
-def test_keeping_is_all_or_nothing(responses: Responses, place: Place) -> None:
+def test_q3_keeping_is_all_or_nothing(responses: Responses, place: Place) -> None:
     """If one row cannot be written, none is, and no row's values are in the error."""
     broken = Item("i2", b"2", None)  # type: ignore[arg-type]
     with pytest.raises(GatewayError) as caught:
@@ -259,7 +259,7 @@ def test_what_is_too_large_is_not_kept(keeper: Keeper, place: Place, body: int) 
     assert responses.keep("s", None, b"x" * (MIB // 11), [], 1) is True
 
 
-def test_odd_ids_of_items(responses: Responses) -> None:
+def test_q8_odd_ids_of_items(responses: Responses) -> None:
     """Whatever a client calls its items, the response is kept."""
     odd = ["", "\0", "a\0b", "x" * 5000, "ö", "i", "i"]
     items = [Item(id, b"%d" % n, False) for n, id in enumerate(odd)]

@@ -98,7 +98,7 @@ def refusal(responses: Any, call: str = "keep") -> GatewayError:
 
 
 @pytest.mark.live
-def test_nothing_is_loaded_before_it_is_needed(place: Place, kind: str) -> None:
+def test_q1_nothing_is_loaded_before_it_is_needed(place: Place, kind: str) -> None:
     """A worker loads the database with the first use, and never loads Alembic."""
     job = """
 print(*loaded())
@@ -115,7 +115,7 @@ print(*loaded())
     ]
 
 
-def test_nothing_is_opened_before_it_is_needed(tmp_path: Path) -> None:
+def test_q1_nothing_is_opened_before_it_is_needed(tmp_path: Path) -> None:
     """A storage that nobody asks leaves the disk alone."""
     storage = Storage.of(Settings(state_dir=str(tmp_path / "state")))
     storage.close()
@@ -144,7 +144,7 @@ def test_files_are_the_owner_s_alone(tmp_path: Path) -> None:
     assert set(found.values()) == {0o600}
 
 
-def test_a_restart_loses_nothing(keeper: Keeper, place: Place) -> None:
+def test_q3_a_restart_loses_nothing(keeper: Keeper, place: Place) -> None:
     """What one storage kept the next one finds."""
     first = keeper.storage()
     assert first.responses is not None
@@ -156,7 +156,7 @@ def test_a_restart_loses_nothing(keeper: Keeper, place: Place) -> None:
 
 
 @pytest.mark.live
-def test_a_sudden_end_loses_nothing(place: Place) -> None:
+def test_q4_a_sudden_end_loses_nothing(place: Place) -> None:
     """What was said to be kept is there after kill -9 in the middle of writing."""
     job = """
 from itertools import count
@@ -184,7 +184,7 @@ for n in count():
 
 @pytest.mark.live
 @pytest.mark.parametrize("fresh", KINDS)
-def test_many_processes_at_once(
+def test_q6_many_processes_at_once(
     fresh: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Workers that begin together make the tables once, and write side by side."""
@@ -208,7 +208,7 @@ print("done")
 
 
 @pytest.mark.live
-def test_the_tables_are_made_once_for_all_who_ask(
+def test_q7_the_tables_are_made_once_for_all_who_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests that come first, together, wait for one upgrade; none can end it."""
@@ -232,7 +232,7 @@ def test_the_tables_are_made_once_for_all_who_ask(
 
 
 @pytest.mark.live
-def test_a_slow_database_is_a_503_and_holds_nobody_up(
+def test_q1_q2_a_slow_database_is_a_503_and_holds_nobody_up(
     keeper: Keeper, place: Place
 ) -> None:
     """While another one writes without end, askers get a 503 in time, others go on."""
@@ -261,7 +261,7 @@ def test_a_slow_database_is_a_503_and_holds_nobody_up(
 
 
 @pytest.mark.live
-def test_readers_do_not_wait_for_writers(keeper: Keeper, place: Place) -> None:
+def test_q1_readers_do_not_wait_for_writers(keeper: Keeper, place: Place) -> None:
     """A conversation is found while another process writes."""
     responses = keeper.responses()
     chain(responses, "a")
@@ -270,7 +270,7 @@ def test_readers_do_not_wait_for_writers(keeper: Keeper, place: Place) -> None:
 
 
 @pytest.mark.live
-def test_a_client_who_leaves_does_no_harm(keeper: Keeper, place: Place) -> None:
+def test_q2_a_client_who_leaves_does_no_harm(keeper: Keeper, place: Place) -> None:
     """Requests that end while they wait for the database leave it as it was."""
     responses = keeper.responses()
     chain(responses, "a")
@@ -309,7 +309,7 @@ def unusable(tmp_path: Path) -> Iterator[tuple[str, dict[str, str], str]]:
     yield "taken", {"state_dir": str(taken)}, "unable to open"
 
 
-def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
+def test_q2_a_file_that_cannot_be_used(tmp_path: Path) -> None:
     """It is a 503 that says why in the log alone, each time, and can mend."""
     for _, settings, why in unusable(tmp_path):
         storage = Storage.of(Settings(**settings))
@@ -325,7 +325,7 @@ def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 @needs_postgres
-def test_a_server_that_is_not_there() -> None:
+def test_q2_a_server_that_is_not_there() -> None:
     """It is a 503, and nothing that is said of it has the password."""
     url = f"postgres://me:geheim-12@127.0.0.1:{free_port()}/x"
     storage = Storage.of(Settings(database_url=url))
@@ -337,7 +337,7 @@ def test_a_server_that_is_not_there() -> None:
 
 @needs_postgres
 @pytest.mark.live
-def test_a_server_that_is_restarted(server: Postgres, tmp_path: Path) -> None:
+def test_q2_a_server_that_is_restarted(server: Postgres, tmp_path: Path) -> None:
     """What comes after the restart is served by a new connection."""
     place = Place(database_url=server.fresh(), state_dir=str(tmp_path))
     keeper = Keeper(place, time.time)
@@ -369,7 +369,7 @@ assert storage.run(lambda database: get_hub_if_exists()) is None
         assert finish(start(place, job)) == ["i"]
 
 
-def test_a_newer_database_is_left_alone(keeper: Keeper, place: Place) -> None:
+def test_q7_a_newer_database_is_left_alone(keeper: Keeper, place: Place) -> None:
     """An older Pannier says so, in words, and changes nothing."""
     database = place.database()
     with database.writing() as connection:
@@ -383,7 +383,7 @@ def test_a_newer_database_is_left_alone(keeper: Keeper, place: Place) -> None:
 
 @pytest.mark.live
 @pytest.mark.skipif(not LOCKS.exists(), reason="locks cannot be seen here")
-def test_an_upgrade_waits_for_its_turn(tmp_path: Path) -> None:
+def test_q7_an_upgrade_waits_for_its_turn(tmp_path: Path) -> None:
     """Whoever comes second changes nothing until the first has finished."""
     state = tmp_path / "state"
     state.mkdir()

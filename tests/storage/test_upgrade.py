@@ -48,7 +48,7 @@ def test_versions_are_in_one_line() -> None:
     assert found[-1] == VERSION
 
 
-def test_an_upgrade_is_all_or_nothing(empty: Place) -> None:
+def test_q7_an_upgrade_is_all_or_nothing(empty: Place) -> None:
     """One that breaks off leaves nothing, and the next one succeeds."""
     database = empty.database()
     done = command.upgrade
@@ -120,7 +120,7 @@ def test_other_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("word", ["status", "upgrade"])
-def test_a_database_that_cannot_be_used(
+def test_q7_a_database_that_cannot_be_used(
     word: str, environ: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A newer one, for example, is one sentence and exit code 1."""

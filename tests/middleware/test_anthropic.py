@@ -318,7 +318,7 @@ def test_openais_clients_see_no_pages() -> None:
 
 @pytest.mark.parametrize("param", ["after_id", "before_id"])
 def test_pages_from_nowhere(param: str) -> None:
-    """A page beside a model that is not there is a 400: it would seem to be the last."""
+    """A page beside a model that is not there would seem the last: it is a 400."""
     app = linted(listing(*NAMES))
     answer = ask(app, "GET", f"/v1/models?{param}=zz", **VERSION)
     assert param in error(answer, 400, "invalid_request_error")

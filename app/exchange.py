@@ -35,6 +35,7 @@ class Wish(Struct, frozen=True):
 class Exchange(Struct):
     """One request and what became of it.
 
+    ``size`` is that of its body in bytes, where that was read as a whole.
     ``stream`` is what the client asked of a translated route, ``None`` on a native
     one.  ``complete`` says that Ollama's answer has all it should have, whatever may
     still come.  ``ignored`` names request fields that had no effect, ``unknown`` those
@@ -55,6 +56,7 @@ class Exchange(Struct):
     id: str = field(default_factory=lambda: new_id("req_"))
     started: float = field(default_factory=time.monotonic)
     model: str = ""
+    size: int = 0
     stream: bool | None = None
     complete: bool = False
     ignored: list[str] = field(default_factory=list)

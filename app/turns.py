@@ -7,9 +7,11 @@ Python's lock.
 
 import time
 from collections.abc import Iterable, Iterator, Sized
-from typing import Any, AnyStr
+from typing import Any, AnyStr, TypeVar
 
 import gevent
+
+Item = TypeVar("Item")
 
 #: Bytes, or characters, of one step, which take a few milliseconds; less is never worth
 #: a turn.
@@ -17,7 +19,8 @@ STEP = 1024 * 1024
 #: Bytes, or characters, of one piece: a larger one would be memory that the system has
 #: to hand out, and clear, each time, which costs more than most looks at it.
 PIECE = 16 * 1024
-#: Seconds for which one client may be read before the others have a turn.
+#: Seconds for which one client may be read, or one list be worked on, before the
+#: others have a turn.
 TURN = 0.01
 #: Bytes of one read: gunicorn throws a body away in pieces, and copies at each of them
 #: all that it has read ahead.
@@ -40,6 +43,19 @@ def _pieces(data: AnyStr, overlap: int) -> Iterator[AnyStr]:
         if start % STEP == 0:
             let_others(data)
         yield data[start : start + PIECE + overlap]
+
+
+def in_turns(items: Iterable[Item]) -> Iterator[Item]:
+    """The items; whenever what is done with them took long, others have a turn.
+
+    For many that are small each, of which no step knows how many there are.
+    """
+    since = time.monotonic()
+    for item in items:
+        yield item
+        if time.monotonic() - since > TURN:
+            gevent.sleep(0.001)
+            since = time.monotonic()
 
 
 class Shared:

@@ -124,6 +124,7 @@ class RewriteMiddleware(Generic[Request]):
         """The request, and the names of its fields that nobody knows."""
         settings = self.settings
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
+        Exchange.of(environ).size = len(body)
         parsed = parse(self.request_type, body)
         let_others(body)
         return parsed

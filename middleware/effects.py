@@ -105,6 +105,7 @@ _PARTS = {
     "response_format": Effect("W", _OWN_FORMAT),
     "text": Effect("I", "models here have no such control"),
     "text.format": Effect("W", _OWN_FORMAT),
+    "truncation": Effect("W", "unless strict, Ollama cuts what is too long"),
     "tools": Effect("W", "a tool that a provider runs cannot be offered to a model"),
     "think": _THOUGHTLESS,
     "thinking": _THOUGHTLESS,

@@ -8,9 +8,10 @@ from app.errors import GatewayError
 from app.exchange import Exchange
 from app.logs import Faults
 from app.storage import Item
+from app.turns import in_turns
 from app.wire import ollama, responses
 from writers.call import CallForm
-from writers.responses import ForcedResponsesWriter, ResponsesWriter
+from writers.responses import ForcedResponsesWriter, Keep, ResponsesWriter
 
 from .choice import Choice
 from .conversation import ConversationMiddleware
@@ -20,7 +21,8 @@ from .generation import bounded
 from .images import Images
 from .responses_echo import echo, logprobs_wanted, not_included, truncation
 from .responses_input import InputItems
-from .responses_kept import Keeper, before, encoded, given, resolved, to_keep
+from .responses_kept import Keeper, encoded, given, to_keep
+from .responses_recalled import Recalled
 from .responses_tools import call_form, choice, namespaces
 from .validation import missing
 
@@ -63,9 +65,12 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         exchange.ignored += not_included(request)
         if request.store and self.keeper is None:
             exchange.ignored.append("store")
-        if truncation(request) == "disabled" and self.settings.strict:
-            for name in ("truncate", "shift"):
-                fields[name] = False if fields[name] is None else fields[name]
+        if truncation(request) == "disabled":
+            if self.settings.strict:
+                for name in ("truncate", "shift"):
+                    fields[name] = False if fields[name] is None else fields[name]
+            else:
+                exchange.ignored.append("truncation")
         return fields
 
     def format_of(self, request: responses.ResponsesRequest) -> Format | None:
@@ -93,11 +98,15 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
 
         These are put in the place of what they refer to, for they may be kept.
         """
-        request.input = items = resolved(given(request), self.keeper)
+        request.previous_response_id = request.previous_response_id or None
+        room = self.settings.max_body_bytes - exchange.size
+        recalled = Recalled(self.keeper, room)
+        request.input = items = recalled.resolved(given(request))
         conversation = InputItems(request.instructions, images)
-        for item in before(request.previous_response_id, self.keeper):
+        previous = request.previous_response_id
+        for item in in_turns(recalled.before(previous, len(items))):
             conversation.take(item, "previous_response_id")
-        for index, item in enumerate(items):
+        for index, item in in_turns(enumerate(items)):
             if not conversation.take(item, f"input[{index}]"):
                 exchange.ignored.append(f"input[{index}]")
         return conversation.messages()
@@ -124,22 +133,26 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         """What the answer repeats of the request, and who keeps it."""
         keeps = self.keeper is not None and request.store is not False
         keeps = keeps and not request.debug_render_only
+        repeated = echo(request, exchange.model, store=keeps)
         return {
             "reasoning_field": self.settings.reasoning_field,
-            "echo": echo(request, exchange.model, store=keeps),
+            "echo": repeated,
             "namespaces": namespaces(request),
-            "keep": partial(self._keep, request) if keeps else None,
+            "keep": self._keep(request, repeated.id) if keeps else None,
         }
 
-    def _keep(
-        self, request: responses.ResponsesRequest, response: responses.Response
+    def _keep(self, request: responses.ResponsesRequest, id: str) -> Keep:
+        """What keeps the response; of the request it holds no more than it keeps."""
+        assert isinstance(request.input, list)
+        items = to_keep(request.input, id)
+        return partial(self._kept, items, request.previous_response_id)
+
+    def _kept(
+        self, items: list[Item], previous: str | None, response: responses.Response
     ) -> bool:
         """Keep a response; where that fails, the answer goes out all the same."""
         assert self.keeper is not None
-        assert isinstance(request.input, list)
-        items = to_keep(request.input, response.id)
         items += [Item(one.id, encoded(one), output=True) for one in response.output]
-        previous = request.previous_response_id
         try:
             kept = self.keeper.keep(
                 response.id, previous, encoded(response), items, response.created_at

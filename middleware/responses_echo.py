@@ -5,7 +5,10 @@ from typing import Any
 import msgspec
 
 from app.errors import BadRequest
+from app.ids import secret_id
 from app.wire import responses
+
+from .responses_kept import encoded
 
 #: Of what can be included, what answers here have: one always, one on demand.
 _LOGPROBS = "message.output_text.logprobs"
@@ -14,7 +17,8 @@ _INCLUDED = (
     "reasoning.encrypted_content",
     "message.input_image.image_url",
 )
-#: What is repeated as it came, where it came.
+#: What is repeated as it came, where it came.  It may be megabytes, and is repeated by
+#: several events: so it becomes JSON once.
 _AS_GIVEN = (
     "instructions",
     "metadata",
@@ -36,20 +40,24 @@ _INTEGERS = ("max_output_tokens", "max_tool_calls", "top_logprobs")
 def echo(
     request: responses.ResponsesRequest, model: str, *, store: bool
 ) -> responses.Response:
-    """The response as far as the request says what is in it."""
-    told = {name: getattr(request, name) for name in _AS_GIVEN}
+    """The response as far as the request says what is in it, and its id."""
+    told: dict[str, Any] = {
+        name: msgspec.Raw(encoded(value))
+        for name in _AS_GIVEN
+        if (value := getattr(request, name)) is not None
+    }
     told |= {
         name: int(value)
         for name in _INTEGERS
         if (value := getattr(request, name)) is not None
     }
     return responses.Response(
-        id="",
+        id=secret_id("resp_"),
         model=model,
         text=_text(request.text),
         reasoning=_reasoning(request),
         store=store,
-        **{name: value for name, value in told.items() if value is not None},
+        **told,
     )
 
 

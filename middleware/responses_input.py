@@ -49,6 +49,29 @@ def flat(namespace: str | None, name: str) -> str:
     return f"{namespace}.{name}" if namespace else name
 
 
+class _Turn:
+    """What the assistant says in one turn, in pieces: they are joined at its end.
+
+    To what was said before, each would be a copy of it all.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.images: list[str] = []
+        self.calls: list[ollama.ToolCall] = []
+
+    def message(self) -> ollama.Message:
+        """All of it; an image that is still to be fetched is put into its list."""
+        return ollama.Message(
+            "assistant",
+            BETWEEN_TEXTS.join(filter(None, self.texts)),
+            BETWEEN_TEXTS.join(self.thoughts),
+            self.images or None,
+            self.calls or None,
+        )
+
+
 class InputItems:
     """A conversation that is being put together of items.
 
@@ -59,6 +82,7 @@ class InputItems:
         self._images = images
         self._names: dict[str, str] = {}
         self._thoughts: list[str] = []
+        self._turn: _Turn | None = None
         self._messages: list[ollama.Message] = []
         if instructions:
             self._messages.append(ollama.Message("system", instructions))
@@ -91,35 +115,39 @@ class InputItems:
         role = _role(given.role, param)
         if given.content is None:
             raise missing(f"{param}.content")
-        text, images = self._content(given.content, f"{param}.content")
+        place = f"{param}.content"
         if role == "assistant":
-            self._say(text, images)
+            if self._turn is not None and not self._turn.calls:
+                self._end_message()
+            turn = self._assistant()
+            turn.texts.append(self._content(given.content, place, turn.images))
             return
+        images: list[str] = []
+        text = self._content(given.content, place, images)
         self._end_turn()
-        self._messages.append(ollama.Message(role, text, images=images))
+        self._messages.append(ollama.Message(role, text, images=images or None))
 
     def _call(self, item: dict[str, Any], param: str) -> None:
         given = converted(item, responses.CallItem, param)
         arguments = _arguments(given, f"{param}.arguments")
         name = self._names[given.call_id] = flat(given.namespace, given.name)
-        message = self._assistant()
-        calls = message.tool_calls = message.tool_calls or []
+        calls = self._assistant().calls
         function = ollama.ToolCallFunction(name, arguments, len(calls))
         calls.append(ollama.ToolCall(function, given.call_id))
 
     def _result(self, item: dict[str, Any], param: str) -> None:
         given = converted(item, responses.ResultItem, param)
-        text, images = self._content(given.output, f"{param}.output")
-        call_id = given.call_id or ""
+        images: list[str] = []
+        text = self._content(given.output, f"{param}.output", images)
         own = flat(given.namespace, given.name) if given.name else ""
         self._end_turn()
         self._messages.append(
             ollama.Message(
                 "tool",
                 text,
-                images=images,
-                tool_name=self._names.get(call_id, own),
-                tool_call_id=call_id,
+                images=images or None,
+                tool_name=self._names.get(given.call_id, own),
+                tool_call_id=given.call_id,
             )
         )
 
@@ -136,42 +164,31 @@ class InputItems:
 
     # ------------------------------------------------------------- what they share
 
-    def _say(self, text: str, images: list[str] | None) -> None:
-        """Add a text of the assistant's, to its calls if it has made some."""
-        last = self._messages[-1] if self._messages else None
-        if last is not None and last.role == "assistant" and last.tool_calls:
-            message = self._assistant()
-            message.content = BETWEEN_TEXTS.join(filter(None, [message.content, text]))
-            message.images = (message.images or []) + (images or []) or None
-            return
-        message = ollama.Message("assistant", text, self._thinking(), images)
-        self._messages.append(message)
+    def _assistant(self) -> _Turn:
+        """The assistant's turn that goes on, or a new one; with its thoughts."""
+        turn = self._turn = self._turn or _Turn()
+        turn.thoughts += self._thoughts
+        self._thoughts.clear()
+        return turn
 
-    def _assistant(self) -> ollama.Message:
-        """The assistant's message that goes on, or a new one; with its thoughts."""
-        last = self._messages[-1] if self._messages else None
-        if last is None or last.role != "assistant":
-            last = ollama.Message("assistant", "")
-            self._messages.append(last)
-        if self._thoughts:
-            texts = filter(None, [last.thinking, self._thinking()])
-            last.thinking = BETWEEN_TEXTS.join(texts)
-        return last
+    def _end_message(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            self._messages.append(turn.message())
 
     def _end_turn(self) -> None:
         """Thoughts that nothing followed are a message of their own."""
+        self._end_message()
         if self._thoughts:
-            self._messages.append(ollama.Message("assistant", "", self._thinking()))
-
-    def _thinking(self) -> str:
-        thoughts, self._thoughts = self._thoughts, []
-        return BETWEEN_TEXTS.join(thoughts)
+            self._assistant()
+            self._end_message()
 
     def _content(
-        self, content: str | list[responses.ContentPart], param: str
-    ) -> tuple[str, list[str] | None]:
+        self, content: str | list[responses.ContentPart], param: str, images: list[str]
+    ) -> str:
+        """The text of some content; its images are added to ``images``."""
         if isinstance(content, str):
-            return content, None
+            return content
         if len(content) > MAX_PARTS:
             raise BadRequest(
                 f"Invalid '{param}': expected at most {MAX_PARTS} parts, but got"
@@ -180,10 +197,9 @@ class InputItems:
                 param=param,
             )
         texts: list[str] = []
-        images: list[str] = []
         for index, part in enumerate(content):
             self._part(part, f"{param}[{index}]", texts, images)
-        return BETWEEN_TEXTS.join(texts), images or None
+        return BETWEEN_TEXTS.join(texts)
 
     def _part(
         self,

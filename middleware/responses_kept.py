@@ -1,30 +1,31 @@
 """What is kept of responses, so that a later request can go on from one.
 
-``Kept`` is what the storage has to be able to do; here is how a request's input is
-completed from it, and what becomes of that input when it is kept itself.
+``Keeper`` is what the storage has to be able to do; here is what becomes of a request's
+input when it is kept.
 """
 
 import re
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import msgspec
 
 from app.errors import BadRequest
 from app.storage import Item, Kept
-from app.turns import let_others
+from app.turns import in_turns, let_others
 from app.wire import responses
 
 from .content import MAX_MESSAGES
-from .responses_input import kind_of
-from .validation import missing
 
 #: Ids that were made here: others may be anybody's, and easy to guess.
 _OURS = re.compile(r"[a-z]+_[0-9a-f]{32}_i?[0-9]+")
 #: What other ids may be, to be kept as they are.
 _USUAL = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+#: It stands before an id that a client gave, wherever from: nothing is found by that.
+#: Every other one is there once.
+_THEIRS = "~"
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Keeper(Protocol):
@@ -46,11 +47,14 @@ class Keeper(Protocol):
     def items(self, id: str, *, output: bool = True) -> list[Item]:
         """Its own items."""
 
-    def conversation(self, id: str) -> list[Item] | None:
-        """All items up to its last; ``None`` if any of it is unknown."""
+    def conversation(self, id: str, most: int, most_bytes: int) -> list[Item] | None:
+        """All items up to its last; ``None`` if any of it is unknown.
 
-    def item(self, id: str) -> bytes | None:
-        """The item of this id."""
+        Raises ``TooMuch`` where there are more of them, or of their bytes.
+        """
+
+    def found(self, ids: Collection[str], most_bytes: int) -> dict[str, bytes]:
+        """Those items of these ids that are there; raises ``TooMuch``."""
 
     def delete(self, id: str) -> bool:
         """Forget one."""
@@ -77,34 +81,6 @@ def given(request: responses.ResponsesRequest) -> list[dict[str, Any]]:
     return items or []
 
 
-def before(id: str | None, keeper: Keeper | None) -> list[dict[str, Any]]:
-    """The items of a conversation up to a response; raises ``BadRequest``."""
-    if not id:
-        return []
-    found = keeper.conversation(id) if keeper is not None else None
-    if found is None:
-        raise BadRequest(
-            f"Previous response with id '{id[:128]}' not found{_why(id, keeper)}.",
-            code="previous_response_not_found",
-            param="previous_response_id",
-        )
-    return [_decoded(item.body) for item in found]
-
-
-def _why(id: str, keeper: Keeper | None) -> str:
-    """What a client may not think of."""
-    if keeper is None:
-        return ": this server keeps no responses"
-    if keeper.get(id) is not None:
-        return " with all before it: one of those was deleted"
-    return ""
-
-
-def _decoded(body: bytes) -> dict[str, Any]:
-    let_others(body)
-    return _decode(body)
-
-
 def encoded(value: Any) -> bytes:
     """What is kept of a value; others have a turn when it is large."""
     body = _encode(value)
@@ -112,41 +88,27 @@ def encoded(value: Any) -> bytes:
     return body
 
 
-def resolved(
-    items: list[dict[str, Any]], keeper: Keeper | None
-) -> list[dict[str, Any]]:
-    """The items with those that they refer to in their place; raises ``BadRequest``."""
-    return [
-        _referred(item.get("id"), f"input[{index}]", keeper)
-        if kind_of(item, f"input[{index}]") == "item_reference"
-        else item
-        for index, item in enumerate(items)
-    ]
+def is_ours(id: str) -> bool:
+    """Whether an id may be one that was made here."""
+    return bool(_OURS.fullmatch(id))
 
 
-def _referred(id: Any, param: str, keeper: Keeper | None) -> dict[str, Any]:
-    if not id:
-        raise missing(f"{param}.id")
-    ours = isinstance(id, str) and _OURS.fullmatch(id)
-    found = keeper.item(id) if keeper is not None and ours else None
-    if found is None:
-        raise BadRequest(
-            f"Item with id '{str(id)[:128]}' not found.",
-            code="invalid_value",
-            param=f"{param}.id",
-        )
-    return _decoded(found)
+def own_id(item: Item) -> str:
+    """The id of a kept item, whoever gave it."""
+    return item.id.removeprefix(_THEIRS)
 
 
 def to_keep(items: list[dict[str, Any]], response_id: str) -> list[Item]:
     """A request's items as they are kept: complete, each with an id."""
+    secret = response_id.removeprefix("resp_")
     kept = []
-    for index, item in enumerate(items):
-        whole = _complete(item)
-        id = item.get("id")
-        if not isinstance(id, str) or not _USUAL.fullmatch(id):
-            id = f"{_prefix(whole['type'])}{response_id.removeprefix('resp_')}_i{index}"
-        kept.append(Item(id, encoded({**whole, "id": id}), output=False))
+    for index, item in in_turns(enumerate(items)):
+        whole, id = _complete(item), item.get("id")
+        if isinstance(id, str) and _USUAL.fullmatch(id):
+            name = _THEIRS + id
+        else:
+            name = id = f"{_prefix(whole['type'])}{secret}_i{index}"
+        kept.append(Item(name, encoded({**whole, "id": id}), output=False))
     return kept
 
 

@@ -17,7 +17,7 @@ from app.wire import responses
 from writers import headers
 
 from .effects import unsupported
-from .responses_kept import Keeper
+from .responses_kept import Keeper, own_id
 
 #: Items on a page, and the most that can be asked for.
 _PAGE, _MOST = 20, 100
@@ -100,8 +100,8 @@ def _page(items: list[Item], limit: int) -> responses.ItemList:
     page = items[:limit]
     return responses.ItemList(
         data=[msgspec.Raw(item.body) for item in page],
-        first_id=page[0].id if page else "",
-        last_id=page[-1].id if page else "",
+        first_id=own_id(page[0]) if page else "",
+        last_id=own_id(page[-1]) if page else "",
         has_more=len(items) > limit,
     )
 
@@ -110,7 +110,7 @@ def _later(items: list[Item], after: str) -> list[Item]:
     if not after:
         return items
     for index, item in enumerate(items):
-        if item.id == after:
+        if own_id(item) == after:
             return items[index + 1 :]
     raise BadRequest(
         f"Invalid value for 'after': there is no item with id '{after[:128]}'.",

@@ -4,16 +4,17 @@ Functions, tools that take text and namespaces of them can be offered to a model
 OpenAI runs itself (searching the web, say) cannot: it is named to the client.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from app.errors import BadRequest
 from app.wire import openai, responses
 from writers.call import PLAIN, CallForm
 
 from .choice import NO_TOOLS, Choice, chosen
 from .responses_input import flat
 from .tools import Tool, custom, few, function, not_large
-from .validation import converted
+from .validation import converted, missing
 
 #: What a choice can name.
 _NAMED = ("function", "custom")
@@ -44,12 +45,36 @@ def call_form(request: responses.ResponsesRequest, offered: list[Tool]) -> CallF
 def namespaces(request: responses.ResponsesRequest) -> dict[str, tuple[str, str]]:
     """Namespace and name of each tool in one, by what a model calls it."""
     return {
-        flat(space["name"], tool["name"]): (space["name"], tool["name"])
-        for _, space in _given(request)
-        if space.get("type") == "namespace"
-        for tool in space["tools"]
-        if tool.get("type") in _NAMED
+        flat(space, name): (space, name)
+        for _, space, name in _names(_given(request))
+        if space is not None
     }
+
+
+def _names(
+    given: Iterable[tuple[str, dict[str, Any]]],
+) -> Iterator[tuple[str, str | None, str]]:
+    """Place, namespace and name of each tool that is offered; all are good."""
+    for param, tool in given:
+        if tool["type"] in _NAMED:
+            yield param, None, tool["name"]
+        elif tool["type"] == "namespace":
+            for index, inner in enumerate(tool["tools"]):
+                if inner["type"] in _NAMED:
+                    yield f"{param}.tools[{index}]", tool["name"], inner["name"]
+
+
+def _apart(given: dict[str, dict[str, Any]]) -> None:
+    """Raise ``BadRequest`` where a model would call two tools by one name."""
+    known: dict[str, tuple[str | None, str]] = {}
+    for param, space, name in _names(given.items()):
+        if known.setdefault(flat(space, name), (space, name)) != (space, name):
+            raise BadRequest(
+                f"Invalid value for '{param}.name': a model would call it"
+                f" '{flat(space, name)[:128]}', as it would another tool.",
+                code="invalid_value",
+                param=f"{param}.name",
+            )
 
 
 def _given(request: responses.ResponsesRequest) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -73,13 +98,14 @@ def _offered(given: dict[str, dict[str, Any]], ignored: list[str]) -> list[Tool]
         for tool in _tools(one, param, None, ignored)
     ]
     few(found, "tools")
+    _apart(given)
     return not_large(found, "tools")
 
 
 def _tools(
     given: dict[str, Any], param: str, namespace: str | None, ignored: list[str]
 ) -> Iterator[Tool]:
-    kind = given.get("type")
+    kind = _kind(given, param)
     if kind == "function":
         yield _function(
             converted(given, responses.FunctionTool, param), param, namespace
@@ -93,6 +119,19 @@ def _tools(
             yield from _tools(inner, f"{param}.tools[{index}]", space.name, ignored)
     else:
         ignored.append(param)
+
+
+def _kind(tool: dict[str, Any], param: str) -> str:
+    kind = tool.get("type")
+    if kind is None:
+        raise missing(f"{param}.type")
+    if not isinstance(kind, str):
+        raise BadRequest(
+            f"Invalid type for '{param}.type': expected a string.",
+            code="invalid_type",
+            param=f"{param}.type",
+        )
+    return kind
 
 
 def _function(tool: responses.FunctionTool, param: str, namespace: str | None) -> Tool:

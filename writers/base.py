@@ -247,7 +247,9 @@ class ResponseWriter(Generic[Reply]):
         return body
 
     def _about(self) -> refusal.About:
-        return refusal.About(self.input_field, self.exchange.prompt, *self.too_long)
+        wish, prompt = self.exchange.wish, self.exchange.prompt
+        about = refusal.About(self.input_field, prompt, *self.too_long)
+        return about._replace(thinking=wish.field) if wish and wish.field else about
 
     def _start_response(
         self, status: str, headers: Headers, exc_info: Any = None, /

@@ -37,11 +37,13 @@ _CONTEXT = re.compile(
 _UNSUPPORTED = re.compile(
     r"does not support (tools|insert|chat|generate|thinking|vision)"
 )
+#: As chats have them; ``About`` says how other dialects do.
+_THINKING, _MESSAGES = "reasoning_effort", "messages"
 _UNSUPPORTED_PARAM = {
     "tools": "tools",
     "insert": "suffix",
-    "thinking": "reasoning_effort",
-    "vision": "messages",
+    "thinking": _THINKING,
+    "vision": _MESSAGES,
 }
 _CALLERS_FAULT = re.compile(
     r'option ".*" must be of type|invalid format: |invalid JSON schema in format'
@@ -55,9 +57,10 @@ _STATUS_PREFIX = re.compile(r"^\d{3} [A-Z][A-Za-z ]*: ")
 
 
 class About(NamedTuple):
-    """What an error may be about: a prompt that is too long.
+    """What an error may be about, mostly a prompt that is too long.
 
-    ``field`` of the request holds it; ``prompt`` knows how long it is, for an Ollama
+    ``field`` of the request holds it, ``thinking`` is where it wishes for thoughts;
+    ``prompt`` knows how long it is, for an Ollama
     that does not say it.  ``too_long`` is how the dialect says so where both lengths
     are known, ``otherwise`` what it says before Ollama's own words.
     """
@@ -66,6 +69,7 @@ class About(NamedTuple):
     prompt: Prompt | None = None
     too_long: str = TOO_LONG
     otherwise: str = ""
+    thinking: str = _THINKING
 
 
 _ABOUT = About()
@@ -98,7 +102,12 @@ def in_stream(error: object, about: About = _ABOUT) -> UpstreamError:
 def _blaming(
     error: UpstreamError, inner: dict[str, Any], about: About
 ) -> UpstreamError:
-    """The error; one about the context names the field, and both lengths if known."""
+    """The error, which names the dialect's field.
+
+    One about the context has both lengths, if known.
+    """
+    own = {_THINKING: about.thinking, _MESSAGES: about.field}
+    error.param = own.get(error.param or "", error.param)
     if error.code != "context_length_exceeded":
         return error
     error.param = about.field

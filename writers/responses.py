@@ -5,7 +5,7 @@ where we differ the specification (other, section 4) says why.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from wsgiref.types import StartResponse
 
@@ -13,7 +13,6 @@ import msgspec
 
 from app.errors import GatewayError
 from app.exchange import Exchange
-from app.ids import secret_id
 from app.wire import ollama, openai, responses
 
 from . import sse
@@ -28,27 +27,27 @@ from .responses_items import (
     Text,
     TextCall,
     Thought,
+    error_of,
+    is_short,
     joined,
     text_logprobs,
     usage_of,
 )
-from .responses_output import LOGPROB, Output, too_long
+from .responses_output import Output
 
 Kind = TypeVar("Kind", bound=Growing)
 #: Keeps a response, and says whether it did.
 Keep = Callable[[responses.Response], bool]
 
-#: Bytes that fit into any connection at once, so that nobody waits while writing them.
-_LITTLE = 16 * 1024
 _NOTHING = ollama.ReplyMessage()
 
 
 class ResponsesWriter(ConversationWriter):
     """Writes a response, or the events of one.
 
-    ``echo`` is what it repeats of the request; ``namespaces`` says in which namespace
-    a tool is, by what the model calls it.  ``keep`` is asked before the last event goes
-    out: a client may go on at once.
+    ``echo`` is what it repeats of the request, with its id; ``namespaces`` says in
+    which namespace a tool is, by what the model calls it.  ``keep`` is asked before the
+    last event goes out: a client may go on at once.
     """
 
     id_prefix = "resp_"
@@ -65,7 +64,7 @@ class ResponsesWriter(ConversationWriter):
         **options: Any,
     ) -> None:
         super().__init__(exchange, start_response, **options)
-        self.id = secret_id(self.id_prefix)
+        self.id = echo.id
         self._echo = echo
         self._namespaces = namespaces or {}
         self._keep = keep
@@ -105,16 +104,24 @@ class ResponsesWriter(ConversationWriter):
         that is long, it comes with the first word.
         """
         if self._short is None:
-            self._short = len(encode(self._echo)) <= _LITTLE
+            self._short = is_short(self._echo)
         begin = self._begin() if self._short else b""
         return begin + sse.comment(said or "keep-alive")
+
+    def _feed(self, lines: Iterable[bytes]) -> tuple[bytes, GatewayError | None]:
+        begun, number = self._begun, self._output.number
+        try:
+            return super()._feed(lines)
+        except BaseException:  # it ends from outside: no frame of these goes out
+            self._begun, self._output.number = begun, number
+            raise
 
     def finish(self) -> bytes:
         """The end of the last item, and the response."""
         number = self._output.number
         try:
             return super().finish()
-        except BaseException:  # nothing of it goes out, so what does has its number
+        except GatewayError:  # nothing of it goes out, so what does has its number
             self._output.number = number
             raise
 
@@ -130,19 +137,13 @@ class ResponsesWriter(ConversationWriter):
     def end(self, usage: openai.Usage) -> bytes:
         """The event that has all of the response."""
         response = self._response()
-        return self._event(response.status, self._kept(response))
+        return self._output.state(response.status, self._kept(response))
 
     def failure(self, error: GatewayError) -> bytes:
         """The event that says so; the items that were done are in it."""
         begin = self._begin()
-        why = responses.ResponseError(
-            error.code or "server_error",
-            error.message,
-            error.type,
-            error.param or msgspec.UNSET,
-        )
-        response = self._state("failed", error=why, store=False)
-        return begin + self._event("failed", response)
+        response = self._state("failed", error=error_of(error), store=False)
+        return begin + self._output.state("failed", response)
 
     def _begin(self) -> bytes:
         """The two events that every stream begins with."""
@@ -151,8 +152,8 @@ class ResponsesWriter(ConversationWriter):
         self._begun = True
         self.created = self.created or int(time.time())
         response = self._state("in_progress")
-        created = self._event("created", response)
-        return joined(created, self._event("in_progress", response))
+        created = self._output.state("created", response)
+        return joined(created, self._output.state("in_progress", response))
 
     def _think(self, text: str) -> bytes:
         self.reasoning.count(text, None)
@@ -166,13 +167,7 @@ class ResponsesWriter(ConversationWriter):
         if not self._spoken:
             return begin + self._output.piece(growing, text)
         logprobs, self._spoken = text_logprobs(self._spoken), []
-        growing.texts.write(text)
-        growing.logprobs += logprobs
-        self._output.room -= len(text) + LOGPROB * len(logprobs)
-        if self._output.room < 0:
-            raise too_long()
-        told = {**growing.at, "delta": text, "logprobs": logprobs}
-        return begin + self._output.told([(growing.delta, told)])
+        return begin + self._output.spoken(growing, text, logprobs)
 
     def _into(self, kind: type[Kind]) -> tuple[bytes, Kind]:
         """The item of this kind that grows, or a new one and the frames to it."""
@@ -192,9 +187,6 @@ class ResponsesWriter(ConversationWriter):
         if growing is not None and not isinstance(growing, Thought):
             self.reasoning.count(None, growing.text())
         return self._output.end(status)
-
-    def _event(self, kind: str, response: responses.Response) -> bytes:
-        return self._output.told([(f"response.{kind}", {"response": response})])
 
     # --------------------------------------------------------------- calls
 
@@ -249,19 +241,15 @@ class ResponsesWriter(ConversationWriter):
             self.reasoning.count(said.thinking, None)
             logprobs = spoken(logprobs, said.content)
             if not self.reasoning.hidden:
-                self._add(self._new(Thought), said.thinking)
+                self._output.add(self._new(Thought), said.thinking)
         if said.content:
             text = self._new(Text)
             text.logprobs = text_logprobs(logprobs)
-            self._add(text, said.content)
+            self._output.add(text, said.content)
         for call_id, name, arguments in self.named(said.calls):
             custom = name in self.form.customs
             given = input_of(arguments) if custom else arguments
-            self._add(self._called(call_id, name), given)
-
-    def _add(self, growing: Growing, text: str) -> None:
-        growing.texts.write(text)
-        self._output.items.append(growing.item("completed"))
+            self._output.add(self._called(call_id, name), given)
 
     # -------------------------------------------------------------- shared
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Any, ClassVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
+from app.errors import GatewayError
 from app.turns import let_others
 from app.wire import ollama, openai, responses
 
@@ -18,6 +19,8 @@ from . import sse
 from .base import encode
 from .generation import choice_logprobs
 
+#: Bytes that fit into any connection at once, so that nobody waits while writing them.
+_LITTLE = 16 * 1024
 #: The type of an event, and what else is in it.
 Event = tuple[str, dict[str, Any]]
 
@@ -224,3 +227,17 @@ def usage_of(usage: openai.Usage) -> responses.Usage:
         output_tokens_details=responses.OutputTokensDetails(thought),
         total_tokens=usage.total_tokens,
     )
+
+
+def error_of(error: GatewayError) -> responses.ResponseError:
+    """Why a response failed."""
+    return responses.ResponseError(
+        error.code or "server_error", error.message, error.type, error.param or UNSET
+    )
+
+
+def is_short(response: responses.Response) -> bool:
+    """Whether it fits into any connection at once; mostly without making its JSON."""
+    fields = [getattr(response, name) for name in response.__struct_fields__]
+    ready = sum(len(value) for value in fields if isinstance(value, Raw))
+    return ready <= _LITTLE and len(encode(response)) <= _LITTLE

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from app.errors import UpstreamBroken
-from app.wire import responses
+from app.wire import openai, responses
 
 from .base import encode
-from .responses_items import Event, Growing, frame, joined
+from .responses_items import Event, Growing, Text, frame, joined
 
 #: Characters of a streamed answer, all of which its last events repeat.
 MOST = 16 * 1024 * 1024
@@ -36,6 +36,23 @@ class Output:
         self.number = number + 1
         return growing.template % (number, encode(text))
 
+    def spoken(
+        self, growing: Text, text: str, logprobs: list[openai.TokenLogprob]
+    ) -> bytes:
+        """The same with log probabilities."""
+        growing.texts.write(text)
+        growing.logprobs += logprobs
+        self.room -= len(text) + LOGPROB * len(logprobs)
+        if self.room < 0:
+            raise too_long()
+        told = {**growing.at, "delta": text, "logprobs": logprobs}
+        return self.told([(growing.delta, told)])
+
+    def add(self, growing: Growing, text: str) -> None:
+        """Have an item that is said at once."""
+        growing.texts.write(text)
+        self.items.append(growing.item("completed"))
+
     def begin(self, growing: Growing) -> bytes:
         """The frames that add an item."""
         self.growing = growing
@@ -57,6 +74,10 @@ class Output:
             frames.append(frame(kind, self.number, told))
             self.number += 1
         return joined(*frames)
+
+    def state(self, kind: str, response: responses.Response) -> bytes:
+        """The frame that has all of the response."""
+        return self.told([(f"response.{kind}", {"response": response})])
 
     def text(self) -> str:
         """All that was said to the user so far."""

@@ -2,7 +2,7 @@
 
 Nothing here is loaded or opened before it is used: SQLAlchemy alone costs a worker
 more than half of what it has without (docs/decisions/0013).  Everything else knows the
-three names below, no table and no SQL.
+four names below, no table and no SQL.
 
     storage.py     Storage: opens the database when it is first needed
     responses.py   Responses: what /v1/responses keeps; waits for the rest
@@ -17,7 +17,7 @@ three names below, no table and no SQL.
     migrations/    how they came to be what they are
 """
 
-from .responses import Item, Kept, Responses
+from .responses import Item, Kept, Responses, TooMuch
 from .storage import Storage
 
-__all__ = ["Item", "Kept", "Responses", "Storage"]
+__all__ = ["Item", "Kept", "Responses", "Storage", "TooMuch"]

@@ -1,37 +1,46 @@
 """What is asked of the tables about responses.  Times are in milliseconds here."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from .responses import Item, Kept
+from .responses import Item, Kept, TooMuch
 from .tables import RESPONSE, RESPONSE_BODY, RESPONSE_ITEM
 
 #: Responses, and about how many bytes of them, that one transaction removes: it shall
 #: hold nobody up.
 FEW, LITTLE = 200, 16 * 1024 * 1024
+#: Responses of one conversation, at most; those of more are never all looked at.
+DEEPEST = 10_000
 
 _R, _B, _I = RESPONSE.c, RESPONSE_BODY.c, RESPONSE_ITEM.c
 _ALIVE = _R.expires_at > sa.bindparam("now")
 
 
 def _chain(*alive: sa.ColumnElement[bool]) -> sa.CTE:
-    """A response, depth 0, and all before it."""
+    """A response, depth 0, and all before it, up to a bound."""
     first = sa.select(_R.id, _R.previous_id, sa.literal(0).label("depth"))
     chain = first.where(_R.id == sa.bindparam("from_id"), *alive).cte(
         "chain", recursive=True
     )
-    before = sa.select(_R.id, _R.previous_id, chain.c.depth + 1)
-    return chain.union_all(before.where(_R.id == chain.c.previous_id, *alive))
+    before = sa.select(_R.id, _R.previous_id, chain.c.depth + 1).where(
+        _R.id == chain.c.previous_id, chain.c.depth < DEEPEST, *alive
+    )
+    return chain.union_all(before)
 
 
 _LIVING = _chain(_ALIVE)
+_ITS_ITEMS = sa.outerjoin(_LIVING, RESPONSE_ITEM, _I.response_id == _LIVING.c.id)
 _CONVERSATION = (
     sa.select(_LIVING.c.previous_id, _I.position, _I.id, _I.body, _I.output)
-    .select_from(sa.outerjoin(_LIVING, RESPONSE_ITEM, _I.response_id == _LIVING.c.id))
+    .select_from(_ITS_ITEMS)
     .order_by(_LIVING.c.depth.desc(), _I.position)
 )
+_BYTES = sa.func.coalesce(sa.func.sum(sa.func.length(_I.body)), 0)
+_EXTENT = sa.select(
+    sa.func.max(_LIVING.c.depth), sa.func.count(_I.position), _BYTES
+).select_from(_ITS_ITEMS)
 _GET = (
     sa.select(_R.id, _R.previous_id, _R.created_at, _B.body)
     .join(RESPONSE_BODY)
@@ -43,13 +52,9 @@ _ITEMS = (
     .where(_R.id == sa.bindparam("wanted"), _ALIVE)
     .order_by(_I.position)
 )
-_ITEM = (
-    sa.select(_I.body)
-    .join(RESPONSE)
-    .where(_I.id == sa.bindparam("wanted"), _ALIVE)
-    .order_by(_R.created_at.desc(), _R.expires_at.desc())
-    .limit(1)
-)
+_FOUND = (_I.id.in_(sa.bindparam("ids", expanding=True)), _ALIVE)
+_FOUND_BYTES = sa.select(_BYTES).join_from(RESPONSE_ITEM, RESPONSE).where(*_FOUND)
+_FOUND_ITEMS = sa.select(_I.id, _I.body).join(RESPONSE).where(*_FOUND)
 _KNOWN = sa.select(_R.id).where(_R.id == sa.bindparam("wanted"))
 _PROLONG = (
     sa.update(RESPONSE)
@@ -109,9 +114,18 @@ def items(connection: Connection, id: str, now: int) -> list[Item]:
     return [Item(row.id, row.body, row.output) for row in rows]
 
 
-def conversation(connection: Connection, id: str, now: int) -> list[Item] | None:
-    """The items of a response and of all before it, or ``None`` if one is missing."""
-    rows = connection.execute(_CONVERSATION, {"from_id": id, "now": now}).all()
+def conversation(
+    connection: Connection, id: str, now: int, most: int, most_bytes: int
+) -> list[Item] | None:
+    """The items of a response and of all before it, or ``None`` if one is missing.
+
+    Raises ``TooMuch`` before it has read them.
+    """
+    wanted = {"from_id": id, "now": now}
+    depth, count, size = connection.execute(_EXTENT, wanted).one()
+    if depth == DEEPEST or count > most or size > most_bytes:
+        raise TooMuch
+    rows = connection.execute(_CONVERSATION, wanted).all()
     if not rows or rows[0].previous_id is not None:
         return None
     # A response without items is a row without one.
@@ -120,10 +134,14 @@ def conversation(connection: Connection, id: str, now: int) -> list[Item] | None
     ]
 
 
-def item(connection: Connection, id: str, now: int) -> bytes | None:
-    """The newest item with an id, or ``None``."""
-    found: bytes | None = connection.scalar(_ITEM, {"wanted": id, "now": now})
-    return found
+def found(
+    connection: Connection, ids: Collection[str], now: int, most_bytes: int
+) -> dict[str, bytes]:
+    """The items that are there, by their ids; raises ``TooMuch`` before reading."""
+    wanted = {"ids": list(ids), "now": now}
+    if (connection.scalar(_FOUND_BYTES, wanted) or 0) > most_bytes:
+        raise TooMuch
+    return {row.id: row.body for row in connection.execute(_FOUND_ITEMS, wanted)}
 
 
 def delete(connection: Connection, id: str, now: int) -> bool:

@@ -6,7 +6,7 @@ as long as their newest response: each moves the end of all before it to its own
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import gevent
@@ -15,8 +15,11 @@ from gevent.lock import Semaphore
 from msgspec import Struct
 
 from ..errors import GatewayError
+from .failure import Failure
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from .database import Database
 
 Result = TypeVar("Result")
@@ -47,6 +50,10 @@ class Kept(Struct, frozen=True):
     previous_id: str | None
     created_at: int
     body: bytes
+
+
+class TooMuch(Exception):
+    """What was looked up is more than whoever asked can take."""
 
 
 class Run(Protocol):
@@ -87,7 +94,7 @@ class Responses:
 
         ``False`` says that it is too large to be kept: more than a tenth of all that
         may be.  Items are kept with whatever id they have, but found by a sound one
-        alone.
+        alone.  What raises is not kept, not later either.
         """
         items = [item if _may_be(item.id) else _nameless(item) for item in items]
         size = _ROW + len(body) + sum(_ROW + len(item.body) for item in items)
@@ -95,13 +102,12 @@ class Responses:
             return False
         kept = Kept(id, previous_id, created_at, body)
 
-        def job(database: "Database") -> None:
+        def write(connection: "Connection") -> None:
             from .queries import keep
 
-            with database.writing() as connection:
-                keep(connection, kept, items, size, self._end())
+            keep(connection, kept, items, size, self._end())
 
-        self._run(job)
+        self._change(write)
         self._note_written(size)
         return True
 
@@ -131,41 +137,69 @@ class Responses:
         found = self._run(job) if _may_be(id) else []
         return [item for item in found if output or not item.output]
 
-    def conversation(self, id: str) -> list[Item] | None:
+    def conversation(self, id: str, most: int, most_bytes: int) -> list[Item] | None:
         """All items from the first response to this one, oldest first.
 
-        ``None`` if this one or any before it is unknown, deleted or expired.
+        ``None`` if this one or any before it is unknown, deleted or expired.  Raises
+        ``TooMuch`` for more than ``most`` items, or so many bytes of them, at little
+        cost.
         """
 
         def job(database: "Database") -> list[Item] | None:
             from .queries import conversation
 
             with database.reading() as connection:
-                return conversation(connection, id, self._now())
+                return conversation(connection, id, self._now(), most, most_bytes)
 
         return self._run(job) if _may_be(id) else None
 
-    def item(self, id: str) -> bytes | None:
-        """The JSON of the newest item with this id, or ``None``."""
+    def found(self, ids: Collection[str], most_bytes: int) -> dict[str, bytes]:
+        """The JSON of those items of these ids that are there, in one look.
 
-        def job(database: "Database") -> bytes | None:
-            from .queries import item
+        Raises ``TooMuch`` where they have more bytes.  Who keeps items sees to it that
+        no two have the same id: which of them is found is left open.
+        """
+        ids = [id for id in ids if _may_be(id)]
+
+        def job(database: "Database") -> dict[str, bytes]:
+            from .queries import found
 
             with database.reading() as connection:
-                return item(connection, id, self._now())
+                return found(connection, ids, self._now(), most_bytes)
 
-        return self._run(job) if _may_be(id) else None
+        return self._run(job) if ids else {}
 
     def delete(self, id: str) -> bool:
-        """Remove a response and its items; ``False`` if there is none."""
+        """Remove a response and its items; ``False`` if there is none.
 
-        def job(database: "Database") -> bool:
+        What raises removes nothing, not later either.
+        """
+
+        def write(connection: "Connection") -> bool:
             from .queries import delete
 
-            with database.writing() as connection:
-                return delete(connection, id, self._now())
+            return delete(connection, id, self._now())
 
-        return _may_be(id) and self._run(job)
+        return _may_be(id) and self._change(write)
+
+    def _change(self, write: "Callable[[Connection], Result]") -> Result:
+        """What a transaction returns; it comes to nothing where nobody waits for it.
+
+        It was said that it failed, so it must not be done later.
+        """
+        waited = True
+
+        def job(database: "Database") -> Result:
+            with database.writing() as connection:
+                result = write(connection)
+                if not waited:
+                    raise Failure("nobody waits for it any more")
+                return result
+
+        try:
+            return self._run(job)
+        finally:
+            waited = False
 
     def tidy(self) -> None:
         """Remove what is over, and what is too much; a little at a time.

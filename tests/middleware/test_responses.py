@@ -561,7 +561,11 @@ def test_a_grammar() -> None:
 
 def test_tools_in_the_input() -> None:
     """Agents bring tools in an item: they are offered, and called by their names."""
-    item = {"type": "additional_tools", "role": "developer", "tools": [SPACE, {}]}
+    item = {
+        "type": "additional_tools",
+        "role": "developer",
+        "tools": [SPACE, {"type": "shell"}],
+    }
     answer, calls = asked({"model": "plain", "input": [item, USER], "tools": [F]})
     assert names(calls[0]) == ["f", "n.f", "n.c"]
     assert ignored(answer) == ["input[0].tools[1]"]

@@ -15,6 +15,8 @@ from app.storage.upgrade import upgrade
 
 KINDS = ["sqlite", pytest.param("postgres", marks=needs_postgres)]
 DAY = 86_400
+#: Items, and bytes of them, that a conversation may have here.
+MOST = (1000, 1024 * 1024)
 
 
 class Clock:

@@ -2,15 +2,18 @@
 
 import itertools
 import random
+import time
 from typing import Any
 
+import gevent
 import pytest
 import sqlalchemy as sa
 
 from app.errors import GatewayError
-from app.storage import Item, Kept, Responses
+from app.storage import Item, Kept, Responses, TooMuch, queries
+from app.storage.tables import RESPONSE
 
-from .conftest import DAY, Clock, Keeper, Place, chain
+from .conftest import DAY, MOST, Clock, Keeper, Place, chain
 
 MIB = 1024 * 1024
 
@@ -28,8 +31,8 @@ def test_what_is_kept_is_found(responses: Responses) -> None:
     assert responses.get("r1") == Kept("r1", None, 1_799_999_999, body)
     assert responses.items("r1") == items
     assert responses.items("r1", output=False) == items[:2]
-    assert responses.item("i2") == b'{"n":2}'
-    assert responses.conversation("r1") == items
+    assert responses.found(["i2"], 7) == {"i2": b'{"n":2}'}
+    assert responses.conversation("r1", *MOST) == items
 
 
 @pytest.mark.parametrize("id", ["r2", "", "\0", "r\0", "x" * 1000, "\ud800", "r1 ' --"])
@@ -37,8 +40,8 @@ def test_q8_what_was_never_kept_is_not_found(responses: Responses, id: str) -> N
     """An unknown id, or what can be none, is ``None``, and no failure."""
     responses.keep("r1", None, b"{}", [], 1)
     assert responses.get(id) is None
-    assert responses.conversation(id) is None
-    assert responses.item(id) is None
+    assert responses.conversation(id, *MOST) is None
+    assert responses.found([id], MIB) == {}
     assert responses.items(id) == []
     assert responses.delete(id) is False
 
@@ -67,7 +70,7 @@ def test_a_conversation_is_the_whole_chain(responses: Responses) -> None:
     chain(responses, "a", "b", "c")
     responses.keep("empty", "b", b"{}", [], 1)
     responses.keep("d", "empty", b"{}", [Item("last", b"{}", False)], 1)
-    assert ids(responses.conversation("c")) == [
+    assert ids(responses.conversation("c", *MOST)) == [
         "q_a",
         "a_a",
         "q_b",
@@ -75,15 +78,21 @@ def test_a_conversation_is_the_whole_chain(responses: Responses) -> None:
         "q_c",
         "a_c",
     ]
-    assert ids(responses.conversation("d")) == ["q_a", "a_a", "q_b", "a_b", "last"]
-    assert ids(responses.conversation("empty")) == ["q_a", "a_a", "q_b", "a_b"]
-    assert ids(responses.conversation("a")) == ["q_a", "a_a"]
+    assert ids(responses.conversation("d", *MOST)) == [
+        "q_a",
+        "a_a",
+        "q_b",
+        "a_b",
+        "last",
+    ]
+    assert ids(responses.conversation("empty", *MOST)) == ["q_a", "a_a", "q_b", "a_b"]
+    assert ids(responses.conversation("a", *MOST)) == ["q_a", "a_a"]
 
 
 def test_a_conversation_without_items(responses: Responses) -> None:
     """It is empty, not missing."""
     responses.keep("r1", None, b"{}", [], 1)
-    assert responses.conversation("r1") == []
+    assert responses.conversation("r1", *MOST) == []
 
 
 @pytest.mark.parametrize("gone", ["a", "b", "c"])
@@ -91,7 +100,7 @@ def test_a_conversation_with_a_gap_is_none(responses: Responses, gone: str) -> N
     """Where a response of the chain was deleted there is no conversation."""
     chain(responses, "a", "b", "c")
     assert responses.delete(gone)
-    assert responses.conversation("c") is None
+    assert responses.conversation("c", *MOST) is None
     assert responses.delete(gone) is False
 
 
@@ -102,8 +111,8 @@ def test_a_deleted_response_leaves_nothing(responses: Responses, place: Place) -
     assert place.count() == (0, 0, 0)
 
 
-def test_a_conversation_is_one_query(keeper: Keeper) -> None:
-    """However long it is."""
+def test_a_conversation_is_two_queries(keeper: Keeper) -> None:
+    """However long it is: how much there is, and all of it; so are items."""
     storage = keeper.storage()
     assert storage.responses is not None
     chain(storage.responses, *(f"r{n}" for n in range(100)))
@@ -117,24 +126,89 @@ def test_a_conversation_is_one_query(keeper: Keeper) -> None:
         )
 
     storage.run(listen)
-    found = storage.responses.conversation("r99")
+    found = storage.responses.conversation("r99", *MOST)
     assert found is not None
     assert len(found) == 200
-    assert len(asked) == 1
+    assert len(asked) == 2
+    assert len(storage.responses.found([f"q_r{n}" for n in range(100)], MIB)) == 100
+    assert len(asked) == 4
 
 
-def test_the_newest_item_of_an_id_counts(
-    responses: Responses, clock: Clock, keeper: Keeper
+def test_items_are_found_while_they_are_there(
+    responses: Responses, clock: Clock
 ) -> None:
-    """Of several the one of the newest response, and none that is over."""
-    for n in range(3):
-        clock.now += 1
-        responses.keep(f"r{n}", None, b"", [Item("i", b"%d" % n, False)], n)
-    assert responses.item("i") == b"2"
-    responses.delete("r2")
-    assert responses.item("i") == b"1"
+    """Each of those that were asked for, but none that was deleted or is over."""
+    chain(responses, "a", "b")
+    wanted = ["q_a", "a_b", "unknown"]
+    found = {"q_a": b'"ask a"', "a_b": b'"say b"'}
+    assert responses.found(wanted, MIB) == found
+    responses.delete("b")
+    assert responses.found(wanted, MIB) == {"q_a": b'"ask a"'}
     clock.now += 30 * DAY
-    assert responses.item("i") is None
+    assert responses.found(wanted, MIB) == {}
+
+
+@pytest.mark.parametrize("first", ["", "r0"], ids=["long", "round"])
+def test_a_chain_that_nobody_follows_to_its_end(
+    responses: Responses, place: Place, clock: Clock, first: str
+) -> None:
+    """Of too many responses, or one that has no end, is too much, items or not."""
+    count = queries.DEEPEST + 1 if not first else 2
+    rows = [
+        {
+            "id": f"r{n}",
+            "previous_id": f"r{n + 1}" if n + 1 < count else first or None,
+            "created_at": 1,
+            "expires_at": int(clock.now + DAY) * 1000,
+            "size": 1,
+        }
+        for n in range(count)
+    ]
+    database = place.database()
+    with database.writing() as connection:
+        connection.execute(sa.insert(RESPONSE), rows)
+    database.close()
+    with pytest.raises(TooMuch):
+        responses.conversation("r0", *MOST)
+    if not first:
+        assert responses.conversation("r1", *MOST) == []
+    assert responses.keep("one more", "r0", b"", [], 1)
+
+
+def test_many_items_at_once(responses: Responses) -> None:
+    """As many as a request can name are looked up together."""
+    items = [Item(f"i{n}", b"%d" % n, True) for n in range(10_000)]
+    responses.keep("r", None, b"", items, 1)
+    assert responses.found([item.id for item in items], MIB) == {
+        item.id: item.body for item in items
+    }
+
+
+def test_what_is_too_much_is_not_read(keeper: Keeper) -> None:
+    """More items, or bytes, than were asked for are refused before they are read."""
+    storage = keeper.storage()
+    responses = storage.responses
+    assert responses is not None
+    chain(responses, "a", "b")  # four items of seven bytes
+    read: list[str] = []
+
+    def listen(database: Any) -> None:
+        sa.event.listen(
+            database._engine,
+            "before_cursor_execute",
+            lambda *arguments: read.append(arguments[2]),
+        )
+
+    assert len(responses.conversation("b", 4, 28) or ()) == 4
+    assert len(responses.found(["q_a", "a_a"], 14)) == 2
+    storage.run(listen)
+    for most in ((3, 28), (4, 27)):
+        with pytest.raises(TooMuch):
+            responses.conversation("b", *most)
+    with pytest.raises(TooMuch):
+        responses.found(["q_a", "a_a"], 13)
+    assert len(read) == 3
+    assert all("sum(length(" in statement for statement in read)
 
 
 def test_time_is_over(responses: Responses, place: Place, clock: Clock) -> None:
@@ -142,13 +216,13 @@ def test_time_is_over(responses: Responses, place: Place, clock: Clock) -> None:
     chain(responses, "a")
     clock.now += 30 * DAY - 1
     assert responses.get("a")
-    assert responses.conversation("a")
+    assert responses.conversation("a", *MOST)
     responses.tidy()
     assert place.count() == (1, 1, 2)
     clock.now += 1
     assert responses.get("a") is None
     assert responses.items("a") == []
-    assert responses.conversation("a") is None
+    assert responses.conversation("a", *MOST) is None
     assert responses.delete("a") is False
     responses.tidy()
     assert place.count() == (0, 0, 0)
@@ -163,10 +237,10 @@ def test_a_conversation_that_goes_on_keeps_its_head(
     for n in range(5):
         clock.now += 20 * DAY
         before = f"c{n - 1}" if n else "b"
-        assert responses.conversation(before) is not None
+        assert responses.conversation(before, *MOST) is not None
         responses.keep(f"c{n}", before, b"", [], 1)
         responses.tidy()
-    assert ids(responses.conversation("c4")) == ["q_a", "a_a", "q_b", "a_b"]
+    assert ids(responses.conversation("c4", *MOST)) == ["q_a", "a_a", "q_b", "a_b"]
     assert responses.get("branch") is None
     assert place.count()[0] == 7
     clock.now += 30 * DAY
@@ -181,7 +255,7 @@ def test_a_shorter_time_holds_for_what_is_there(
     chain(keeper.responses(), "a", "b")
     shorter = keeper.responses(responses_ttl=60)
     shorter.tidy()
-    assert ids(shorter.conversation("b")) is not None
+    assert ids(shorter.conversation("b", *MOST)) is not None
     clock.now += 60
     shorter.tidy()
     assert place.count() == (0, 0, 0)
@@ -219,7 +293,7 @@ def test_too_much_goes_by_whole_conversations(
     assert 0.7 * MIB < place.scalar("SELECT sum(size) FROM response") <= MIB
     alive = [i for i in heads.values() if responses.get(i)]
     assert 5 < len(alive) < 40
-    assert all(responses.conversation(id) is not None for id in alive)
+    assert all(responses.conversation(id, *MOST) is not None for id in alive)
     newest = max(int(i.partition(".")[2]) for i in heads.values())
     assert any(i.endswith(f".{newest}") for i in alive)
     assert all(i in alive for i in sorted(heads.values(), key=_number)[-len(alive) :])
@@ -280,3 +354,31 @@ def test_cleaning_comes_early_when_much_was_written(
         if n > 40 and place.count()[0] < 21:
             break
         assert n < 400
+
+
+@pytest.mark.parametrize("call", ["keep", "delete"])
+def test_what_was_given_up_is_not_done(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Nobody waits any more and was told that it failed: so nothing comes of it."""
+    chain(responses, "a")
+    begun: list[str] = []
+    may_end: list[str] = []
+    real = getattr(queries, call)
+
+    def slow(*arguments: Any) -> Any:
+        done = real(*arguments)
+        begun.append(call)
+        while not may_end:
+            time.sleep(0.001)  # in the database's thread
+        return done
+
+    monkeypatch.setattr(queries, call, slow)
+    wanted = ("b", "a", b"", [], 1) if call == "keep" else ("a",)
+    asking = gevent.spawn(getattr(responses, call), *wanted)
+    while not begun:
+        gevent.sleep(0.001)
+    asking.kill()
+    may_end.append("now")
+    assert responses.get("a")
+    assert responses.get("b") is None

@@ -25,7 +25,7 @@ from app.settings import Settings
 from app.storage import Storage
 from app.storage.tables import VERSION
 
-from .conftest import KINDS, Keeper, Place, chain
+from .conftest import KINDS, MOST, Keeper, Place, chain
 
 #: Where Linux tells who has a lock, and who waits for one.
 LOCKS = Path("/proc/locks")
@@ -150,7 +150,7 @@ def test_q3_a_restart_loses_nothing(keeper: Keeper, place: Place) -> None:
     assert first.responses is not None
     chain(first.responses, "a", "b")
     first.close()
-    found = keeper.responses().conversation("b")
+    found = keeper.responses().conversation("b", *MOST)
     assert found is not None
     assert [item.id for item in found] == ["q_a", "a_a", "q_b", "a_b"]
 
@@ -172,7 +172,7 @@ for n in count():
     said += [line for line in process.stdout if line.endswith("\n")]
     process.communicate(timeout=PATIENCE)
     keeper = Keeper(place, time.time)
-    found = keeper.responses().conversation(f"r{int(said[-1])}")
+    found = keeper.responses().conversation(f"r{int(said[-1])}", *MOST)
     keeper.close()
     assert found is not None
     assert [item.id for item in found] == [f"i{n}" for n in range(len(said))]
@@ -195,7 +195,7 @@ def test_q6_many_processes_at_once(
     job = """
 def one(n):
     assert responses.keep(f"{name}.{n}", None, b"x", [Item("i", b"1", False)], n)
-    assert responses.conversation(f"{name}.{n}")
+    assert responses.conversation(f"{name}.{n}", 9, 99)
 
 gevent.joinall([gevent.spawn(one, n) for n in range(25)], raise_error=True)
 responses.tidy()
@@ -266,7 +266,7 @@ def test_q1_readers_do_not_wait_for_writers(keeper: Keeper, place: Place) -> Non
     responses = keeper.responses()
     chain(responses, "a")
     with locked(place):
-        assert responses.conversation("a")
+        assert responses.conversation("a", *MOST)
 
 
 @pytest.mark.live
@@ -279,7 +279,7 @@ def test_q2_a_client_who_leaves_does_no_harm(keeper: Keeper, place: Place) -> No
         gevent.sleep(0.1)
         gevent.killall(asking)
     assert responses.keep("c", "a", b"", [], 1)
-    assert responses.conversation("c")
+    assert responses.conversation("c", *MOST)
 
 
 def test_a_fault_of_ours_is_no_fault_of_the_database(keeper: Keeper) -> None:
@@ -346,7 +346,7 @@ def test_q2_a_server_that_is_restarted(server: Postgres, tmp_path: Path) -> None
     server.stop()
     refusal(responses, "get")
     server.start()
-    assert responses.conversation("a")
+    assert responses.conversation("a", *MOST)
     keeper.close()
 
 
@@ -361,7 +361,7 @@ def test_under_gevent_s_patches(server: Postgres, tmp_path: Path) -> None:
     job = """
 from gevent._hub_local import get_hub_if_exists
 assert responses.keep("r", None, b"{}", [Item("i", b"1", True)], 1)
-print(responses.conversation("r")[0].id)
+print(responses.conversation("r", 9, 99)[0].id)
 assert storage.run(lambda database: get_hub_if_exists()) is None
 """
     for one in (url, by_name, by_socket):

@@ -1,7 +1,9 @@
 """A keeper of responses that has them in memory, and fails when it is told to."""
 
+from collections.abc import Collection
+
 from app.errors import GatewayError
-from app.storage import Item, Kept
+from app.storage import Item, Kept, TooMuch
 
 
 class FakeKeeper:
@@ -43,7 +45,7 @@ class FakeKeeper:
         found = self.items_of.get(id, [])
         return [item for item in found if output or not item.output]
 
-    def conversation(self, id: str) -> list[Item] | None:
+    def conversation(self, id: str, most: int, most_bytes: int) -> list[Item] | None:
         """All items up to its last."""
         self._ask()
         found: list[Item] = []
@@ -53,13 +55,18 @@ class FakeKeeper:
                 return None
             found = self.items_of[last] + found
             last = self.kept[last].previous_id
+        if len(found) > most or sum(len(item.body) for item in found) > most_bytes:
+            raise TooMuch
         return found
 
-    def item(self, id: str) -> bytes | None:
-        """The newest item of this id."""
+    def found(self, ids: Collection[str], most_bytes: int) -> dict[str, bytes]:
+        """The items of these ids."""
         self._ask()
         every = [item for items in self.items_of.values() for item in items]
-        return next((item.body for item in reversed(every) if item.id == id), None)
+        found = {item.id: item.body for item in every if item.id in ids}
+        if sum(map(len, found.values())) > most_bytes:
+            raise TooMuch
+        return found
 
     def delete(self, id: str) -> bool:
         """Forget one."""

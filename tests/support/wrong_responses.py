@@ -51,7 +51,7 @@ INNER: list[tuple[str, type[msgspec.Struct], str, dict[str, Any], Any]] = [
         (
             responses.ResultItem,
             "input[0]",
-            {"type": "function_call_output", "output": "x"},
+            {"type": "function_call_output", "call_id": "c", "output": "x"},
             items,
         ),
         (responses.ThoughtItem, "input[0]", {"type": "reasoning"}, items),
@@ -174,7 +174,19 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (items({"type": "custom_tool_call", "call_id": "c"}), "input[0].name", MISSING),
     (items({"type": "function_call_output"}), "input[0].output", MISSING),
     (
-        items({"type": "function_call_output", "output": [{"type": "x"}]}),
+        items({"type": "function_call_output", "output": "x"}),
+        "input[0].call_id",
+        MISSING,
+    ),
+    (
+        items({"type": "custom_tool_call_output", "output": "x"}),
+        "input[0].call_id",
+        MISSING,
+    ),
+    (
+        items(
+            {"type": "function_call_output", "call_id": "c", "output": [{"type": "x"}]}
+        ),
         "input[0].output[0].type",
         "invalid_value",
     ),

@@ -103,7 +103,7 @@ class ResponseError(Struct):
 class Response(Struct, kw_only=True):
     """A response, whole or as an event shows it; times are in epoch seconds.
 
-    What the request said is repeated as it was given.
+    What the request said is repeated as it was given; it may be JSON already.
     """
 
     id: str

@@ -43,7 +43,7 @@ class ResultItem(Struct):
     """What a call came to."""
 
     output: Content
-    call_id: str | None = None
+    call_id: str
     name: str | None = None
     namespace: str | None = None
 

@@ -9,6 +9,7 @@ import re
 #: Whatever is replaced ends before a space, so that no more than the secret is lost.
 _SECRET = re.compile(
     r"""(?<![a-z0-9]) sk-[\w-]+                            # a key as OpenAI's begin
+    | (?P<id>\bresp_[0-9a-f]{4}) [0-9a-f]+      # whoever has it has what is kept there
     | (?P<url>://) [^/\s"']* (?=@)                           # a URL's user and password
     | (?P<scheme>\b(?:bearer|basic) (?:\s|%20|\+)+) [^\s"',;\\]+
     | (?P<field>
@@ -40,6 +41,8 @@ class Redaction:
         if "key" in small or "cookie" in small or "@" in small or "token=" in small:
             return True
         if "pass" in small or "pwd=" in small or "secret=" in small:
+            return True
+        if "resp_" in small:
             return True
         return any(secret in text for secret in self._ours)
 

@@ -110,41 +110,47 @@ class Absent:
 
 
 class NoBackground(Absent):
-    """Refuses what would act on a response, which is done when it has its name."""
+    """Refuses all but what there is of a response, which is done when it has its name.
+
+    Nothing can act on one.
+    """
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> list[bytes]:
         """Refuse; raises ``GatewayError``."""
-        if environ["PATH_INFO"].endswith("/cancel"):
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if method == "POST" and path.endswith("/cancel"):
             return super().__call__(environ, start_response)
-        raise BadRequest(
-            "Not allowed to POST here.",
-            status=405,
-            code="method_not_allowed",
-            headers=[("Allow", "DELETE, GET")],
+        raise _not_allowed(
+            method, "GET" if path.endswith("/input_items") else "DELETE, GET"
         )
 
 
 class NoSocket(Absent):
-    """Refuses a web socket in a way that has its client post at once."""
+    """Refuses all but POST; a web socket in a way that has its client post at once."""
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> list[bytes]:
         """Refuse; raises ``BadRequest``."""
-        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+        method = environ["REQUEST_METHOD"]
+        if method == "GET" and environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             raise BadRequest(
                 f"{self.purpose} is not available by web socket; use POST.",
                 status=426,
                 code="unsupported_value",
             )
-        raise BadRequest(
-            "Not allowed to GET here; use POST.",
-            status=405,
-            code="method_not_allowed",
-            headers=[("Allow", "POST")],
-        )
+        raise _not_allowed(method, "POST")
+
+
+def _not_allowed(method: str, allowed: str) -> BadRequest:
+    return BadRequest(
+        f"Not allowed to {method[:64]} here; use {allowed}.",
+        status=405,
+        code="method_not_allowed",
+        headers=[("Allow", allowed)],
+    )
 
 
 def absent_routes(base: str) -> Iterator[Route]:

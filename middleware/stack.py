@@ -182,9 +182,9 @@ def response_routes(base: str, shared: Shared) -> Iterable[Route]:
     count = CountMiddleware(create, ResponseTokensWriter)
     return [
         ("POST", f"{base}/responses", create),
-        ("GET", f"{base}/responses", NoSocket("the responses API")),
+        ("*", f"{base}/responses", NoSocket("the responses API")),
         ("POST", f"{below}input_tokens", count),
-        ("POST", below, NoBackground("background work of the responses API")),
+        ("*", below, NoBackground("background work of the responses API")),
         ("GET", below, RetrieveResponseMiddleware(keeper, below)),
         ("DELETE", below, DeleteResponseMiddleware(keeper, below)),
     ]

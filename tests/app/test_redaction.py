@@ -23,6 +23,8 @@ from app.redaction import Redaction, plain
         ("?access_token=abc", "?access_token=***"),
         ("password=abc&api_key=d", "password=***&api_key=***"),
         ("bearer%20abc", "bearer%20***"),
+        (f"/v1/responses/resp_{'0a' * 16}/x", "/v1/responses/resp_0a0a***/x"),
+        ("resp_1 and a resp_none", "resp_1 and a resp_none"),
         ("basic YWJj end", "basic *** end"),
         ("prompt_tokens=12 model=llama3.2", "prompt_tokens=12 model=llama3.2"),
         ("Object missing required field `key`", "Object missing required field `key`"),

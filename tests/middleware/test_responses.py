@@ -467,6 +467,8 @@ def test_truncation_in_strict_mode(body: dict[str, Any], sent: Any) -> None:
         ({"text": {"verbosity": "low"}}, ["text.verbosity"]),
         ({"text": {"verbosity": "medium"}}, []),
         ({"background": False}, []),
+        ({"truncation": "auto"}, []),
+        ({"truncation": "disabled"}, ["truncation"]),
         ({"user": "u", "safety_identifier": "s"}, ["safety_identifier", "user"]),
         ({"service_tier": "flex"}, ["service_tier"]),
         ({"prompt_cache_key": "k"}, ["prompt_cache_key"]),

@@ -170,6 +170,10 @@ def pictured(size: int) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "input_image", "image_url": url}]}
 
 
+CALLED = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+TEXT = {"role": "assistant", "content": "x" * 600}
+THOUGHT = {"type": "reasoning", "summary": [], "encrypted_content": "x" * 600}
+
 BODIES = {
     "one long text": ("chat/completions", lambda: chat("x" * 60 * MIB), 200),
     "a text of escapes": ("chat/completions", lambda: chat("é\n" * 5 * MIB), 200),
@@ -235,6 +239,21 @@ BODIES = {
     "10,000 items": (
         "responses",
         lambda: respond([{"role": "user", "content": "x" * 500}] * 10_000),
+        200,
+    ),
+    "10,000 texts of one turn": (
+        "responses",
+        lambda: respond([CALLED] + [TEXT] * 9_999, store=False),
+        200,
+    ),
+    "10,000 thoughts of one turn": (
+        "responses",
+        lambda: respond([THOUGHT, CALLED] * 5_000, store=False),
+        200,
+    ),
+    "10,000 items that are kept": (
+        "responses",
+        lambda: respond([CALLED, TEXT] * 5_000),
         200,
     ),
     "long instructions": (

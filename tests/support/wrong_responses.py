@@ -235,6 +235,13 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "text.format.schema",
         "invalid_value",
     ),
+    ({"tools": [{}]}, "tools[0].type", MISSING),
+    ({"tools": [{"type": 5}]}, "tools[0].type", "invalid_type"),
+    (
+        {"tools": [{"type": "namespace", "name": "n", "tools": [{}]}]},
+        "tools[0].tools[0].type",
+        MISSING,
+    ),
     ({"tools": [{"type": "function"}]}, "tools[0].name", MISSING),
     ({"tools": [{"type": "function", "name": ""}]}, "tools[0].name", MISSING),
     ({"tools": [{"type": "custom", "name": ""}]}, "tools[0].name", MISSING),

@@ -15,7 +15,7 @@ from support.writing import answered, lines, written
 from app.errors import UpstreamTimeout
 from app.exchange import Exchange
 from app.wire import responses
-from writers import responses_output
+from writers import responses_items, responses_output
 from writers.call import CallForm
 from writers.forced import Forced
 from writers.responses import ForcedResponsesWriter, ResponsesWriter
@@ -355,6 +355,13 @@ def test_alive_says_little() -> None:
     assert writer.alive("") == b": keep-alive\n\n"
     first = writer.chunks(ResponsesWriter.decoder.decode(lines(said("a"))))
     assert kinds(parsed(first))[:2] == BEGIN
+
+
+def test_alive_makes_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To see that a request is long it need not become JSON."""
+    long = echo(instructions=msgspec.Raw(b'"%b"' % (b"x" * 100_000)))
+    monkeypatch.setattr(responses_items, "encode", None)
+    assert not responses_items.is_short(long)
 
 
 # ------------------------------------------------------- reasoning and logprobs

@@ -152,10 +152,14 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
     ) -> bool:
         """Keep a response; where that fails, the answer goes out all the same."""
         assert self.keeper is not None
-        items += [Item(one.id, encoded(one), output=True) for one in response.output]
+        said = [Item(one.id, encoded(one), output=True) for one in response.output]
         try:
             kept = self.keeper.keep(
-                response.id, previous, encoded(response), items, response.created_at
+                response.id,
+                previous,
+                encoded(response),
+                items + said,
+                response.created_at,
             )
         except GatewayError as error:
             if self._faults.untold(error) is not None:

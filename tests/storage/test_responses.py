@@ -357,7 +357,7 @@ def test_cleaning_comes_early_when_much_was_written(
 
 
 @pytest.mark.parametrize("call", ["keep", "delete"])
-def test_what_was_given_up_is_not_done(
+def test_q3_what_was_given_up_is_not_done(
     responses: Responses, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     """Nobody waits any more and was told that it failed: so nothing comes of it."""

@@ -53,6 +53,24 @@ class AccessLogMiddleware:
 class _Watched:
     """The answer to one request, counted."""
 
+    __slots__ = (  # there is one for each open stream
+        "_address",
+        "_body",
+        "_bytes",
+        "_client",
+        "_client_id",
+        "_end",
+        "_exchange",
+        "_first",
+        "_log",
+        "_method",
+        "_next",
+        "_path",
+        "_said",
+        "_server_write",
+        "_status",
+    )
+
     def __init__(
         self, log: AccessLogMiddleware, environ: WSGIEnvironment, client: StartResponse
     ) -> None:

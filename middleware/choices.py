@@ -40,7 +40,8 @@ class ChoicesMiddleware(GenerationMiddleware[Request]):
     ) -> Iterable[bytes]:
         """Write the one choice, or all of them as one answer."""
         if len(environs) == 1:
-            return super().answer(exchange, request, start_response, environs)
+            one = self.writer(exchange, request, start_response)
+            return one.answer(self.app, environs[0])
         parts = [
             self.writer(Exchange.of(environ), request, start_response)
             for environ in environs

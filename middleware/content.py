@@ -59,10 +59,10 @@ def messages(
         for index, message in enumerate(given)
         if message.audio is not None
     ]
-    return [
-        _message(message, f"messages[{index}]", names, images)
-        for index, message in enumerate(given)
-    ]
+    found = []
+    for index, message in enumerate(given):  # a comprehension has a frame of its own
+        found.append(_message(message, f"messages[{index}]", names, images))
+    return found
 
 
 def _image_url(part: openai.ContentPart) -> str | None:
@@ -75,6 +75,7 @@ def _called_names(given: list[openai.Message]) -> dict[str, str]:
     return {
         call.id: call.function.name
         for message in given
+        if message.tool_calls or message.function_call
         for call in _calls(message)
         if call.id and call.function
     }
@@ -90,7 +91,11 @@ def _message(
         content=content,
         thinking=_reasoning(message),
         images=pictures or None,
-        tool_calls=_tool_calls(message, param),
+        tool_calls=(
+            _tool_calls(message, param)
+            if message.tool_calls or message.function_call
+            else None
+        ),
     )
     if role == "tool":
         native.tool_call_id = message.tool_call_id or ""
@@ -217,8 +222,9 @@ def text_file(data: Any, param: str) -> str:
 def _reasoning(message: openai.Message) -> str:
     if message.reasoning or message.reasoning_content:
         return message.reasoning or message.reasoning_content or ""
-    details = message.reasoning_details or ()
-    return "".join([detail.text or "" for detail in details])
+    if not message.reasoning_details:
+        return ""
+    return "".join([detail.text or "" for detail in message.reasoning_details])
 
 
 def _calls(message: openai.Message) -> list[openai.ToolCall]:
@@ -240,8 +246,6 @@ def _as_function(call: openai.ToolCall) -> openai.ToolCall:
 
 def _tool_calls(message: openai.Message, param: str) -> list[ollama.ToolCall] | None:
     calls = _calls(message)
-    if not calls:
-        return None
     newer = len(message.tool_calls or ())
     places = [f"{param}.tool_calls[{index}].function" for index in range(newer)]
     places += [f"{param}.function_call"] * (len(calls) - newer)

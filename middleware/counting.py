@@ -16,6 +16,7 @@ from app import tokens
 from app.errors import GatewayError
 from app.exchange import Exchange
 from app.prompt import estimated
+from app.turns import let_others
 from writers.count import CountWriter
 
 from .base import calling
@@ -68,6 +69,7 @@ class CountMiddleware:
             exchange.prepare()
         try:
             body = _encode(call)
+            let_others(body)
             return writer.answer(self.endpoint.app, calling(environ, path, body))
         except GatewayError as exc:
             if exc.code != "context_length_exceeded":

@@ -45,6 +45,21 @@ class ErrorMiddleware:
 class _Guard:
     """The guarded answer to one request."""
 
+    __slots__ = (  # there is one for each open stream
+        "_bodiless",
+        "_body",
+        "_client",
+        "_exchange",
+        "_faults",
+        "_head",
+        "_next",
+        "_path",
+        "_sent",
+        "_server_write",
+        "_tried",
+        "_version",
+    )
+
     def __init__(
         self, faults: Faults, environ: WSGIEnvironment, client: StartResponse
     ) -> None:

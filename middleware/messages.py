@@ -1,6 +1,5 @@
 """MessagesMiddleware: Anthropic's Messages over Ollama's ``/api/chat``."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from app.errors import BadRequest
@@ -86,9 +85,9 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
 
     def told(
         self, exchange: Exchange, request: anthropic.MessagesRequest
-    ) -> dict[str, Callable[[str], str]]:
+    ) -> dict[str, Any]:
         """Who signs."""
-        return {"sign": self.signatures.sign}
+        return {"sign": self.signatures.begin}
 
 
 def _threadless() -> BadRequest:

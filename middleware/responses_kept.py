@@ -16,6 +16,7 @@ from app.turns import in_turns, let_others
 from app.wire import responses
 
 from .content import MAX_MESSAGES
+from .responses_input import kind_of
 
 #: Ids that were made here: others may be anybody's, and easy to guess.
 _OURS = re.compile(r"[a-z]+_[0-9a-f]{32}_i?[0-9]+")
@@ -114,7 +115,7 @@ def to_keep(items: list[dict[str, Any]], response_id: str) -> list[Item]:
 
 def _complete(item: dict[str, Any]) -> dict[str, Any]:
     """An item with what clients may leave out."""
-    kind = item.get("type") or "message"
+    kind = kind_of(item, "input")
     if kind != "message":
         return item if kind not in _WITH_STATUS else {"status": "completed", **item}
     content = item.get("content")

@@ -13,6 +13,7 @@ import msgspec
 
 from app.errors import GatewayError
 from app.exchange import Exchange
+from app.signatures import Signature
 from app.wire import anthropic, errors, ollama, openai
 from app.wire.decoding import decode
 
@@ -44,7 +45,7 @@ class MessagesWriter(ConversationWriter):
         exchange: Exchange,
         start_response: StartResponse,
         *,
-        sign: Callable[[str], str],
+        sign: Callable[[], Signature],
         **options: Any,
     ) -> None:
         super().__init__(exchange, start_response, **options)
@@ -52,7 +53,7 @@ class MessagesWriter(ConversationWriter):
         self._begun = False
         self._index = -1
         self._kind = ""
-        self._thoughts: list[str] = []
+        self._signature: Signature | None = None
 
     # ----------------------------------------------------------- streaming
 
@@ -133,13 +134,15 @@ class MessagesWriter(ConversationWriter):
 
     def _thought(self, text: str) -> bytes:
         """A piece of what the model thinks; none where it is hidden."""
-        self.reasoning.piece(text)
-        if self.exchange.hidden:
-            return b""
-        self._thoughts.append(text)
-        if self._kind == "thinking":
+        self.reasoning.characters += len(text)
+        if self._signature is not None:
+            self._signature.add(text)
             return self.text_frame(text)
+        if self.reasoning.hidden:
+            return b""
         begin = self._in("thinking", anthropic.ThinkingBlock("", ""))
+        self._signature = self._sign()
+        self._signature.add(text)
         return begin + self.text_frame(text)
 
     def _note(self, message: ollama.ReplyMessage, text: str | None) -> None:
@@ -162,10 +165,9 @@ class MessagesWriter(ConversationWriter):
         if not self._kind:
             return b""
         signed = b""
-        if self._kind == "thinking":
-            signature = self._sign("".join(self._thoughts))
-            self._thoughts.clear()
-            signed = self._delta(anthropic.SignatureDelta(signature))
+        if self._signature is not None:
+            signed = self._delta(anthropic.SignatureDelta(self._signature.value))
+            self._signature = None
         return signed + self._stop_block()
 
     def _stop_block(self) -> bytes:
@@ -184,10 +186,11 @@ class MessagesWriter(ConversationWriter):
         said = self.said(replies)
         blocks: list[Any] = []
         if said.thinking:
-            self.reasoning.piece(said.thinking)
+            self.reasoning.count(said.thinking, None)
             if not self.exchange.hidden:
-                signature = self._sign(said.thinking)
-                blocks.append(anthropic.ThinkingBlock(said.thinking, signature))
+                signature = self._sign()
+                signature.add(said.thinking)
+                blocks.append(anthropic.ThinkingBlock(said.thinking, signature.value))
         if said.content:
             blocks.append(anthropic.TextBlock(said.content))
         blocks += [

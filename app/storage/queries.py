@@ -172,7 +172,7 @@ def excess(connection: Connection, most: int) -> int:
     total = connection.scalar(_TOTAL) or 0
     if total <= most:
         return 0
-    return next(_ends(connection, total - most * 9 // 10))
+    return next(_ends(connection, total - most * 9 // 10), 0)
 
 
 def _ends(connection: Connection, surplus: int) -> Iterator[int]:

@@ -157,9 +157,15 @@ def streaming(*replies: Any, size: int = 0) -> Ollama:
     return Ollama(*cut, *failures)
 
 
-def sign(text: str) -> str:
+class sign:
     """A signature that says what was signed."""
-    return f"signed:{text}"
+
+    def __init__(self) -> None:
+        self.value = "signed:"
+
+    def add(self, text: str) -> None:
+        """Take the next piece."""
+        self.value += text
 
 
 def maker(

@@ -119,8 +119,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds,
         _option(
             "PANNIER_HEARTBEAT",
-            "silence after which a stream says `: keep-alive` (one of messages: a ping),"
-            " and how often it does; 0: never",
+            "silence after which a stream says `: keep-alive` (one of messages: a"
+            " ping), and how often it does; 0: never",
         ),
     ] = 10.0
     write_timeout: Annotated[
@@ -191,8 +191,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _option(
             "PANNIER_OPENAI_DEFAULTS",
             "send temperature 1 and top_p 1 when a request names none (for responses"
-            " temperature alone, for messages neither), as Ollama's own layer does; off:"
-            " the model's own parameters count",
+            " temperature alone, for messages neither), as Ollama's own layer does;"
+            " off: the model's own parameters count",
         ),
     ] = True
     think: Annotated[

@@ -11,13 +11,13 @@ from typing import Any
 from app.errors import BadRequest
 from app.wire import anthropic, ollama
 
-from .content import MAX_MESSAGES, MAX_PARTS
+from .content import MAX_MESSAGES, MAX_PARTS, role_of
 from .images import Images, is_url
 from .validation import missing
 
 #: What stands between texts that were said apart.
 _BETWEEN = "\n\n"
-_ROLES = ("user", "assistant", "system")
+_ROLES = {name: name for name in ("user", "assistant", "system")}
 _CALLS = ("tool_use", "server_tool_use")
 #: What a tool can have found, and what instructions can be made of.
 _FOUND = ("text", "image", "document", "search_result")
@@ -83,7 +83,7 @@ class Conversation:
     def _message(
         self, message: anthropic.MessageParam, param: str
     ) -> list[ollama.Message]:
-        role = _role(message.role, param)
+        role = role_of(message.role, _ROLES, param)
         if message.content is None:
             if role == "system":
                 return []  # it may be about the effort alone
@@ -258,18 +258,6 @@ def _is_billing(block: anthropic.Block) -> bool:
     a prompt again that it has already read.
     """
     return (block.text or "").startswith("x-anthropic-billing-header:")
-
-
-def _role(role: str | None, param: str) -> str:
-    known = _required(role, f"{param}.role").lower()
-    if known not in _ROLES:
-        raise BadRequest(
-            f"Invalid value: '{known[:64]}'. Supported values are: 'user', 'assistant',"
-            " and 'system'.",
-            code="invalid_value",
-            param=f"{param}.role",
-        )
-    return known
 
 
 def _call(block: anthropic.Block, param: str, index: int) -> ollama.ToolCall:

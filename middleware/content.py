@@ -5,6 +5,7 @@ collected in order (specification: chat, section 2).
 """
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -84,7 +85,7 @@ def _called_names(given: list[openai.Message]) -> dict[str, str]:
 def _message(
     message: openai.Message, param: str, names: dict[str, str], images: Images
 ) -> ollama.Message:
-    role = _role(message.role, param)
+    role = role_of(message.role, _ROLES, param)
     content, pictures = _content(message, role, param, images)
     native = ollama.Message(
         role=role,
@@ -103,14 +104,16 @@ def _message(
     return native
 
 
-def _role(role: str | None, param: str) -> str:
+def role_of(role: str | None, roles: Mapping[str, str], param: str) -> str:
+    """Ollama's role for one of a dialect's ``roles``; raises ``BadRequest``."""
     if role is None:
         raise missing(f"{param}.role")
-    known = _ROLES.get(role.lower())
+    known = roles.get(role.lower())
     if known is None:
+        *names, last = (f"'{name}'" for name in roles)
         raise BadRequest(
-            f"Invalid value: '{role[:64]}'. Supported values are: 'system',"
-            " 'developer', 'user', 'assistant', 'tool', and 'function'.",
+            f"Invalid value: '{role[:64]}'. Supported values are:"
+            f" {', '.join(names)}, and {last}.",
             code="invalid_value",
             param=f"{param}.role",
         )

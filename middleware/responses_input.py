@@ -11,7 +11,14 @@ from typing import Any
 from app.errors import BadRequest
 from app.wire import ollama, responses
 
-from .content import BETWEEN_TEXTS, MAX_PARTS, arguments_of, audio_of, text_file
+from .content import (
+    BETWEEN_TEXTS,
+    MAX_PARTS,
+    arguments_of,
+    audio_of,
+    role_of,
+    text_file,
+)
 from .images import Images
 from .validation import converted, missing
 
@@ -112,7 +119,7 @@ class InputItems:
 
     def _message(self, item: dict[str, Any], param: str) -> None:
         given = converted(item, responses.MessageItem, param)
-        role = _role(given.role, param)
+        role = role_of(given.role, _ROLES, param)
         if given.content is None:
             raise missing(f"{param}.content")
         place = f"{param}.content"
@@ -239,20 +246,6 @@ _ADDED: dict[str, Callable[[InputItems, dict[str, Any], str], None]] = {
     "reasoning": InputItems._thought,
     "additional_tools": lambda *_: None,  # ``responses_tools`` has them
 }
-
-
-def _role(role: str | None, param: str) -> str:
-    if role is None:
-        raise missing(f"{param}.role")
-    known = _ROLES.get(role.lower())
-    if known is None:
-        raise BadRequest(
-            f"Invalid value for '{param}.role': '{role[:64]}'. Supported values are:"
-            " 'user', 'assistant', 'system', and 'developer'.",
-            code="invalid_value",
-            param=f"{param}.role",
-        )
-    return known
 
 
 def _arguments(call: responses.CallItem, param: str) -> dict[str, Any]:

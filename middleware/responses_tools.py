@@ -107,11 +107,9 @@ def _tools(
 ) -> Iterator[Tool]:
     kind = _kind(given, param)
     if kind == "function":
-        yield _function(
-            converted(given, responses.FunctionTool, param), param, namespace
-        )
+        yield _function(converted(given, openai.Function, param), param, namespace)
     elif kind == "custom":
-        tool = converted(given, responses.CustomTool, param)
+        tool = converted(given, openai.CustomTool, param)
         yield _custom(tool, param, namespace, ignored)
     elif kind == "namespace" and namespace is None:
         space = converted(given, responses.NamespaceTool, param)
@@ -134,7 +132,7 @@ def _kind(tool: dict[str, Any], param: str) -> str:
     return kind
 
 
-def _function(tool: responses.FunctionTool, param: str, namespace: str | None) -> Tool:
+def _function(tool: openai.Function, param: str, namespace: str | None) -> Tool:
     name = flat(namespace, tool.name)
     return function(
         openai.Function(name, tool.description, tool.parameters, tool.strict), param
@@ -142,7 +140,7 @@ def _function(tool: responses.FunctionTool, param: str, namespace: str | None) -
 
 
 def _custom(
-    tool: responses.CustomTool, param: str, namespace: str | None, ignored: list[str]
+    tool: openai.CustomTool, param: str, namespace: str | None, ignored: list[str]
 ) -> Tool:
     """A tool that takes text; a grammar cannot be kept, so the model is told of it."""
     about, wanted = tool.description or "", tool.format or {}

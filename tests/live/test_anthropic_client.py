@@ -230,10 +230,10 @@ def test_absent(server: Server) -> None:
 
 def test_models(claude: anthropic.Anthropic, simulator: Simulator) -> None:
     """Models are listed page by page, in both directions, and found by their names."""
-    names = [
-        one["name"]
-        for one in json.loads(simulator.ask("GET", "/api/tags")[1])["models"]
-    ]
+    installed = json.loads(simulator.ask("GET", "/api/tags")[1])["models"]
+    names = sorted(one["name"] for one in installed)
+    times = {one["name"]: one["modified_at"][:19] for one in installed}
+    names.sort(key=times.__getitem__, reverse=True)
     page = claude.models.list(limit=4)
     assert [model.id for model in page.data] == names[:4]
     assert page.has_next_page()

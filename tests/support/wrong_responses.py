@@ -12,8 +12,8 @@ GOOD: dict[str, Any] = {"model": "m", "input": "hi"}
 #: What objects of a request become when it is known what they are.
 LATER = {
     responses.CallItem,
-    responses.CustomTool,
-    responses.FunctionTool,
+    openai.CustomTool,
+    openai.Function,
     responses.MessageItem,
     responses.NamespaceTool,
     responses.ResultItem,
@@ -75,13 +75,13 @@ INNER: list[tuple[str, type[msgspec.Struct], str, dict[str, Any], Any]] = [
             lambda it: parts({"type": "input_audio", "input_audio": it}),
         ),
         (
-            responses.FunctionTool,
+            openai.Function,
             "tools[0]",
             {"type": "function", "name": "f"},
             lambda it: {"tools": [it]},
         ),
         (
-            responses.CustomTool,
+            openai.CustomTool,
             "tools[0]",
             {"type": "custom", "name": "f"},
             lambda it: {"tools": [it]},

@@ -27,8 +27,6 @@ from .items import (
     ToolsItem,
 )
 from .requests import (
-    CustomTool,
-    FunctionTool,
     NamespaceTool,
     ResponsesRequest,
     TextConfig,
@@ -39,10 +37,8 @@ __all__ = [
     "CallItem",
     "ContentPart",
     "CustomCall",
-    "CustomTool",
     "Event",
     "FunctionCall",
-    "FunctionTool",
     "InputTokens",
     "InputTokensDetails",
     "ItemList",

@@ -30,23 +30,6 @@ class TextConfig(Struct, omit_defaults=True):
     verbosity: str | None = None
 
 
-class FunctionTool(Struct):
-    """A function that the model may call; ``parameters`` is a JSON schema."""
-
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class CustomTool(Struct):
-    """A tool that takes free text; ``format`` may want it to follow a grammar."""
-
-    name: str
-    description: str | None = None
-    format: dict[str, Any] | None = None
-
-
 class NamespaceTool(Struct):
     """Tools under one name."""
 

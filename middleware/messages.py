@@ -19,8 +19,6 @@ from .images import Images
 from .thinking import knows_type
 from .validation import missing
 
-_NO_SECRET = Signatures(lambda: b"")
-
 
 class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
     """``POST /v1/messages``; ``signatures`` sign what a model thought."""
@@ -31,9 +29,7 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
     honoured = frozenset(["output_config.format"])
     relaxes_think = True
 
-    def __init__(
-        self, *arguments: Any, signatures: Signatures = _NO_SECRET, **options: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, signatures: Signatures, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.signatures = signatures
 

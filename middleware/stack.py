@@ -130,10 +130,8 @@ class Shared:
         self, aliases: Aliases | None = None, field: str = "messages"
     ) -> list[Policy]:
         """Those of a conversation, which is in ``field``, in their order."""
-        names, sees = (
-            aliases or self.aliases,
-            Abilities(self.catalog.facts, field, self.settings.strict),
-        )
+        names = aliases or self.aliases
+        sees = Abilities(self.catalog.facts, field, self.settings.strict)
         return [names, sees, self.reasoning, self.context, self.awaited]
 
 

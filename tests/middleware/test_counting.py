@@ -12,12 +12,14 @@ from support.stack import linted
 
 from app.prompt import estimated
 from app.settings import Settings
+from app.signatures import Signatures
 from app.targets import FetchError
 from app.wire import ollama
 from middleware.counting import CountMiddleware, only_read
 from middleware.messages import MessagesMiddleware
 from writers.count import MessageTokensWriter
 
+OURS = Signatures(lambda: b"secret")
 EXACT = {"counting": "exact"}
 WORDS = "every word of this counts, and so does each of its signs "
 LONG = [{"role": "user", "content": WORDS * 100}]
@@ -100,7 +102,7 @@ def test_images_by_url(how: Any, fetched: int) -> None:
         return dict.fromkeys(urls, text(PNG))
 
     settings = Settings(counting=how)
-    endpoint = MessagesMiddleware(counted(), (), settings, fetch)
+    endpoint = MessagesMiddleware(counted(), (), settings, fetch, signatures=OURS)
     app = CountMiddleware(endpoint, MessageTokensWriter)
     source = {"type": "url", "url": "https://a/b.png"}
     content = [{"type": "image", "source": source}]

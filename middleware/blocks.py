@@ -11,12 +11,10 @@ from typing import Any
 from app.errors import BadRequest
 from app.wire import anthropic, ollama
 
-from .content import MAX_MESSAGES, MAX_PARTS, role_of
+from .content import BETWEEN_TEXTS, MAX_MESSAGES, MAX_PARTS, role_of
 from .images import Images, is_url
-from .validation import missing
+from .validation import missing, required
 
-#: What stands between texts that were said apart.
-_BETWEEN = "\n\n"
 _ROLES = {name: name for name in ("user", "assistant", "system")}
 _CALLS = ("tool_use", "server_tool_use")
 #: What a tool can have found, and what instructions can be made of.
@@ -77,7 +75,7 @@ class Conversation:
             self._ignored.append("system[0].billing")
             system = system[1:]
         parts = self._parts(system or "", "system", _TOLD)
-        text = _BETWEEN.join(parts.texts)
+        text = BETWEEN_TEXTS.join(parts.texts)
         return [ollama.Message("system", text)] if text else []
 
     def _message(
@@ -89,7 +87,7 @@ class Conversation:
                 return []  # it may be about the effort alone
             raise missing(f"{param}.content")
         parts = self._parts(message.content, f"{param}.content")
-        between = "" if role == "assistant" else _BETWEEN
+        between = "" if role == "assistant" else BETWEEN_TEXTS
         own = ollama.Message(
             role,
             between.join(parts.texts),
@@ -131,7 +129,7 @@ class Conversation:
     def _take(self, block: anthropic.Block, param: str, parts: "_Parts") -> None:
         """Put one block where it belongs."""
         if block.type == "text":
-            parts.texts.append(_required(block.text, f"{param}.text"))
+            parts.texts.append(required(block.text, f"{param}.text"))
         elif block.type == "image":
             self._image(block.source, f"{param}.source", parts.images)
         elif block.type in _CALLS:
@@ -153,14 +151,14 @@ class Conversation:
         if not isinstance(source, anthropic.Source):
             raise BadRequest("invalid image source", code="invalid_image", param=param)
         if source.type == "base64":
-            data = _required(source.data, f"{param}.data")
+            data = required(source.data, f"{param}.data")
             if not is_url(data):
                 return self._images.take(data, f"{param}.data", images)
             raise BadRequest(
                 "invalid base64 image data", code="invalid_image", param=f"{param}.data"
             )
         if source.type == "url":
-            url = _required(source.url, f"{param}.url")
+            url = required(source.url, f"{param}.url")
             return self._images.take(url, f"{param}.url", images)
         raise BadRequest(
             f"invalid image source type: {str(source.type)[:64]}. Only base64 and url"
@@ -178,12 +176,12 @@ class Conversation:
     # ------------------------------------------------------ results of tools
 
     def _result(self, block: anthropic.Block, param: str) -> ollama.Message:
-        call_id = _required(block.tool_use_id, f"{param}.tool_use_id")
+        call_id = required(block.tool_use_id, f"{param}.tool_use_id")
         content = block.content
         if isinstance(content, anthropic.Block):
             content = [content]
         parts = self._parts(content or "", f"{param}.content", _FOUND)
-        text = _BETWEEN.join(parts.texts)
+        text = BETWEEN_TEXTS.join(parts.texts)
         return ollama.Message(
             "tool",
             f"Error: {text}" if block.is_error else text,
@@ -219,14 +217,14 @@ class Conversation:
                 param=f"{param}.source",
             )
         if kind == "text":
-            text = _required(source.data, f"{param}.source.data")
+            text = required(source.data, f"{param}.source.data")
         else:
             content = source.content
             if content is None:
                 raise missing(f"{param}.source.content")
             parts = self._parts(content, f"{param}.source.content", ("text", "image"))
             images += parts.images
-            text = _BETWEEN.join(parts.texts)
+            text = BETWEEN_TEXTS.join(parts.texts)
         title = f"Document: {block.title}" if block.title else "Document:"
         return "\n".join(filter(None, [title, block.context, text]))
 
@@ -288,9 +286,3 @@ def _called_names(given: list[anthropic.MessageParam]) -> dict[str, str]:
         for block in message.content
         if block.type in _CALLS and block.id and block.name
     }
-
-
-def _required(text: str | None, param: str) -> str:
-    if text is None:
-        raise missing(param)
-    return text

@@ -14,10 +14,8 @@ from .choice import Choice, call_form, choice
 from .choices import ChoicesMiddleware, includes_usage
 from .content import messages
 from .conversation import ConversationMiddleware
-from .generation import bounded
+from .generation import MAX_TOP_LOGPROBS, bounded
 from .images import Images
-
-MAX_TOP_LOGPROBS = 20
 
 
 class ChatMiddleware(

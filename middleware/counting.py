@@ -46,7 +46,7 @@ class CountMiddleware:
         exchange = Exchange.of(environ)
         _, call = self.endpoint.prepared(environ, exchange)
         exchange.stream = call.stream = False
-        guess = estimated(call)
+        guess = partial(estimated, call)
         credible = partial(_credible, [message.content for message in call.messages])
         writer = self.writer(
             exchange, start_response, estimated=guess, credible=credible

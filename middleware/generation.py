@@ -18,6 +18,9 @@ from .think_fallback import ThinkFallback
 from .thinking import excluded, wish
 from .validation import integer, model_name
 
+#: OpenAI's limit on alternatives of a token, in both of its dialects.
+MAX_TOP_LOGPROBS = 20
+
 Request = TypeVar("Request", bound=GeneratingRequest)
 
 

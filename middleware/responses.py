@@ -17,7 +17,7 @@ from .choice import Choice
 from .conversation import ConversationMiddleware
 from .effects import unsupported
 from .formats import Format, of_kind
-from .generation import bounded
+from .generation import MAX_TOP_LOGPROBS, bounded
 from .images import Images
 from .responses_echo import echo, logprobs_wanted, not_included, truncation
 from .responses_input import InputItems
@@ -25,8 +25,6 @@ from .responses_kept import Keeper, encoded, given, to_keep
 from .responses_recalled import Recalled
 from .responses_tools import call_form, choice, namespaces
 from .validation import missing
-
-MAX_TOP_LOGPROBS = 20
 
 log = logging.getLogger("pannier")
 

@@ -20,7 +20,7 @@ from .content import (
     text_file,
 )
 from .images import Images
-from .validation import converted, missing
+from .validation import converted, missing, required
 
 _ROLES = {
     "system": "system",
@@ -217,9 +217,9 @@ class InputItems:
     ) -> None:
         """Put one part where it belongs: among the texts or among the images."""
         if part.type in _TEXTS:
-            texts.append(_given(part.text, f"{param}.text"))
+            texts.append(required(part.text, f"{param}.text"))
         elif part.type == "refusal":
-            texts.append(_given(part.refusal, f"{param}.refusal"))
+            texts.append(required(part.refusal, f"{param}.refusal"))
         elif part.type == "input_image":
             self._images.take(_url(part, param), f"{param}.image_url", images)
         elif part.type == "input_audio":
@@ -258,12 +258,6 @@ def _arguments(call: responses.CallItem, param: str) -> dict[str, Any]:
         if call.status != "incomplete":
             raise
         return {}
-
-
-def _given(text: str | None, param: str) -> str:
-    if text is None:
-        raise missing(param)
-    return text
 
 
 def _url(part: responses.ContentPart, param: str) -> str:

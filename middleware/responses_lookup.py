@@ -72,9 +72,10 @@ class RetrieveResponseMiddleware(_OneResponse):
 
     def _input(self, id: str, query: dict[str, list[str]]) -> bytes:
         limit, descending = _limit(query), _descending(query)
-        self._kept(id)
-        assert self.keeper is not None
-        items = self.keeper.items(id, output=False)
+        keeper = self.keeper
+        items = keeper.items(id, output=False) if keeper is not None else []
+        if not items:
+            self._kept(id)  # which may have been asked without any
         if descending:
             items.reverse()
         after = query.get("after", [""])[0]

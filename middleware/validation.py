@@ -171,6 +171,13 @@ def missing(param: str) -> BadRequest:
     )
 
 
+def required(text: str | None, param: str) -> str:
+    """A text that must be there; raises ``BadRequest``."""
+    if text is None:
+        raise missing(param)
+    return text
+
+
 def integer(value: float | None, param: str, minimum: int | None = None) -> int | None:
     """An integer, which may be written as 5.0; ``None`` stays ``None``."""
     if value is None:

@@ -19,7 +19,7 @@ HEADER = "X-Pannier-Token-Count"
 class CountWriter(GenerationWriter[ollama.ChatResponse]):
     """Writes a number of tokens in the form of a dialect.
 
-    ``estimated`` is about how many there are; Ollama's own count is taken where
+    ``estimated`` guesses how many there are; Ollama's own count is taken where
     ``credible`` says so, since it may have cut the prompt, or not have read all of it.
     """
 
@@ -32,7 +32,7 @@ class CountWriter(GenerationWriter[ollama.ChatResponse]):
         exchange: Exchange,
         start_response: StartResponse,
         *,
-        estimated: int,
+        estimated: Callable[[], int],
         credible: Callable[[int], bool] = lambda count: False,
     ) -> None:
         super().__init__(exchange, start_response, model=exchange.model)
@@ -51,7 +51,7 @@ class CountWriter(GenerationWriter[ollama.ChatResponse]):
     def estimate(self) -> bytes:
         """What it is without Ollama."""
         self._how = "estimate"
-        return encode(self.form(self._estimated))
+        return encode(self.form(self._estimated()))
 
     def answer_estimate(self) -> list[bytes]:
         """The whole answer without Ollama."""

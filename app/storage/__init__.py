@@ -6,6 +6,7 @@ four names below, no table and no SQL.
 
     storage.py     Storage: opens the database when it is first needed
     responses.py   Responses: what /v1/responses keeps; waits for the rest
+    items.py       Item, Kept: what is kept and handed out again
     aside.py       Aside: the one thread that all of this runs in
     database.py    Database: SQLite or PostgreSQL, transactions (loads SQLAlchemy)
     tables.py      the tables
@@ -17,7 +18,8 @@ four names below, no table and no SQL.
     migrations/    how they came to be what they are
 """
 
-from .responses import Item, Kept, Responses, TooMuch
+from .items import Item, Kept, TooMuch
+from .responses import Responses
 from .storage import Storage
 
 __all__ = ["Item", "Kept", "Responses", "Storage", "TooMuch"]

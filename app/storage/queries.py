@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from .responses import Item, Kept, TooMuch
+from .items import Item, Kept, TooMuch
 from .tables import RESPONSE, RESPONSE_BODY, RESPONSE_ITEM
 
 #: Responses, and about how many bytes of them, that one transaction removes: it shall

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
-from msgspec import Struct
 
 from ..errors import GatewayError
 from .failure import Failure
+from .items import Item, Kept
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -33,27 +33,6 @@ PARTS = 32
 _ROW = 256
 #: No id of ours is longer, or has anything else than letters, digits and signs.
 _LONGEST = 255
-
-
-class Item(Struct, frozen=True):
-    """An item of a conversation: its JSON as it was given."""
-
-    id: str
-    body: bytes
-    output: bool
-
-
-class Kept(Struct, frozen=True):
-    """A response: its JSON as it was given; ``created_at`` is in Unix seconds."""
-
-    id: str
-    previous_id: str | None
-    created_at: int
-    body: bytes
-
-
-class TooMuch(Exception):
-    """What was looked up is more than whoever asked can take."""
 
 
 class Run(Protocol):

@@ -62,6 +62,9 @@ class ResponseWriter(Generic[Reply]):
     content_type = "application/json"
     #: Whether OpenAI's headers go with it.
     openai_headers: ClassVar[bool] = True
+    #: What a stream is, and whether something may be said in it that says nothing.
+    stream_headers: ClassVar[Headers] = sse.HEADERS
+    heartbeats: ClassVar[bool] = True
 
     def __init__(
         self, exchange: Exchange, start_response: StartResponse, stream: bool = False
@@ -136,7 +139,7 @@ class ResponseWriter(Generic[Reply]):
     def _watched(self) -> "ResponseWriter[Reply]":
         """Have the watch say something where a stream is silent for long."""
         exchange = self.exchange
-        if exchange.watch is not None:
+        if exchange.watch is not None and self.heartbeats:
             exchange.watch.when_silent(exchange.heartbeat, self._speak)
         return self
 
@@ -157,7 +160,7 @@ class ResponseWriter(Generic[Reply]):
         if not self._headed:
             self._headed = True
             self.exchange.render_failure = self.failure
-            self._write = self._client("200 OK", self._headers_of(sse.HEADERS))
+            self._write = self._client("200 OK", self._headers_of(self.stream_headers))
 
     def _headers_of(self, own: Headers) -> Headers:
         return headers.of(self.exchange, own, self.openai_headers)

@@ -41,6 +41,13 @@ try:
         raise SettingsError(
             f"PANNIER_HOST={_settings.host!r}: this machine cannot listen there."
         )
+    if _settings.code_families:
+        from middleware.code.families import Families, FamiliesError
+
+        try:
+            Families.load(_settings.code_families)
+        except FamiliesError as exc:
+            raise SettingsError(f"PANNIER_CODE_FAMILIES: {exc}.") from None
 except SettingsError as exc:
     print(f"pannier: {exc}", file=sys.stderr)  # noqa: T201 - there is no log yet
     sys.exit(2)

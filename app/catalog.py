@@ -142,9 +142,13 @@ class Catalog:
 
     def first_chat_model(self) -> str | None:
         """The model that was changed last, of those that generate text."""
+        return self.first(lambda facts: facts.chats)
+
+    def first(self, wanted: Callable[[Facts], bool]) -> str | None:
+        """The model that was changed last, of those that are wanted."""
         for model in self._listed.get(LIST_AGE).values():
             facts = self.facts(model.called)
-            if facts is not None and facts.chats:
+            if facts is not None and wanted(facts):
                 return model.called
         return None
 

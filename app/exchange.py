@@ -42,13 +42,15 @@ class Exchange(Struct):
     of them that the endpoint does not know; ``adjusted`` says what was changed
     (``num_ctx=8192``).  ``wish`` is for thinking, where there is one; ``hidden`` keeps
     the reasoning from the client.  ``tools`` is what an endpoint found out of the tools
-    it offers and its writers need; it alone knows the type.
+    it offers and its writers need; it alone knows the type.  So is ``filling`` with the
+    text that a completion of code fills in; None: the request is no such thing.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
     prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
     ``watch`` watches over the request; without one nobody sees that its client leaves.
     ``heartbeat`` is the silence, in seconds, after which a stream says that it lives, 0
     for never; ``awaited`` says what the first word waits for, where that is known.
     ``prepare`` is what a call still needs when it is certain to be made, if anything.
+    ``counted`` is told how many tokens Ollama found in the prompt.
     ``render_failure`` is how a stream that has begun says an error; without it the
     connection is cut.
     """
@@ -65,10 +67,12 @@ class Exchange(Struct):
     wish: Wish | None = None
     hidden: bool = False
     tools: Any = None
+    filling: Any = None
     num_ctx: int | None = None
     prompt_estimate: int | None = None
     prompt: Prompt | None = None
     prepare: Callable[[], None] | None = None
+    counted: Callable[[int], object] | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     watch: Watch | None = None

@@ -31,6 +31,13 @@ from .polling import poll, takes
 #: own, and a timer for each limit, would cost every request what few of them need.
 TICK = 0.25
 
+#: Seconds between two looks where an event cannot tell the end of a connection, and
+#: somebody wants to know it soon.
+CLOSE = 0.03
+
+#: What an event loop calls it when there is something to read (libev, libuv).
+_READABLE = 1
+
 #: Linux tells the end of a connection behind bytes that nobody has read, too.
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)
 
@@ -103,6 +110,8 @@ class Watch:
     _say: Callable[[], None] | None = None
     _saying: Any = None  # the greenlet that does
     _unsent = 0
+    _alarm: tuple[float, Callable[[], object]] | None = None
+    _reading: Any = None  # looks at the socket without waiting for a tick
 
     def __init__(self, inflight: Inflight, sock: Any) -> None:
         self.socket = sock
@@ -113,8 +122,11 @@ class Watch:
         """The request is over; nothing happens to its greenlet any more."""
         self._over = True
         self._inflight.end(self)
+        if self._reading is not None:
+            self._reading.close()
         # Who holds the watch, in whatever circle, does not hold those.
         self.socket = self._greenlet = self._say = self._saying = None
+        self._alarm = self._reading = None
 
     def when_silent(self, seconds: float, say: Callable[[], None]) -> None:
         """Call ``say`` when the application gave nothing for ``seconds``, and again.
@@ -128,6 +140,49 @@ class Watch:
         self._seen_at = time.monotonic()
 
     @property
+    def over(self) -> bool:
+        """Whether the request has ended."""
+        return self._over
+
+    def after(self, seconds: float, act: Callable[[], object]) -> None:
+        """Call ``act`` once, ``seconds`` from now, if the request is not over then.
+
+        It runs in a greenlet of its own.  There is one such wish: the latest counts.
+        """
+        if not self._over:
+            self._alarm = (time.monotonic() + seconds, act)
+
+    def end_with(self, error: GatewayError) -> None:
+        """End the request with an error, from wherever this is called."""
+        gevent.get_hub().loop.run_callback(self.interrupt, error)
+
+    def look_closely(self) -> None:
+        """See the client leave at once and not within a tick.
+
+        For answers that are worth nothing a second later; it costs a watcher.
+        """
+        if self._over or self._reading is not None or self.socket is None:
+            return
+        with suppress(AttributeError, OSError, ValueError):  # none, or closed already
+            descriptor = self.socket.fileno()
+            self._reading = gevent.get_hub().loop.io(descriptor, _READABLE)
+            self._reading.start(self._readable)
+
+    def _readable(self) -> None:
+        """There is an end, or bytes that nobody reads now: an end may come behind them.
+
+        Of TLS they may be a goodbye.  No event tells what follows, so it is looked for.
+        """
+        self._reading.close()
+        self._reading = gevent.get_hub().loop.timer(0, CLOSE)
+        self._reading.start(self._look)
+
+    def _look(self) -> None:
+        for _ in _left([self]):
+            self._reading.stop()
+            self.interrupt(None)
+
+    @property
     def silent(self) -> bool:
         """Whether it is the application that everybody waits for.
 
@@ -139,6 +194,9 @@ class Watch:
 
     def tick(self, now: float) -> None:
         """Notice who is silent for too long; called in the event loop."""
+        if self._alarm is not None and now >= self._alarm[0]:
+            act, self._alarm = self._alarm[1], None
+            gevent.spawn(act)
         if self.items != self._seen:
             self._seen, self._seen_at = self.items, now
         elif not self.inside:

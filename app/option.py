@@ -87,6 +87,7 @@ def _wanted(option: Option) -> str:
         "heartbeat": " of seconds",
         "bytes": " of bytes",
         "ttl": " of seconds",
+        "cache": " of seconds",
     }
     noun += unit.get(option.field.rpartition("_")[2], "")
     if kind.gt is None and kind.le is not None:

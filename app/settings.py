@@ -332,6 +332,95 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "the model called `default`; none: the first installed one that chats",
         ),
     ] = ""
+    code_model: Annotated[
+        str,
+        _option(
+            "PANNIER_CODE_MODEL",
+            "the model that completes code where a request names none, or `default`;"
+            " none: the first installed one that can fill in",
+        ),
+    ] = ""
+    code_families: Annotated[
+        str,
+        _option(
+            "PANNIER_CODE_FAMILIES",
+            "a TOML file of more families of models, their templates and stop strings"
+            " (docs/editors.md); they come before the built-in ones",
+        ),
+    ] = ""
+    code_rewrite: Annotated[
+        bool,
+        _option(
+            "PANNIER_CODE_REWRITE",
+            "put prompts to fill in to a model as its family has it; off: only where a"
+            " request names no model, or `default`",
+        ),
+    ] = True
+    code_parser: Annotated[
+        Literal["lenient", "strict"],
+        _option(
+            "PANNIER_CODE_PARSER",
+            "which headers and markers of a prompt are understood: those of all known"
+            " editors, or `# Language: `, `# Path: `, ` <SUF> ` and ` <MID>` alone",
+        ),
+    ] = "lenient"
+    code_strategy: Annotated[
+        Literal["auto", "raw", "suffix", "chat", "prefix"],
+        _option(
+            "PANNIER_CODE_STRATEGY",
+            "how a model is asked to fill in: by its family's template, by Ollama's, by"
+            " a conversation, by the text before alone; auto: as it can",
+        ),
+    ] = "auto"
+    code_neutralize_markers: Annotated[
+        bool,
+        _option(
+            "PANNIER_CODE_NEUTRALIZE_MARKERS",
+            "keep a model's own markers in a file from being taken for markers",
+        ),
+    ] = True
+    code_extended: Annotated[
+        bool,
+        _option(
+            "PANNIER_CODE_EXTENDED",
+            "answers of the model `default` also say `done_reason`, `resolved_model`"
+            " and `template`",
+        ),
+    ] = False
+    code_supersede: Annotated[
+        bool,
+        _option(
+            "PANNIER_CODE_SUPERSEDE",
+            "end a completion of code that has not begun when the same editor asks for"
+            " a newer one",
+        ),
+    ] = True
+    code_cache: Annotated[
+        Seconds,
+        _option(
+            "PANNIER_CODE_CACHE",
+            "how long completions of code with temperature 0 are remembered; 0: not at"
+            " all",
+        ),
+    ] = 60.0
+    code_first_token_timeout: Annotated[
+        Positive,
+        _option(
+            "PANNIER_CODE_FIRST_TOKEN_TIMEOUT",
+            "until the first token of a completion of code, once the model is loaded",
+        ),
+    ] = 10.0
+    code_load_timeout: Annotated[
+        Positive,
+        _option(
+            "PANNIER_CODE_LOAD_TIMEOUT",
+            "until the first token of a completion of code while the model is loaded",
+        ),
+    ] = 120.0
+    code_timeout: Annotated[
+        Positive,
+        _option("PANNIER_CODE_TIMEOUT", "a completion of code, from its first token"),
+    ] = 30.0
     model_facts: Annotated[
         bool,
         _option(

@@ -42,8 +42,9 @@ class Aliases:
         self._bare = bare
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
-        """Put the model that is meant into a call."""
-        call.model = self.resolved(call.model)
+        """Put the model that is meant into a call; code has a default of its own."""
+        if exchange.filling is None:
+            call.model = self.resolved(call.model)
 
     def resolved(self, name: str) -> str:
         """The model that a name means; the name itself if it is no other's."""

@@ -2,7 +2,7 @@
 
 Read the body once, parse it, rewrite it, encode the call once, hand it to the wrapped
 application, and let a writer translate what comes back.  An endpoint adds its meaning:
-``request_type``, ``path``, ``rewrite`` (pure) and ``writer``.
+``request_type``, ``rewrite`` (pure) and ``writer``.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,7 +39,6 @@ class RewriteMiddleware(Generic[Request]):
     """
 
     request_type: ClassVar[Any]  # type[Request], which ClassVar cannot say
-    path: ClassVar[str]
 
     def __init__(
         self,
@@ -60,14 +59,16 @@ class RewriteMiddleware(Generic[Request]):
         request, call = self.prepared(environ, exchange)
         for policy in self.policies:
             policy(exchange, call)
-        calls = self.calls(request, call)
+        calls = self.calls(request, call, exchange)
         if wants_explanation(environ):
-            return explained(exchange, self.path, calls, start_response)
+            return explained(exchange, calls, start_response)
         if exchange.prepare is not None:
             exchange.prepare()
             exchange.prepare = None  # what it holds may be large
-        bodies = self._bodies(calls)
-        environs = [calling(environ, self.path, body) for body in bodies]
+        environs = [
+            calling(environ, one.path, body)
+            for one, body in zip(calls, self._bodies(calls), strict=True)
+        ]
         if len(environs) > 1:
             for one in environs:  # what one call notes of its end is not true of others
                 one[KEY] = msgspec.structs.replace(exchange)
@@ -133,7 +134,7 @@ class RewriteMiddleware(Generic[Request]):
         """The call to Ollama for a request; pure but for the exchange's notes."""
         raise NotImplementedError
 
-    def calls(self, request: Request, call: Any) -> list[Any]:
+    def calls(self, request: Request, call: Any, exchange: Exchange) -> list[Any]:
         """All the calls that answer a request: most need just the one."""
         return [call]
 

@@ -23,7 +23,7 @@ class ChoicesMiddleware(GenerationMiddleware[Request]):
         """What ``response_format`` says."""
         return response_format(request.response_format)
 
-    def calls(self, request: Request, call: Any) -> list[Any]:
+    def calls(self, request: Request, call: Any, exchange: Exchange) -> list[Any]:
         """``n`` calls, each with a seed of its own where there is one."""
         return repeated(call, self.choices(request.n, "n"))
 

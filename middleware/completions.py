@@ -1,20 +1,28 @@
 """CompletionsMiddleware: (legacy) Completions over Ollama's ``/api/generate``."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.errors import BadRequest
 from app.exchange import Exchange
+from app.settings import Settings
 from app.vocabulary import is_tokens, text_of
 from app.wire import ollama, openai
+from writers.code_completion import FilledCompleteWriter
 from writers.completion import CompleteWriter, most_probable
 from writers.several import SeveralWriter
 
+from .base import DEFAULTS, Policy
 from .choices import ChoicesMiddleware, includes_usage, repeated
+from .code import filling
+from .code.filling import Filling, Session
+from .code.hole import Hole
+from .code.parser import known, markers, parse
 from .formats import answer_check
 from .generation import bounded
 from .validation import missing
@@ -31,14 +39,32 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
     """``POST /v1/completions``."""
 
     request_type = openai.CompletionRequest
-    path = "/api/generate"
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        policies: Iterable[Policy] = (),
+        settings: Settings = DEFAULTS,
+        session: Session = lambda environ: (),
+    ) -> None:
+        super().__init__(app, policies, settings)
+        self.session = session
+
+    def prepared(
+        self, environ: WSGIEnvironment, exchange: Exchange
+    ) -> tuple[openai.CompletionRequest, Any]:
+        """The request and its call; the exchange knows who asks for code."""
+        request, call = super().prepared(environ, exchange)
+        if exchange.filling is not None:
+            exchange.filling.session = self.session(environ)
+        return request, call
 
     def read(
         self, environ: WSGIEnvironment
     ) -> tuple[openai.CompletionRequest, list[str]]:
         """The request with its prompts as a list of texts."""
         request, unknown = super().read(environ)
-        request.prompt = prompts(request.prompt)
+        request.prompt = prompts(request.prompt, bool(request.suffix))
         return request, unknown
 
     def rewrite(
@@ -49,24 +75,52 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
         n, tries = self._choices_and_tries(request)
         if request.stream and tries > n:
             exchange.ignored.append("best_of")  # what is sent cannot be taken back
-        raw = self._raw(request)
+        found = exchange.filling = self._filling(request)
+        raw = None if found else self._raw(request)
         if raw and request.suffix:
             exchange.ignored.append("suffix")
-        return ollama.GenerateRequest(
+        if found:
+            exchange.ignored += [
+                name for name in ("system", "template") if getattr(request, name)
+            ]
+        call = ollama.GenerateRequest(
             **self.common(request, exchange),
             prompt=max(request.prompt, key=len),  # the context is sized by it
             suffix=request.suffix or "",
-            system=request.system or "",
-            template=request.template or "",
+            system="" if found else request.system or "",
+            template="" if found else request.template or "",
             raw=raw,
             # Without asking for them, they tell which of the tries are the best.
             logprobs=True if logprobs or self._made(request) > n else None,
             top_logprobs=logprobs or None,
         )
+        if found:
+            exchange.stream = call.stream = True  # so that its beginning is noticed
+        return call
+
+    def usual(self, exchange: Exchange) -> dict[str, Any]:
+        """As for chat; code has its own."""
+        return super().usual(exchange) if exchange.filling is None else filling.DEFAULTS
+
+    def _filling(self, request: openai.CompletionRequest) -> Filling | None:
+        """What is to be filled in: between prompt and suffix, or between markers."""
+        if not self.settings.code_rewrite or request.debug_render_only:
+            return None
+        text = max(request.prompt, key=len)
+        if request.suffix:
+            return Filling(Hole(text, request.suffix))
+        marks = markers(text) if len(request.prompt) == 1 else ""
+        if not marks:
+            return None
+        hole = known(parse(text, strict=self.settings.code_parser == "strict"))
+        return Filling(hole, text, marks)
 
     def calls(
-        self, request: openai.CompletionRequest, call: ollama.GenerateRequest
-    ) -> list[ollama.GenerateRequest]:
+        self,
+        request: openai.CompletionRequest,
+        call: ollama.GenerateRequest,
+        exchange: Exchange,
+    ) -> list[Any]:
         """For each prompt as many calls as there are choices, or tries at one."""
         texts = request.prompt
         made = self._made(request)
@@ -77,6 +131,11 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
                 param="prompt",
             )
         calls = repeated(call, made)
+        if (found := exchange.filling) is not None:
+            found.repeatable = found.repeatable and made == 1
+            if request.suffix:
+                return [found.other(one, text) for text in texts for one in calls]
+            return [found.call(one) for one in calls]
         return [replace(one, prompt=text) for text in texts for one in calls]
 
     def writer(
@@ -86,14 +145,16 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
         start_response: StartResponse,
     ) -> CompleteWriter:
         """A ``CompleteWriter`` for what was asked."""
-        writer = CompleteWriter(
-            exchange,
-            start_response,
-            model=exchange.model,
-            stream=bool(exchange.stream),
-            include_usage=includes_usage(request),
-            echo=request.prompt[0] if request.echo else "",
-        )
+        options: dict[str, Any] = {
+            "model": exchange.model,
+            "stream": bool(request.stream) and not request.debug_render_only,
+            "include_usage": includes_usage(request),
+            "echo": request.prompt[0] if request.echo else "",
+        }
+        if exchange.filling is not None:
+            options |= exchange.filling.writing()
+            return FilledCompleteWriter(exchange, start_response, **options)
+        writer = CompleteWriter(exchange, start_response, **options)
         if not request.debug_render_only:
             writer.check = answer_check(self.format_of(request))
         return writer
@@ -163,15 +224,20 @@ class PlainModels:
             call.raw = True
 
 
-def prompts(given: Any) -> list[str]:
-    """All prompts, at least one; without a prompt Ollama would only load the model."""
+def prompts(given: Any, empty: bool = False) -> list[str]:
+    """All prompts, at least one; without a prompt Ollama would only load the model.
+
+    With ``empty`` they may be: what is filled in may be the beginning.
+    """
+    if empty and given in (None, ""):
+        return [""]
     if given is None or given in ("", []):
         raise missing("prompt")
     listed = given if isinstance(given, list) and not is_tokens(given) else [given]
-    return [_prompt(one, index) for index, one in enumerate(listed)]
+    return [_prompt(one, index, empty) for index, one in enumerate(listed)]
 
 
-def _prompt(given: Any, index: int) -> str:
+def _prompt(given: Any, index: int, empty: bool) -> str:
     """One prompt, which may be given as tokens."""
     text = text_of(given, "prompt") if is_tokens(given) else given
     if not isinstance(text, str):
@@ -181,6 +247,6 @@ def _prompt(given: Any, index: int) -> str:
             code="invalid_type",
             param="prompt",
         )
-    if not text:
+    if not (text or empty):
         raise missing(f"prompt[{index}]")
     return text

@@ -30,7 +30,6 @@ Request = TypeVar("Request", bound=GeneratingRequest)
 class ConversationMiddleware(GenerationMiddleware[Request]):
     """Translates one dialect; ``fetch`` gets images that are given by URL."""
 
-    path = "/api/chat"
     #: The writer of the dialect, and the one for a call that must come.
     writers: ClassVar[tuple[type[ConversationWriter], type[ForcedCalls]]]
 

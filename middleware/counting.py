@@ -57,20 +57,20 @@ class CountMiddleware:
             policy(exchange, call)
         only_read(call)
         if wants_explanation(environ):
-            return explained(exchange, self.endpoint.path, [call], start_response)
+            return explained(exchange, [call], start_response)
         return self._asked(environ, writer, call)
 
     def _asked(
         self, environ: WSGIEnvironment, writer: CountWriter, call: Any
     ) -> Iterable[bytes]:
         """What Ollama counts; a prompt that is too long for it is guessed at."""
-        exchange, path = writer.exchange, self.endpoint.path
+        exchange = writer.exchange
         if exchange.prepare is not None:
             exchange.prepare()
         try:
             body = _encode(call)
             let_others(body)
-            return writer.answer(self.endpoint.app, calling(environ, path, body))
+            return writer.answer(self.endpoint.app, calling(environ, call.path, body))
         except GatewayError as exc:
             if exc.code != "context_length_exceeded":
                 raise

@@ -22,7 +22,6 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
     """``POST /v1/embeddings``; many inputs are split into several calls."""
 
     request_type = openai.EmbeddingRequest
-    path = "/api/embed"
 
     def rewrite(
         self, request: openai.EmbeddingRequest, exchange: Exchange
@@ -44,7 +43,10 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
         )
 
     def calls(
-        self, request: openai.EmbeddingRequest, call: ollama.EmbedRequest
+        self,
+        request: openai.EmbeddingRequest,
+        call: ollama.EmbedRequest,
+        exchange: Exchange,
     ) -> list[ollama.EmbedRequest]:
         """One call for every ``embedding_batch`` inputs."""
         texts, size = call.input, self.settings.embedding_batch

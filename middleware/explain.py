@@ -28,15 +28,18 @@ def wants_explanation(environ: WSGIEnvironment) -> bool:
 
 
 def explained(
-    exchange: Exchange, path: str, calls: list[Any], start_response: StartResponse
+    exchange: Exchange, calls: list[Any], start_response: StartResponse
 ) -> list[bytes]:
     """The answer that explains: the first calls, and what became of the request."""
     shown = calls[:MAX_SHOWN]
     payload = _encode(
         {
             "object": "pannier.explanation",
-            "endpoint": path,
-            "model": {"requested": exchange.model, "resolved": calls[0].model},
+            "endpoint": calls[0].path if calls else None,
+            "model": {
+                "requested": exchange.model,
+                "resolved": calls[0].model if calls else None,
+            },
             "calls": len(calls),
             "requests": shown,
             "ignored": [

@@ -57,8 +57,9 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         exchange.wish = wish(request, self.settings.think)
         hidden = excluded(request)
         exchange.hidden = self.settings.exclude_reasoning if hidden is None else hidden
-        defaults = self.defaults if self.settings.openai_defaults else {}
-        chosen = options(request, defaults, self.settings.strict, exchange.adjusted)
+        chosen = options(
+            request, self.usual(exchange), self.settings.strict, exchange.adjusted
+        )
         return {
             "model": model_name(request.model),
             "stream": exchange.stream,
@@ -70,6 +71,10 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
             "shift": request.shift,
             "debug_render_only": request.debug_render_only,
         }
+
+    def usual(self, exchange: Exchange) -> dict[str, Any]:
+        """The options that are sent where a request says nothing."""
+        return self.defaults if self.settings.openai_defaults else {}
 
     def format_of(self, request: Request) -> Format | None:
         """What a request wants the answer held to."""

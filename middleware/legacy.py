@@ -150,6 +150,9 @@ class LegacyCompletionsMiddleware(CompletionsMiddleware):
             stream=bool(exchange.stream),
         )
 
+    def _filling(self, request: openai.CompletionRequest) -> None:
+        """What is filled in, Ollama fills in."""
+
     def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:
         n, _ = super()._choices_and_tries(request)
         return n, n

@@ -34,6 +34,12 @@ from .aliases import Aliases
 from .awaited import Awaited
 from .base import Policy
 from .chat import ChatMiddleware
+from .code.cache import Remembering
+from .code.families import Families
+from .code.filling import Fill
+from .code.first import FirstToken
+from .code.generate import CodeDoor, CodeGenerateMiddleware
+from .code.supersede import who
 from .completions import CompletionsMiddleware, PlainModels
 from .context import Context
 from .cors import CorsMiddleware
@@ -46,6 +52,7 @@ from .inflight import LimitMiddleware, WatchMiddleware
 from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
 from .messages import MessagesMiddleware
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
+from .native import NAMING, NativeNames, ShowMiddleware, TagsMiddleware
 from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
 from .responses import ResponsesMiddleware
@@ -69,13 +76,14 @@ def build_stack(settings: Settings) -> WatchMiddleware:
     images = ImageFetcher.of(settings)
     fetch = images.fetch_all if images else None
     keeper = Storage.of(settings).responses
+    shared = Shared(relay, catalog, settings, fetch, keeper)
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
-            ("*", "/api/", Native(relay, settings)),
             *front_door(pages, relay),
             *probe_routes(upstream),
-            *dialect_routes(Shared(relay, catalog, settings, fetch, keeper)),
+            *native_routes(Native(relay, settings), shared),
+            *dialect_routes(shared),
         ],
     )
     inflight = Inflight(settings.write_timeout)
@@ -125,6 +133,19 @@ class Shared:
         self.context = Context(catalog, settings)
         self.hears = Abilities(catalog.facts, "file")
         self.awaited = Awaited(catalog)
+        self.families = Families.load(settings.code_families or None)
+        self.fill = Fill(catalog, settings, self.aliases, self.families)
+        #: Ollama for those that complete code, and what tells their editors apart.
+        self.coding = Remembering(FirstToken(relay), settings.code_cache)
+        self._address = Proxies(settings.trusted_proxies).client
+
+    def session(self, environ: WSGIEnvironment) -> tuple[str, ...]:
+        """Which editor it is that asks, as far as anybody can tell."""
+        return who(environ, self._address(environ))
+
+    def code_policies(self) -> list[Policy]:
+        """Those of a text that is filled in."""
+        return [self.fill, self.reasoning, self.context, self.awaited]
 
     def policies(
         self, aliases: Aliases | None = None, field: str = "messages"
@@ -133,6 +154,36 @@ class Shared:
         names = aliases or self.aliases
         sees = Abilities(self.catalog.facts, field, self.settings.strict)
         return [names, sees, self.reasoning, self.context, self.awaited]
+
+
+def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
+    """Ollama's own routes, but for what of them completes code."""
+    settings = shared.settings
+    code = CodeGenerateMiddleware(
+        shared.coding, shared.code_policies(), settings, shared.session
+    )
+    aliases = shared.aliases
+    names = NativeNames(native, aliases, settings) if settings.aliases else native
+    door = CodeDoor(
+        names,
+        code,
+        settings,
+        shared.catalog,
+        shared.families,
+        shared.aliases.resolved,
+    )
+    yield ("*", "/api/", native)
+    for path in NAMING:
+        yield ("*", path, native)
+        yield ("POST", path, names)
+    show = ShowMiddleware(native, aliases, settings, shared.families.of)
+    yield ("*", "/api/show", native)
+    yield ("POST", "/api/show", show)
+    if aliases.exact:
+        yield ("*", "/api/tags", native)
+        yield ("GET", "/api/tags", TagsMiddleware(native, aliases.exact))
+    yield ("POST", "/api/generate", door)
+    yield ("POST", "/code/generate", code)
 
 
 def dialect_routes(shared: Shared) -> Iterable[Route]:
@@ -148,7 +199,7 @@ def openai_routes(shared: Shared) -> Iterable[Route]:
     if settings.legacy:
         chat_type, completions_type = LegacyChatMiddleware, LegacyCompletionsMiddleware
     aliases, context, awaited = shared.aliases, shared.context, shared.awaited
-    texts: list[Policy] = [aliases, shared.reasoning, context, awaited]
+    texts: list[Policy] = [aliases, *shared.code_policies()]
     if settings.completions_raw == "auto":
         texts.append(PlainModels(shared.catalog))
     for base in ("/v1", ""):
@@ -160,7 +211,8 @@ def openai_routes(shared: Shared) -> Iterable[Route]:
         vectors = EmbeddingsMiddleware(relay, [aliases, context], settings)
         yield from absent_routes(base)
         yield ("POST", f"{base}/chat/completions", chat)
-        yield ("POST", f"{base}/completions", completions_type(relay, texts, settings))
+        texts_type = completions_type(shared.coding, texts, settings, shared.session)
+        yield ("POST", f"{base}/completions", texts_type)
         yield ("POST", f"{base}/embeddings", vectors)
         yield ("POST", f"{base}/audio/transcriptions", audio)
         yield from response_routes(base, shared)

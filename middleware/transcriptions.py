@@ -37,7 +37,6 @@ class TranscriptionsMiddleware(RewriteMiddleware[openai.TranscriptionRequest]):
     """``POST /v1/audio/transcriptions``."""
 
     request_type = openai.TranscriptionRequest
-    path = "/api/chat"
 
     def read(
         self, environ: WSGIEnvironment

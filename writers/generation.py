@@ -73,6 +73,8 @@ class GenerationWriter(ResponseWriter[Reply]):
         self.usage = openai.Usage(prompt, completion, prompt + completion)
         self.exchange.prompt_tokens = prompt
         self.exchange.completion_tokens = completion
+        if self.exchange.counted is not None:
+            self.exchange.counted(prompt)
 
     def whole(self, replies: list[Reply]) -> bytes:
         """The answer in one piece; raises when it is not complete."""

@@ -43,7 +43,7 @@ def dialect(path: str, version: str | None) -> Dialect:
 
     Only Anthropic's clients send that, be it to paths that others have too.
     """
-    if path == "/" or path.startswith("/api/"):
+    if path == "/" or path.startswith(("/api/", "/code/")):
         return "native"
     theirs = path.startswith(_ANTHROPICS) or path == "/v1/complete"
     return "anthropic" if theirs or version is not None else "openai"

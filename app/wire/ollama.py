@@ -7,7 +7,7 @@ come as they are (``Any``): an odd one must not cost the answer (see ``count``).
 
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct, field
@@ -68,12 +68,16 @@ class GenerationRequest(Struct, omit_defaults=True, kw_only=True):
 class ChatRequest(GenerationRequest, kw_only=True):
     """``POST /api/chat``."""
 
+    path: ClassVar[str] = "/api/chat"
+
     messages: list[Message]
     tools: list[Any] | None = None
 
 
 class GenerateRequest(GenerationRequest, kw_only=True):
     """``POST /api/generate``."""
+
+    path: ClassVar[str] = "/api/generate"
 
     prompt: str
     suffix: str = ""
@@ -84,6 +88,8 @@ class GenerateRequest(GenerationRequest, kw_only=True):
 
 class EmbedRequest(Struct, omit_defaults=True):
     """``POST /api/embed``."""
+
+    path: ClassVar[str] = "/api/embed"
 
     model: str
     input: str | list[str]

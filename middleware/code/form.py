@@ -1,0 +1,103 @@
+"""CodeMiddleware: what the forms of a request for a text in a file have in common.
+
+A form adds what its request says (``filling``) and which writer answers it.  Ollama's
+answer always streams, so that it can be ended early, and its first token be noticed;
+the client gets what it asked for.
+"""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from app.exchange import Exchange
+from app.settings import Settings
+from app.wire import ollama
+from app.wire.generating import GeneratingRequest
+
+from ..aliases import DEFAULT
+from ..base import DEFAULTS, Policy
+from ..formats import Format
+from ..generation import GenerationMiddleware
+from . import filling
+from .filling import Filling, Session
+
+Request = TypeVar("Request", bound=GeneratingRequest)
+#: Ollama's answer where nothing was asked of it.
+_NOTHING = b'{"response":"","done":true,"done_reason":"stop"}\n'
+
+
+class CodeMiddleware(GenerationMiddleware[Request]):
+    """Translates one form."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        policies: Iterable[Policy] = (),
+        settings: Settings = DEFAULTS,
+        session: Session = lambda environ: (),
+    ) -> None:
+        super().__init__(app, policies, settings)
+        self.session = session
+
+    def prepared(
+        self, environ: WSGIEnvironment, exchange: Exchange
+    ) -> tuple[Request, Any]:
+        """The request and its call; the exchange knows who asks."""
+        request, call = super().prepared(environ, exchange)
+        exchange.filling.session += self.session(environ)
+        return request, call
+
+    def rewrite(self, request: Request, exchange: Exchange) -> ollama.GenerateRequest:
+        """The call for a hole, whose texts ``Fill`` puts where they belong."""
+        request.model = (request.model or "").strip() or DEFAULT
+        exchange.filling = found = self.filling(request, exchange)
+        call = ollama.GenerateRequest(
+            **self.common(request, exchange),
+            prompt=found.hole.prefix,
+            suffix=found.hole.suffix,
+        )
+        exchange.stream = call.stream = True
+        return call
+
+    def usual(self, exchange: Exchange) -> dict[str, Any]:
+        """A few tokens of what is most likely."""
+        return filling.DEFAULTS
+
+    def format_of(self, request: Request) -> Format | None:
+        """None: code is no JSON."""
+        return None
+
+    def calls(self, request: Request, call: Any, exchange: Exchange) -> list[Any]:
+        """One call, or none where there is nothing to go by."""
+        found: Filling = exchange.filling
+        return [] if found.empty else [found.call(call)]
+
+    def answer(
+        self,
+        exchange: Exchange,
+        request: Request,
+        start_response: StartResponse,
+        environs: list[WSGIEnvironment],
+    ) -> Iterable[bytes]:
+        """Make the call, if there is one, and write its answer."""
+        writer = self.writer(exchange, request, start_response)
+        if not environs:
+            return writer.answer(nothing, {})
+        return writer.answer(self.app, environs[0])
+
+    def filling(self, request: Request, exchange: Exchange) -> Filling:
+        """What a request wants to be filled in; pure but for the exchange's notes."""
+        raise NotImplementedError
+
+
+def nothing(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """Ollama, if it had found nothing to say."""
+    start_response("200 OK", [("Content-Type", "application/x-ndjson")])
+    return [_NOTHING]
+
+
+def writing(exchange: Exchange, request: GeneratingRequest) -> dict[str, Any]:
+    """What the writers of all forms are told."""
+    found: Filling = exchange.filling
+    told = {"model": exchange.model, "stream": bool(request.stream)}
+    return told | found.writing()

@@ -1,0 +1,199 @@
+"""CodeDoor and CodeGenerateMiddleware: ``/api/generate`` where it completes code.
+
+Most of what comes to that route is Ollama's own affair and goes on as it came, byte
+for byte.  Code are requests that name no model, that carry the markers of an editor,
+or a suffix that Ollama would refuse or lose (specification: code completion, section
+2).  ``/code/generate`` is code always.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import msgspec
+
+from app.body import OwnBody, read_body
+from app.catalog import Catalog
+from app.errors import BadRequest
+from app.exchange import Exchange
+from app.settings import Settings
+from app.turns import let_others
+from app.wire import code
+from app.wire.decoding import decode
+from writers.code import CodeWriter
+from writers.code_shapes import OllamaWriter, SeedWriter
+
+from ..aliases import DEFAULT
+from ..validation import integer
+from .families import Families
+from .filling import Filling
+from .form import CodeMiddleware, writing
+from .hole import File
+from .parser import known, markers, parse
+
+#: More files than anybody reads.
+MAX_FILES = 256
+
+
+class Peek(msgspec.Struct):
+    """What decides whose affair a request is; anything may be in it."""
+
+    model: Any = None
+    prompt: Any = None
+    suffix: Any = None
+    raw: Any = None
+
+
+_peek = msgspec.json.Decoder(Peek)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class CodeDoor:
+    """``POST /api/generate``: to ``code`` or, as it came, to ``native``.
+
+    ``resolved`` tells the model that a name means.
+    """
+
+    def __init__(
+        self,
+        native: WSGIApplication,
+        code: WSGIApplication,
+        settings: Settings,
+        catalog: Catalog,
+        families: Families,
+        resolved: Callable[[str], str],
+    ) -> None:
+        self.native = native
+        self.code = code
+        self.settings = settings
+        self.catalog = catalog
+        self.families = families
+        self.resolved = resolved
+        self._always = any(known.mode == "always" for known in families.known)
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Read the body once, look into it, and pass it on."""
+        settings = self.settings
+        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
+        environ["wsgi.input"] = OwnBody(body)
+        app = self.code if self._is_code(body) else self.native
+        return app(environ, start_response)
+
+    def _is_code(self, body: bytes) -> bool:
+        try:
+            seen = decode(_peek, body)
+        except msgspec.DecodeError:
+            return False  # Ollama says what is wrong with it
+        finally:
+            let_others(body)
+        model = seen.model
+        if model is None:
+            return not _has(body, "model")
+        if not isinstance(model, str):
+            return False
+        if is_default(model):
+            return True
+        return self.settings.code_rewrite and self._wanted(self.resolved(model), seen)
+
+    def _wanted(self, model: str, seen: Peek) -> bool:
+        """Whether a request that names its model is better served here."""
+        prompt = "" if seen.prompt is None else seen.prompt
+        if not isinstance(prompt, str):
+            return False
+        if self._always:
+            family = self.families.of(model)
+            if family is not None and family.mode == "always":
+                return True
+        marks = markers(prompt)
+        if not marks and not seen.suffix:
+            return False
+        facts = self.catalog.facts(model)
+        family = self.families.of(model, facts.family if facts else "")
+        if family is not None and not family.rewrite:
+            return False
+        if marks:
+            # What is raw, and in the model's own form, is as good as it can be.
+            own = family is not None and marks == family.markers != "codellama"
+            return not (own and seen.raw is True)
+        if not isinstance(seen.suffix, str):
+            return False
+        can = facts.capabilities if facts else None
+        lost = seen.raw is True or not prompt
+        better = family is not None and family.better
+        return lost or better or (can is not None and "insert" not in can)
+
+
+def is_default(model: str) -> bool:
+    """Whether a name stands for the model that is for code."""
+    return model.strip().lower() in ("", DEFAULT)
+
+
+def _has(body: bytes, name: str) -> bool:
+    """Whether an object has a member of this name in any case, as Go reads it."""
+    try:
+        return any(key.lower() == name for key in decode(_members, body))
+    except msgspec.DecodeError:
+        return False
+
+
+class CodeGenerateMiddleware(CodeMiddleware[code.GenerateRequest]):
+    """``POST /api/generate`` in code mode."""
+
+    request_type = code.GenerateRequest
+
+    def filling(self, request: code.GenerateRequest, exchange: Exchange) -> Filling:
+        """What the prompt says, and the fields that say it better."""
+        prompt, suffix = request.prompt or "", request.suffix or ""
+        strict = self.settings.code_parser == "strict"
+        hole = parse(prompt, suffix, strict=strict)
+        hole = hole._replace(
+            language=request.language or hole.language,
+            path=request.path or hole.path,
+            repo=request.repo or "",
+            files=files(request.extra, "extra"),
+        )
+        return Filling(
+            known(hole),
+            prompt,
+            markers(prompt),
+            max_lines=integer(request.max_lines, "max_lines", 0) or 0,
+        )
+
+    def writer(
+        self,
+        exchange: Exchange,
+        request: code.GenerateRequest,
+        start_response: StartResponse,
+    ) -> CodeWriter:
+        """The older shape for ``default``, else Ollama's, which always streams."""
+        found: Filling = exchange.filling
+        told = writing(exchange, request)
+        family = found.family
+        if is_default(exchange.model) or (family and family.shape == "seed"):
+            return SeedWriter(
+                exchange,
+                start_response,
+                **told,
+                extended=self.settings.code_extended,
+                resolved_model=found.model,
+                template=found.template,
+            )
+        told["stream"] = request.stream is not False
+        return OllamaWriter(exchange, start_response, **told)
+
+
+def files(given: list[code.File] | None, param: str) -> tuple[File, ...]:
+    """Other files, the one that was in use last at the end; raises ``BadRequest``."""
+    if not given:
+        return ()
+    if len(given) > MAX_FILES:
+        raise BadRequest(
+            f"Too many files: '{param}' may hold {MAX_FILES}.",
+            code="invalid_value",
+            param=param,
+        )
+    if all(one.time is not None for one in given):
+        given = sorted(given, key=lambda one: one.time or 0)
+    return tuple(File(one.filename or "", one.text) for one in given if one.text)

@@ -1,6 +1,7 @@
 """ListWriter: ``/api/tags`` as OpenAI's list of models."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 from wsgiref.types import StartResponse
 
 import msgspec
@@ -13,6 +14,8 @@ from app.wire.names import key
 
 from .base import ResponseWriter, encode
 from .model import described
+
+Entry = TypeVar("Entry")
 
 _decode_model = msgspec.json.Decoder(ollama.ListModel).decode
 
@@ -54,19 +57,23 @@ class ListWriter(ResponseWriter[ollama.ListResponse]):
             raise UpstreamBroken("Ollama answered with more than one list of models.")
         models = [model for model in map(_model, replies[0].models or ()) if model]
         named = [(model.called, model) for model in models]
-        return [*named, *self._named_otherwise(models)]
+        return [*named, *under_aliases(self._aliases, dict(named))]
 
-    def _named_otherwise(
-        self, models: list[ollama.ListModel]
-    ) -> Iterable[tuple[str, ollama.ListModel]]:
-        """The aliases of these models that are not their own names."""
-        if not self._aliases:
-            return
-        ids = {model.called.lower() for model in models}
-        by_key = {key(model.called): model for model in models}
-        for alias, name in self._aliases.items():
-            if alias.lower() not in ids and key(name) in by_key:
-                yield alias, by_key[key(name)]
+
+def under_aliases(
+    aliases: Mapping[str, str], models: Mapping[str, Entry]
+) -> Iterable[tuple[str, Entry]]:
+    """Models by the aliases (model by alias) that are not names of models themselves.
+
+    ``models`` are by their full names.
+    """
+    if not aliases:
+        return
+    ids = {name.lower() for name in models}
+    by_key = {key(name): model for name, model in models.items()}
+    for alias, name in aliases.items():
+        if alias.lower() not in ids and key(name) in by_key:
+            yield alias, by_key[key(name)]
 
 
 def _model(entry: msgspec.Raw) -> ollama.ListModel | None:

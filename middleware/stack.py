@@ -7,9 +7,11 @@ the endpoint's writer on its way out.
 
 from collections.abc import Callable, Iterable
 from functools import partial, reduce
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import logs
+from app.background import Background
 from app.catalog import Catalog
 from app.doors import Doors
 from app.fetch import ImageFetcher
@@ -34,12 +36,18 @@ from .aliases import Aliases
 from .awaited import Awaited
 from .base import Policy
 from .chat import ChatMiddleware
+from .code import probes as code_probes
 from .code.cache import Remembering
+from .code.doors import FormDoor
 from .code.families import Families
 from .code.filling import Fill
+from .code.fim import FimMiddleware, TabbyMiddleware
 from .code.first import FirstToken
+from .code.form import CodeMiddleware
 from .code.generate import CodeDoor, CodeGenerateMiddleware
+from .code.infill import InfillMiddleware, LlamaMiddleware
 from .code.supersede import who
+from .code.warm import WarmUp
 from .completions import CompletionsMiddleware, PlainModels
 from .context import Context
 from .cors import CorsMiddleware
@@ -134,7 +142,8 @@ class Shared:
         self.hears = Abilities(catalog.facts, "file")
         self.awaited = Awaited(catalog)
         self.families = Families.load(settings.code_families or None)
-        self.fill = Fill(catalog, settings, self.aliases, self.families)
+        self.warm = WarmUp(relay, Background())
+        self.fill = Fill(catalog, settings, self.aliases, self.families, self.warm)
         #: Ollama for those that complete code, and what tells their editors apart.
         self.coding = Remembering(FirstToken(relay), settings.code_cache)
         self._address = Proxies(settings.trusted_proxies).client
@@ -142,6 +151,14 @@ class Shared:
     def session(self, environ: WSGIEnvironment) -> tuple[str, ...]:
         """Which editor it is that asks, as far as anybody can tell."""
         return who(environ, self._address(environ))
+
+    def form(self, kind: type[CodeMiddleware[Any]]) -> CodeMiddleware[Any]:
+        """The endpoint for one form of a request for code."""
+        policies = self.code_policies()
+        form = kind(self.coding, policies, self.settings, self.session)
+        if isinstance(form, LlamaMiddleware):
+            form.warm = self.warm
+        return form
 
     def code_policies(self) -> list[Policy]:
         """Those of a text that is filled in."""
@@ -159,9 +176,7 @@ class Shared:
 def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     """Ollama's own routes, but for what of them completes code."""
     settings = shared.settings
-    code = CodeGenerateMiddleware(
-        shared.coding, shared.code_policies(), settings, shared.session
-    )
+    code = shared.form(CodeGenerateMiddleware)
     aliases = shared.aliases
     names = NativeNames(native, aliases, settings) if settings.aliases else native
     door = CodeDoor(
@@ -189,6 +204,7 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
 def dialect_routes(shared: Shared) -> Iterable[Route]:
     """Everything that is translated."""
     yield from openai_routes(shared)
+    yield from code_routes(shared)
     yield from anthropic_routes(shared)
 
 
@@ -211,12 +227,32 @@ def openai_routes(shared: Shared) -> Iterable[Route]:
         vectors = EmbeddingsMiddleware(relay, [aliases, context], settings)
         yield from absent_routes(base)
         yield ("POST", f"{base}/chat/completions", chat)
-        texts_type = completions_type(shared.coding, texts, settings, shared.session)
-        yield ("POST", f"{base}/completions", texts_type)
+        openai = completions_type(shared.coding, texts, settings, shared.session)
+        llama = None if base else shared.form(LlamaMiddleware)
+        door = FormDoor(openai, shared.form(TabbyMiddleware), llama, settings)
+        yield ("POST", f"{base}/completions", door)
+        if base:
+            yield ("POST", "/beta/completions", door)  # where DeepSeek fills in
         yield ("POST", f"{base}/embeddings", vectors)
         yield ("POST", f"{base}/audio/transcriptions", audio)
         yield from response_routes(base, shared)
         yield from model_routes(base, shared)
+
+
+def code_routes(shared: Shared) -> Iterable[Route]:
+    """What editors ask that want code, beside ``/api/generate`` and completions."""
+    fim, llama = shared.form(FimMiddleware), shared.form(LlamaMiddleware)
+    for base in ("/v1", ""):
+        yield ("POST", f"{base}/fim/completions", fim)
+    yield ("POST", "/infill", shared.form(InfillMiddleware))
+    yield ("POST", "/completion", llama)
+    tabby = code_probes.CodeProbe(shared.fill, code_probes.tabby)
+    for method in ("GET", "HEAD", "POST"):
+        yield (method, "/v1/health", tabby)
+    yield ("POST", "/v1/events", code_probes.heard)
+    props = code_probes.CodeProbe(shared.fill, code_probes.llama(shared.catalog))
+    for method in ("GET", "HEAD"):
+        yield (method, "/props", props)
 
 
 def response_routes(base: str, shared: Shared) -> Iterable[Route]:

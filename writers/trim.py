@@ -47,8 +47,11 @@ class Trimmer(_Step):
     else; 0 is no limit.  ``joined`` takes the joiners out again that markers were
     given.  White space at the beginning always stays.
 
-    ``over`` says that nothing more is wanted; ``word`` is the end that came, if one.
+    ``over`` says that nothing more is wanted, ``broken`` that a line has gone out;
+    ``word`` is the end that came, if one.
     """
+
+    broken = False
 
     def __init__(
         self,
@@ -85,6 +88,8 @@ class Trimmer(_Step):
             text = step.feed(text)
             if step.over:
                 self.over = True
+        if "\n" in text:
+            self.broken = True
         return text
 
     def finish(self, text: str = "") -> str:

@@ -27,6 +27,7 @@ from .budget import MARGIN, Ratios, size, trimmed
 from .families import Families, Family
 from .hole import File, Hole
 from .supersede import Sessions, Ticket
+from .warm import WarmUp
 
 #: What is sent where a request says nothing.
 DEFAULTS: dict[str, Any] = {"num_predict": 128, "temperature": 0.1, "top_p": 0.95}
@@ -50,9 +51,11 @@ class Filling:
     """One request's hole, and what was found out for it.
 
     ``marks`` names the markers that its ``prompt`` came with, if any: where they are
-    the model's own it stays as it is.  ``session`` tells editors apart, ``max_lines``
-    and ``indent`` bound the text.  The rest is set by ``Fill``: ``strategy`` says how
-    the model is asked, ``joined`` that markers in the texts were made harmless.
+    the model's own it stays as it is, as where it is ``plain``.  ``session`` tells
+    editors apart.  ``max_lines`` and ``indent`` bound the text, as do ``line_seconds``
+    once there is a line; ``ahead`` wants none, only that the model reads the prompt.
+    The rest is set by ``Fill``: ``strategy`` says how the model is asked, ``joined``
+    that markers in the texts were made harmless.
     """
 
     family: Family | None = None
@@ -61,6 +64,9 @@ class Filling:
     joined = False
     repeatable = False
     room = 0
+    indent = 0
+    line_seconds = 0.0
+    ahead = False
     ticket: Ticket | None = None
     #: When the first token came, by the monotonic clock.
     began: float | None = None
@@ -72,13 +78,13 @@ class Filling:
         marks: str = "",
         *,
         max_lines: int = 0,
-        indent: int = 0,
+        plain: bool = False,
     ) -> None:
         self.hole = hole
         self.prompt = prompt
         self.marks = marks
         self.max_lines = max_lines
-        self.indent = indent
+        self.plain = plain
         self.session: tuple[object, ...] = ()
         self.seconds = 0.0
         self._neutralizes = True
@@ -95,12 +101,13 @@ class Filling:
         """Whether there is nothing around the hole, and so nothing to go by."""
         return not (self.hole.prefix or self.hole.suffix)
 
-    @property
-    def overdue(self) -> bool:
+    def enough(self, trimmer: Trimmer) -> bool:
         """Whether the text has taken as long as it may, from its first token on."""
-        if self.began is None or not self.seconds:
+        if self.began is None:
             return False
-        return time.monotonic() - self.began >= self.seconds
+        taken = time.monotonic() - self.began
+        lines = bool(self.line_seconds) and taken >= self.line_seconds
+        return taken >= self.seconds or (lines and trimmer.broken)
 
     @property
     def template(self) -> str:
@@ -123,10 +130,11 @@ class Filling:
 
     def writing(self) -> dict[str, Any]:
         """What the writer of one answer is told."""
+        trimmer = self.trimmer()
         return {
-            "trimmer": self.trimmer(),
+            "trimmer": trimmer,
             "clean": self.cleaner(),
-            "until": lambda: self.overdue,
+            "until": partial(self.enough, trimmer),
         }
 
     def cleaner(self) -> Callable[[str], str] | None:
@@ -145,6 +153,8 @@ class Filling:
             assert self.family is not None
             own = bool(self.marks) and self.marks == self.family.markers
             call.prompt = self.prompt if own else self.family.prompt(self._plain(hole))
+            call.raw = True
+        elif self.strategy == "plain":
             call.raw = True
         elif self.strategy == "prefix":
             family = self.family
@@ -200,10 +210,12 @@ class Filling:
         self.family = family
         self._neutralizes = settings.code_neutralize_markers
         self.seconds = settings.code_timeout
-        wanted = settings.code_strategy
+        wanted: str = settings.code_strategy
         if wanted == "auto":
             wanted = family.strategy if family else _by_ability(self.hole, facts)
-        if wanted == "raw" and (family is None or family.strategy != "raw"):
+        if self.plain:
+            wanted = "plain"
+        elif wanted == "raw" and (family is None or family.strategy != "raw"):
             wanted = "prefix"
         self.strategy = wanted
 
@@ -233,6 +245,7 @@ class Fill:
         settings: Settings,
         aliases: Aliases,
         families: Families,
+        warm: WarmUp | None = None,
     ) -> None:
         self._catalog = catalog
         self._settings = settings
@@ -240,6 +253,7 @@ class Fill:
         self.families = families
         self._ratios = Ratios()
         self._sessions = Sessions()
+        self._warm = warm
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Amend the call."""
@@ -257,7 +271,7 @@ class Fill:
         self._stop(filling, call)
         if exchange.wish is None and facts and "thinking" in (facts.capabilities or ()):
             call.think = "low" if facts.family in ("gptoss", "gpt-oss") else False
-        filling.repeatable = call.options.get("temperature") == 0
+        filling.repeatable = not filling.ahead and call.options.get("temperature") == 0
         exchange.prepare = partial(self._begin, exchange, filling, call)
 
     def model(self, name: str) -> str:
@@ -315,6 +329,10 @@ class Fill:
 
     def _begin(self, exchange: Exchange, filling: Filling, call: Any) -> None:
         """Take the place of what the same editor asked before; bound the wait."""
+        if filling.ahead:
+            return
+        if self._warm is not None:
+            self._warm.make_way(filling.session)
         watch = exchange.watch
         exchange.counted = partial(self._ratios.learn, call.model, len(call.prompt))
         if self._settings.code_supersede:

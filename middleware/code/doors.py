@@ -1,0 +1,68 @@
+"""FormDoor: whose form a completion on ``/v1/completions`` has."""
+
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import msgspec
+
+from app.body import OwnBody, read_body
+from app.exchange import Exchange
+from app.settings import Settings
+from app.turns import let_others
+from app.wire.decoding import decode
+
+
+class Peek(msgspec.Struct):
+    """The fields that only one form has."""
+
+    segments: Any = None
+    n_predict: Any = None
+    max_tokens: Any = None
+
+
+_peek = msgspec.json.Decoder(Peek)
+
+
+class FormDoor:
+    """``POST /v1/completions``: OpenAI's, or with ``segments`` Tabby's.
+
+    With ``n_predict`` it is llama.cpp's, where there is such a one: its own server has
+    that route without ``/v1``.
+    """
+
+    def __init__(
+        self,
+        openai: WSGIApplication,
+        tabby: WSGIApplication,
+        llama: WSGIApplication | None,
+        settings: Settings,
+    ) -> None:
+        self.openai = openai
+        self.tabby = tabby
+        self.llama = llama
+        self.settings = settings
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Read the body once, look into it, and pass it on."""
+        settings = self.settings
+        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
+        environ["wsgi.input"] = OwnBody(body)
+        Exchange.of(environ).size = len(body)
+        return self._for(body)(environ, start_response)
+
+    def _for(self, body: bytes) -> WSGIApplication:
+        if b'"segments"' not in body and b'"n_predict"' not in body:
+            return self.openai  # as nearly always
+        try:
+            seen = decode(_peek, body)
+        except msgspec.DecodeError:
+            return self.openai  # which says what is wrong
+        finally:
+            let_others(body)
+        if seen.segments is not None:
+            return self.tabby
+        theirs = seen.n_predict is not None and seen.max_tokens is None
+        return self.llama if theirs and self.llama is not None else self.openai

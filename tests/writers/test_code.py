@@ -531,6 +531,15 @@ def test_an_early_end(shape: str, how: str, stream: bool) -> None:
     assert exchange.complete  # so that no error follows what looks like the end
 
 
+@every_shape
+def test_an_end_in_the_last_line(shape: str) -> None:
+    """Nothing ended early: the counters are Ollama's."""
+    seen: list[Exchange] = []
+    ollama = answered(said("a"), said("bc") | LENGTH)
+    assert whole_text(shape, ollama, trimmer=Trimmer(["c"]), seen=seen) == "ab"
+    assert (seen[0].prompt_tokens, seen[0].completion_tokens) == (2, 4)
+
+
 class Watched(Ollama):
     """An Ollama of which is told when its answer is closed."""
 

@@ -20,10 +20,9 @@ STOP = [CLOSING]
 _MARK = re.compile(r"<missing_(\d+)>")
 #: So much of what stands before the hole is looked for at the answer's beginning ...
 _ECHOED_LINES = 20
-#: ... and so many characters are an echo; fewer only with a letter: brackets and digits
-#: may well stand there twice.
+#: ... and so many characters are an echo: brackets and digits may stand there twice.
 _ECHO = 4
-_WORD = re.compile(r"[^\W\d_]")
+_ECHO_WITH_LETTERS = 2
 
 _SYSTEM = f"""\
 You complete text in an editor, mostly source code. The user shows a file in which one \
@@ -38,6 +37,7 @@ _EXAMPLE_ANSWER = f"{OPENING}width * height{CLOSING}"
 
 _FENCED = re.compile(r"\s*```[^\n`]*\n(.*)", re.DOTALL)
 _FENCE = "```"
+_FENCE_LINE = re.compile(r"\n[ \t]*```[ \t]*(?:\n|\Z)")
 
 
 def messages(hole: Hole) -> list[ollama.Message]:
@@ -94,9 +94,10 @@ def _without_fence(text: str) -> str:
     if not (fenced := _FENCED.match(text)):
         return text
     inside, fence, rest = fenced[1].rpartition(_FENCE)
-    if not fence or rest.strip():  # it never came to its end
-        return fenced[1]
-    return inside.removesuffix("\n")
+    if fence and not rest.strip():
+        return inside.removesuffix("\n")
+    # There are words behind it, or it never came to its end.
+    return _FENCE_LINE.split(fenced[1], maxsplit=1)[0]
 
 
 def _without_echo(text: str, prefix: str) -> str:
@@ -110,9 +111,8 @@ def _without_echo(text: str, prefix: str) -> str:
 def _tells(echo: str) -> bool:
     """Whether a text is too much to stand twice by chance."""
     visible = "".join(echo.split())
-    return len(visible) >= _ECHO or (
-        len(visible) > 1 and _WORD.search(visible) is not None
-    )
+    letters = any(map(str.isalpha, visible))
+    return len(visible) >= (_ECHO_WITH_LETTERS if letters else _ECHO)
 
 
 def _echoes(prefix: str, longest: int) -> Iterator[str]:
@@ -122,5 +122,4 @@ def _echoes(prefix: str, longest: int) -> Iterator[str]:
     lines = tail.split("\n")[len(tail) < len(prefix) :][-_ECHOED_LINES:]
     for at in range(len(lines)):
         yield "\n".join(lines[at:])
-    if lines:
-        yield lines[-1].lstrip()
+    yield prefix.rpartition("\n")[2].lstrip()

@@ -28,7 +28,7 @@ _HEADER = re.compile(
     (?: (?P<language> language | lang )
       | path | file[ ]path | filepath | file[ ]uri | filename | file )
     [ \t]* : (?P<value> .* )""",
-    re.ASCII | re.DOTALL | re.IGNORECASE | re.VERBOSE,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
 #: A path without a language, in any other form, is a line of the file itself.
 _LONE_PATH = "# Path: "
@@ -152,7 +152,7 @@ def _between(prompt: str, first: str, second: str, last: str) -> tuple[str, str]
 
 def _own(prompt: str, suffix: str) -> Hole:
     """The hole of a prompt in the document's form, or in none."""
-    start = _skipped(prompt, len(_PRE), len(prompt)) if prompt.startswith(_PRE) else 0
+    start = _skipped(prompt, len(_PRE)) if prompt.startswith(_PRE) else 0
     end = len(prompt) if suffix else _end(prompt, start)
     head = _header(prompt, start, end)
     if suffix:
@@ -163,13 +163,13 @@ def _own(prompt: str, suffix: str) -> Hole:
             end = len(prompt)
         return Hole(prompt[head.end : end], "", head.language, head.path)
     before = prompt[head.end : at].removesuffix(" ")
-    after = prompt[_skipped(prompt, at + len(_SUF), end) : end]
+    after = prompt[_skipped(prompt, at + len(_SUF)) : end]
     return Hole(before, after, head.language, head.path)
 
 
-def _skipped(prompt: str, start: int, end: int) -> int:
+def _skipped(prompt: str, start: int) -> int:
     """The place, or the next one if there is a space."""
-    return start + 1 if prompt.startswith(" ", start, end) else start
+    return start + prompt.startswith(" ", start)
 
 
 def _end(prompt: str, start: int) -> int:

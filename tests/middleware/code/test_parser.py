@@ -172,6 +172,8 @@ def test_path_lines(name: str) -> None:
     [
         ("/w/a (typescript)", "/w/a"),
         ("/w/a (objective-c++)", "/w/a"),
+        ("/w/a  (b)", "/w/a"),
+        ("/w/a (html) -->", "/w/a"),
         ("/w/a (1)", "/w/a (1)"),
         ("/w/a(b)", "/w/a(b)"),
         ("/w/a (b) c", "/w/a (b) c"),
@@ -243,7 +245,8 @@ def test_a_suffix_of_its_own(body: str, strict: bool) -> None:
 
 
 def test_markers_of_others_beside_a_suffix() -> None:
-    """A suffix of its own beats other families' markers too."""
+    """A suffix of its own beats other families' markers too, and ours in a header."""
+    assert read("# Language: C <MID>", "s") == ("C <MID>", "", "", "s")
     prompt = "<fim_prefix>a<fim_suffix>b<fim_middle>"
     assert read(prompt, "s") == ("", "", prompt, "s")
 
@@ -281,7 +284,9 @@ def test_markers_of_others(each: Markers) -> None:
     header = "// Language: C\n// Path: a.c\n"
     assert markers(put(each, *texts)) == each.name
     assert read(put(each, *texts)) == ("", "", *texts)
-    assert read(put(each, header + texts[0], texts[1])) == ("C", "a.c", *texts)
+    for above in ("", "\n\n"):  # twinny
+        prompt = put(each, above + header + texts[0], texts[1])
+        assert read(prompt) == ("C", "a.c", *texts)
     assert read(put(each, "", "")) == ("", "", "", "")
     whole = put(each, "# Path: a", "# Language: C\n# Path: b\n")
     assert read(whole) == ("", "a", "", "# Language: C\n# Path: b\n")

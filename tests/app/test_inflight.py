@@ -3,17 +3,22 @@
 import contextlib
 import gc
 import random
+import shlex
 import socket
+import ssl
+import subprocess
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import gevent
 import gevent.event
 import gevent.lock
 import gevent.queue
+import gevent.ssl
 import pytest
 
 from app import inflight
@@ -349,3 +354,249 @@ def test_many_at_once() -> None:
         for number in set(range(200)) - leaving:
             assert served[number].over(10) == "done"
     assert len(all_) == 0
+
+
+# ---------------------------------------------------------- who looks closely
+
+
+#: No tick comes while a test runs: what is seen then was told by an event.
+NEVER = 3600.0
+
+
+def watchers() -> int:
+    """What the event loop still waits for."""
+    gevent.sleep(0.001)  # what was told to end has done so
+    return int(gevent.get_hub().loop.activecnt)
+
+
+def closely(sock: Any, wait: Callable[[], object] = lambda: gevent.sleep(10)) -> Served:
+    """A request whose client is watched closely."""
+    served = Served(Inflight(60), sock, wait)
+    served.watch.look_closely()
+    served.watch.look_closely()  # twice is no more than once
+    return served
+
+
+@pytest.mark.parametrize("leave", ["close", "half"])
+def test_seen_at_once(pair: Pair, monkeypatch: Any, leave: str) -> None:
+    """Whoever looks closely sees the client leave without waiting for a tick."""
+    monkeypatch.setattr(inflight, "TICK", NEVER)
+    served = closely(pair[0])
+    assert served.over(TICK) == ""
+    pair[1].close() if leave == "close" else pair[1].shutdown(socket.SHUT_WR)
+    ended = served.over()
+    assert isinstance(ended, Interruption)
+    assert ended.error is None
+
+
+def test_seen_who_left_before(pair: Pair, monkeypatch: Any) -> None:
+    """It is no matter whether the client left before somebody looked."""
+    monkeypatch.setattr(inflight, "TICK", NEVER)
+    pair[1].close()
+    assert isinstance(closely(pair[0]).over(), Interruption)
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_seen_behind_bytes(pair: Pair, monkeypatch: Any, portable: bool) -> None:
+    """Bytes that nobody reads yet end nothing, are left there, and hide no end."""
+    monkeypatch.setattr(inflight, "TICK", NEVER)
+    monkeypatch.setattr(inflight, "_HUNG_UP", 0 if portable else inflight._HUNG_UP)
+    ours, theirs = pair
+    served = closely(ours)
+    theirs.sendall(b"GET / HTTP/1.1\r\n")
+    assert served.over(3 * inflight.CLOSE) == ""
+    if portable:  # where a system tells no more, those bytes have to be read first
+        assert ours.recv(100) == b"GET / HTTP/1.1\r\n"
+    theirs.close()
+    assert isinstance(served.over(), Interruption)
+    if not portable:
+        assert ours.recv(100) == b"GET / HTTP/1.1\r\n"
+
+
+def test_seen_when_all_is_read(pair: Pair, monkeypatch: Any) -> None:
+    """The end of a body is its reader's to see, also for who looks closely."""
+    monkeypatch.setattr(inflight, "TICK", NEVER)
+    served = Served(Inflight(60), pair[0])
+    served.watch.all_read = False
+    served.watch.look_closely()
+    pair[1].close()
+    assert served.over(3 * inflight.CLOSE) == ""
+    served.watch.all_read = True
+    assert isinstance(served.over(), Interruption)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of nobody with its key, in one file."""
+    folder = tmp_path_factory.mktemp("watched")
+    key, path, both = folder / "key", folder / "cert", folder / "both"
+    subprocess.run(
+        shlex.split(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+            f" -days 2 -subj /CN=nobody -keyout {key} -out {path}"
+        ),
+        check=True,
+        capture_output=True,
+    )
+    both.write_text(key.read_text() + path.read_text())
+    return both
+
+
+@pytest.fixture
+def secure(pair: Pair, certificate: Path) -> Iterator[tuple[Any, Any]]:
+    """Both ends of a connection that speaks TLS."""
+    server = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    client = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    accepting = gevent.spawn(server.wrap_socket, pair[0], server_side=True)
+    theirs = client.wrap_socket(pair[1])
+    with accepting.get(timeout=SOON) as ours, theirs:
+        theirs.sendall(b"GET")
+        assert ours.recv(100) == b"GET"
+        yield ours, theirs
+
+
+@pytest.mark.parametrize("leave", ["close", "goodbye", "goodbye, later closed"])
+def test_seen_over_tls(secure: tuple[Any, Any], monkeypatch: Any, leave: str) -> None:
+    """A client of TLS is seen to leave as soon, with a goodbye or without one."""
+    monkeypatch.setattr(inflight, "TICK", NEVER)
+    ours, theirs = secure
+    served = closely(ours)
+    assert served.over(TICK) == ""
+    if leave != "close":  # what OpenSSL says first, as a record of its own
+        goodbye(theirs)
+    if leave == "goodbye, later closed":
+        assert served.over(3 * inflight.CLOSE) == ""
+    theirs.close()
+    assert isinstance(served.over(), Interruption)
+
+
+def goodbye(theirs: Any) -> None:
+    """Say that nothing more will come, and wait for no answer."""
+    theirs.setblocking(False)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        theirs._sslobj.shutdown()
+
+
+@pytest.mark.parametrize("sock", [None, object(), "closed"])
+def test_closely_at_nothing(pair: Pair, sock: Any) -> None:
+    """Where there is nothing to look at, nothing is looked at."""
+    if sock == "closed":
+        pair[0].close()
+        sock = pair[0]
+    before = watchers()
+    served = closely(sock, lambda: gevent.sleep(TICK))
+    assert watchers() <= before + 2  # its timer and the ticks
+    assert served.over() == "done"
+
+
+def test_no_watcher_stays(monkeypatch: Any) -> None:
+    """A thousand requests, however they end, leave no watcher behind."""
+    monkeypatch.setattr(inflight, "TICK", TICK / 4)
+    all_ = Inflight(60)
+    gevent.sleep(2 * TICK)
+    before = watchers()
+    for number in range(1000):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            served = Served(all_, ours, gevent.event.Event().wait)
+            served.watch.look_closely()
+            served.watch.after(10, lambda: None)
+            if number % 4 == 0:
+                theirs.close()
+            elif number % 4 == 1:
+                theirs.sendall(b"more")
+                gevent.sleep(0)
+                served._greenlet.kill()
+            elif number % 4 == 2:
+                served.watch.end_with(GatewayError("over"))
+            else:
+                served._greenlet.kill()
+            assert served.over() != ""
+    assert len(all_) == 0
+    gevent.sleep(TICK)  # the next tick finds nobody
+    assert watchers() == before
+
+
+def test_a_descriptor_used_again() -> None:
+    """Of a request that is over the next one with its descriptor hears nothing."""
+    all_ = Inflight(60)
+    ours, theirs = socket.socketpair()
+    descriptor = ours.fileno()
+
+    def serve() -> str:
+        nonlocal ours, theirs
+        watch = all_.begin(ours)
+        watch.all_read = True
+        watch.look_closely()
+        watch.end()
+        watch.look_closely()
+        ours.close()
+        theirs.close()
+        ours, theirs = socket.socketpair()
+        assert descriptor in (ours.fileno(), theirs.fileno())
+        ours.close() if theirs.fileno() == descriptor else theirs.close()
+        gevent.sleep(TICK)
+        return "the next"
+
+    assert gevent.spawn(serve).get() == "the next"
+    ours.close()
+    theirs.close()
+
+
+# ------------------------------------------------------- what ends it, and when
+
+
+def test_ended_from_anywhere(pair: Pair) -> None:
+    """An error from another request ends this one, and its client is told."""
+    error = GatewayError("over")
+    served = Served(Inflight(60), pair[0])
+    assert not served.watch.over
+    gevent.spawn(served.watch.end_with, error)
+    ended = served.over()
+    assert isinstance(ended, Interruption)
+    assert ended.error is error
+    assert served.watch.over
+    served.watch.end_with(error)  # too late: nothing happens
+    gevent.sleep(0.01)
+
+
+def test_an_alarm(pair: Pair) -> None:
+    """After a while something is done, once, and not before."""
+    times: list[float] = []
+    served = Served(Inflight(60), pair[0])
+    begun = time.monotonic()
+    served.watch.after(2 * TICK, lambda: times.append(time.monotonic()))
+    assert served.over(6 * TICK) == ""
+    (at,) = times
+    assert at - begun >= 2 * TICK
+
+
+def test_the_latest_alarm(pair: Pair) -> None:
+    """The latest wish counts, also one that the alarm itself has."""
+    said: list[str] = []
+    served = Served(Inflight(60), pair[0])
+
+    def again() -> None:
+        said.append("second")
+        served.watch.after(TICK, lambda: said.append("third"))
+
+    served.watch.after(TICK, lambda: said.append("first"))
+    served.watch.after(TICK, again)
+    assert served.over(8 * TICK) == ""
+    assert said == ["second", "third"]
+
+
+def test_no_alarm_after_the_end(pair: Pair) -> None:
+    """Of a request that is over nobody wants to know whether it is late."""
+    said: list[int] = []
+    all_ = Inflight(60)
+    served = Served(all_, pair[0], lambda: gevent.sleep(TICK / 2))
+    other = Served(all_, None)  # the ticks go on
+    served.watch.after(TICK, lambda: said.append(1))
+    assert served.over() == "done"
+    served.watch.after(TICK, lambda: said.append(1))
+    assert other.over(4 * TICK) == ""
+    assert said == []

@@ -1,0 +1,81 @@
+"""Warm: prompts that a model reads ahead, so that what follows begins sooner.
+
+Editors announce what they will ask about.  Ollama keeps what it has read of a prompt,
+so it is made to read that, and to say one token, which nobody wants (specification:
+code completion, section 6).
+"""
+
+from collections.abc import Hashable
+from functools import partial
+from typing import Any
+from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+from app import protocol
+from app.background import Background
+from app.carriers.base import Headers
+from app.errors import UpstreamRefused
+from app.exchange import KEY, Exchange
+
+#: What of a request a call needs that outlives it; its sockets and the rest are not
+#: the call's to hold.
+_NEEDED = frozenset(
+    [
+        "REQUEST_METHOD",
+        "PATH_INFO",
+        "RAW_URI",
+        "QUERY_STRING",
+        "SCRIPT_NAME",
+        "CONTENT_TYPE",
+        "CONTENT_LENGTH",
+        "wsgi.input",
+    ]
+)
+
+
+class WarmUp:
+    """Makes calls whose answers are thrown away, in a ``background`` of its own.
+
+    One at a time; what comes meanwhile is dropped: it is worth nothing later.
+    """
+
+    def __init__(self, app: WSGIApplication, background: Background) -> None:
+        self.app = app
+        self._background = background
+        self._session: Hashable = None
+
+    def start(self, environ: WSGIEnvironment, session: Hashable) -> None:
+        """Make the call that ``environ`` is, if none is being made; nobody waits."""
+        call = {name: environ[name] for name in _NEEDED & environ.keys()}
+        model = Exchange.of(environ).model
+        call[KEY] = Exchange(model=model, stream=True)
+        if self._background.start(partial(self._made, call)):
+            self._session = session
+
+    def make_way(self, session: Hashable) -> None:
+        """End the call for a session: it asks for something that is wanted now."""
+        if session == self._session:
+            self._background.stop()
+
+    def _made(self, environ: WSGIEnvironment) -> None:
+        answer = _Answer()
+        body = self.app(environ, answer.start)
+        try:
+            for _ in body:
+                pass
+        finally:
+            protocol.close(body)
+        if answer.status >= 400:
+            raise UpstreamRefused(
+                "Ollama refused a prompt to read ahead.",
+                detail=f"status {answer.status}",
+            )
+
+
+class _Answer:
+    """What is looked at of an answer."""
+
+    status = 0
+
+    def start(self, status: str, headers: Headers, exc_info: Any = None, /) -> Any:
+        self.status = int(status[:3])
+        return protocol.refuse_write

@@ -1,9 +1,9 @@
 """What the upstream of the benchmark says: whole answers, as the bytes that are sent.
 
 The model's name says what is answered: ``chat`` one line or a whole answer, ``read-N``
-one to a prompt of N tokens, ``flat-N`` a stream of N words as fast as it is taken,
-``paced-R-N`` one of N words at R a second, ``embed-N`` N vectors.  Under ``/v1/`` the
-same answers are in OpenAI's form.
+one to a prompt of N tokens, ``fill-N-M`` M words that are filled into one of N,
+``flat-N`` a stream of N words as fast as it is taken, ``paced-R-N`` one of N words at R
+a second, ``embed-N`` N vectors.  Under ``/v1/`` the same answers are in OpenAI's form.
 """
 
 import json
@@ -51,6 +51,10 @@ def script(path: str, model: str, *, stream: bool, base64: bool, models: int) ->
             return Script([*writes, last + b"0\r\n\r\n"], pace)
         prompt = count if kind == "read" else PROMPT
         return Script([_whole(_answer(model, spoken, native, prompt))])
+    if path == "/api/generate":
+        prompt, count = map(int, numbers)
+        pieces = _pieces(model, words(count), prompt)
+        return Script([*_chunked(pieces, native), b"0\r\n\r\n"])
     if path.endswith(("/embed", "/embeddings")):
         return Script([_whole(_embeddings(model, int(numbers[-1]), native, base64))])
     return Script([_whole(_about(path, models))])
@@ -107,6 +111,13 @@ def _lines(model: str, spoken: list[str]) -> Iterator[bytes]:
     for text in spoken:
         yield _json(_line(model, text, done=False)) + b"\n"
     yield _json(_line(model, "", **_end(len(spoken)))) + b"\n"
+
+
+def _pieces(model: str, spoken: list[str], prompt: int) -> Iterator[bytes]:
+    said = {"model": model, "created_at": MOMENT}
+    for text in spoken:
+        yield _json({**said, "response": text, "done": False}) + b"\n"
+    yield _json({**said, "response": "", **_end(len(spoken), prompt)}) + b"\n"
 
 
 def _events(model: str, spoken: list[str]) -> Iterator[bytes]:

@@ -333,6 +333,8 @@ class Fill:
             return
         if self._warm is not None:
             self._warm.make_way(filling.session)
+        if self._settings.context == "ollama":
+            exchange.prompt = None  # what does not fit has been left out by us
         watch = exchange.watch
         exchange.counted = partial(self._ratios.learn, call.model, len(call.prompt))
         if self._settings.code_supersede:

@@ -1,18 +1,16 @@
 """The simulator beside a real Ollama: every recorded exchange, replayed in order."""
 
-import base64
 import json
 import re
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.recorded import FOLDER as RECORDINGS
+from support.recorded import INDEX, request_bytes
 from support.simulator import Simulator
 
-RECORDINGS = Path(__file__).parents[2] / "fixtures" / "ollama"
-INDEX = json.loads((RECORDINGS / "index.json").read_text(encoding="utf-8"))
 NAMES = [entry["name"] for entry in INDEX["fixtures"]]
 
 #: Recordings that a simulator without weights cannot repeat, each with the reason.
@@ -46,23 +44,6 @@ def ollama() -> Iterator[Simulator]:
     """One simulator for all recordings: they build on each other, as recorded."""
     with Simulator() as simulator:
         yield simulator
-
-
-def request_bytes(recording: dict[str, Any]) -> bytes:
-    """The recorded request as it goes on the wire."""
-    headers = {"Host": "127.0.0.1", "Connection": "close"} | recording["headers"]
-    body = b""
-    if "body" in recording:
-        body = json.dumps(recording["body"]).encode()
-    elif "body_text" in recording:
-        body = recording["body_text"].encode()
-    elif "body_base64" in recording:
-        body = base64.b64decode(recording["body_base64"])
-    if recording["method"] not in ("GET", "HEAD", "OPTIONS"):
-        headers["Content-Length"] = str(len(body))
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    head = "\r\n".join([f"{recording['method']} {recording['path']} HTTP/1.1", *lines])
-    return head.encode() + b"\r\n\r\n" + body
 
 
 def exchange(port: int, data: bytes) -> tuple[str, list[list[str]], list[bytes]]:

@@ -14,7 +14,14 @@ from app.pages import create_app
 from app.settings import Settings
 from middleware.responses_kept import Keeper
 from middleware.routes import Routes
-from middleware.stack import Shared, build_stack, dialect_routes, layers, wrap
+from middleware.stack import (
+    Shared,
+    build_stack,
+    dialect_routes,
+    layers,
+    native_routes,
+    wrap,
+)
 
 from .ollama import FakeUpstream
 
@@ -47,15 +54,17 @@ def linted(
     inner: Any = LintMiddleware(ollama)
     catalog = Catalog(control or FakeUpstream().control)
     pages = LintMiddleware(create_app(FakeUpstream()))  # type: ignore[arg-type]
+    shared = Shared(inner, catalog, Settings(**settings), keeper=keeper)
     routes = [
         (method, path, LintMiddleware(app))
-        for method, path, app in dialect_routes(
-            Shared(inner, catalog, Settings(**settings), keeper=keeper)
+        for method, path, app in (
+            *native_routes(inner, shared),
+            *dialect_routes(shared),
         )
     ]
     write = partial(list.append, [] if log is None else log)
     between = layers(Settings(**settings), Inflight(write_timeout=30), write)
     return wrap(
-        LintMiddleware(Routes(pages, [("*", "/api/", inner), *routes])),
+        LintMiddleware(Routes(pages, routes)),
         [one for layer in between for one in (LintMiddleware, layer)],
     )

@@ -35,9 +35,8 @@ Put the text between {OPENING} and {CLOSING}, without line breaks of your own.""
 _EXAMPLE = "def area(width, height):\n    return {mark}\n"
 _EXAMPLE_ANSWER = f"{OPENING}width * height{CLOSING}"
 
-_FENCED = re.compile(r"\s*```[^\n`]*\n(.*)", re.DOTALL)
-_FENCE = "```"
-_FENCE_LINE = re.compile(r"\n[ \t]*```[ \t]*(?:\n|\Z)")
+_FENCED = re.compile(r"\s*```[^\n`]*\n")
+_FENCE = re.compile(r"^[ \t]*```[ \t]*(.*)$", re.MULTILINE)
 
 
 def messages(hole: Hole) -> list[ollama.Message]:
@@ -91,13 +90,15 @@ def _file(path: str, text: str) -> str:
 
 def _without_fence(text: str) -> str:
     """What is between code fences, where a text begins with one."""
-    if not (fenced := _FENCED.match(text)):
+    opened = _FENCED.match(text)
+    if not opened:
         return text
-    inside, fence, rest = fenced[1].rpartition(_FENCE)
-    if fence and not rest.strip():
-        return inside.removesuffix("\n")
-    # There are words behind it, or it never came to its end.
-    return _FENCE_LINE.split(fenced[1], maxsplit=1)[0]
+    depth = 1  # a text in Markdown has fences of its own: those with a word open
+    for fence in _FENCE.finditer(text, opened.end()):
+        depth += 1 if fence[1] else -1
+        if not depth:
+            return text[opened.end() : fence.start()].removesuffix("\n")
+    return text[opened.end() :]
 
 
 def _without_echo(text: str, prefix: str) -> str:
@@ -117,9 +118,8 @@ def _tells(echo: str) -> bool:
 
 def _echoes(prefix: str, longest: int) -> Iterator[str]:
     """What a model may repeat: last lines, the most first; one without indentation."""
-    tail = prefix[-longest - 1 :]
-    # One that does not begin in the tail is longer than the answer.
-    lines = tail.split("\n")[len(tail) < len(prefix) :][-_ECHOED_LINES:]
+    # Cut so that a line which is not whole is longer than the answer.
+    lines = prefix[-longest - 1 :].split("\n")[-_ECHOED_LINES:]
     for at in range(len(lines)):
         yield "\n".join(lines[at:])
     yield prefix.rpartition("\n")[2].lstrip()

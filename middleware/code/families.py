@@ -213,6 +213,8 @@ def _problems(family: Family) -> Iterator[str]:
         yield "match: there is no pattern, so no model is meant"
     if family.strategy == "raw" and not family.template:
         yield "template: the strategy raw needs one"
+    if family.file and "{extra}" not in family.template:
+        yield "file: it would be nowhere, for the template has no {extra}"
     for field in _TEMPLATES:
         try:
             family.compiled(field)

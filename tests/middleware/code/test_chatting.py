@@ -25,6 +25,7 @@ CLEANED = [
     ("x</completion>", "", "x"),
     ("Sure! Here it is:\n<completion>x</completion>\nThis is x.", "", "x"),
     ("<completion></completion>", "", ""),
+    ("Nothing is missing.\n<completion>", "", ""),
     ("", "", ""),
     # White space.
     ("<completion>    x\n</completion>", "", "    x\n"),
@@ -39,6 +40,8 @@ CLEANED = [
     ("```python\nx = 1\n", "", "x = 1\n"),
     ("```python\nx = 1\n```\nThis sets x.", "", "x = 1"),
     ("```md\n```py\nx\n```\n```", "", "```py\nx\n```"),
+    ("```py\nx\n  ``` \nOr:\n```py\ny\n```", "", "x"),
+    ("```\n```", "", ""),
     ("x = `a` ```b```", "", "x = `a` ```b```"),
     ("````x`\ny", "", "````x`\ny"),
     # What stood before.
@@ -52,12 +55,17 @@ CLEANED = [
     ("<completion>```\nreturn 1\n```</completion>", "    return ", "1"),
     ("été = 1", "ét", "é = 1"),
     ("return x", "x\nreturn x", ""),
+    ("a = 1\nb", "x\na = 1\nb", ""),
+    ("))};", "x\n))};", ""),
     # What only looks like it.
     ("(a)", "f(", "(a)"),
     (")", "f(g()", ")"),
+    (")))", "x\n)))", ")))"),
+    ("i in x", "    i", "i in x"),
     ("1, 1]", "[\n1, ", "1, 1]"),
     ("    }\n}", "    }\n", "    }\n}"),
     ("turn x", "    return ", "turn x"),
+    ("turn", "    return", "turn"),
     ("x = 5", "y = x", "x = 5"),
     ("return_value", "return 1\n", "return_value"),
 ]

@@ -390,12 +390,12 @@ def test_a_template_that_takes_a_suffix_stays() -> None:
 
 def test_context_is_comments_line_by_line() -> None:
     """However lines end, none of another file's gets out of the comments."""
-    text = "a\r\nb\rc\n\n\x0cd\u2028e\n"
+    text = "a\r\nb\rc\n\n\x0cd\u2028e\n \n"
     hole = Hole("p", "s", "", "x.sql", files=(File("a\nb", text),))
     shown = NAMED["codellama"].prompt(hole)
     lines = shown.removeprefix("<PRE> ").removesuffix("p <SUF>s <MID>").split("\n")
     assert lines.pop() == ""
-    assert all(line.startswith("--") for line in lines)
+    assert all(line.startswith("--") and line == line.rstrip() for line in lines)
     assert len(shown.splitlines()) == len(lines) + 1
 
 

@@ -33,8 +33,12 @@ def test_a_users_entries_come_first(tmp_path: Path) -> None:
         [[family]]
         name = "other"
         match = ["my-model*"]
-        families = ["starcoder2"]
         strategy = "suffix"
+
+        [[family]]
+        name = "by details"
+        families = ["starcoder2"]
+        strategy = "chat"
         """,
     )
     mine = families.of("qwen2.5-coder:7b")
@@ -53,7 +57,30 @@ def test_a_users_entries_come_first(tmp_path: Path) -> None:
     } == expected
     by_details = families.of("x", "starcoder2")
     assert by_details is not None
-    assert by_details.name == "other"
+    assert by_details.name == "by details"
+
+
+@pytest.mark.parametrize(
+    ("file", "prompt", "stops"),
+    [("", "p", []), ("file = '{file_text}, '", "b, cp", ["x"])],
+)
+def test_an_entry_that_says_how_takes_files(
+    tmp_path: Path, file: str, prompt: str, stops: list[str]
+) -> None:
+    """Without ``file`` nothing is said of other files, and no text ends by them."""
+    entry = """
+        [[family]]
+        name = "mine"
+        match = ["mine:*"]
+        template = '{extra}{code_prefix}'
+        current = '{code_file_path}'
+        stop_with_files = ["x"]
+        """
+    mine = load(tmp_path, f"{entry}\n{file}").of("mine")
+    assert mine is not None
+    hole = Hole("p", path="c", files=(File("a", "b"),))
+    assert (mine.prompt(hole), mine.stops(hole)) == (prompt, stops)
+    assert (mine.prompt(Hole("p")), mine.stops(Hole("p"))) == ("p", [])
 
 
 def test_ours_are_modest() -> None:
@@ -108,8 +135,12 @@ WRONG = [
         "(mine), template: token ids cannot be sent through Ollama",
     ),
     (
-        f"[[family]]\n{ENTRY}template = '{{code_prefix}}'\nfile = '{{code_prefix}}'",
-        "(mine), file: {code_prefix} is no hole",
+        f"[[family]]\n{ENTRY}template = '{{extra}}{{code_prefix}}'\nfile = '{{extra}}'",
+        "(mine), file: {extra} is no hole",
+    ),
+    (
+        f"[[family]]\n{ENTRY}template = '{{code_prefix}}'\nfile = '{{file_text}}'",
+        "(mine), file: it would be nowhere",
     ),
     (
         f"[[family]]\n{ENTRY}template = '{{code_prefix}}'\ncurrent = '{{file_path}}'",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import translate
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,6 +27,10 @@ _CACHED_NAMES = 1024
 #: The fields that hold a template.
 _TEMPLATES = ("template", "repo", "file", "current")
 
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+#: A joiner has to have a place in it.
+_Token = Annotated[str, msgspec.Meta(min_length=2)]
+
 
 class FamiliesError(ValueError):
     """A file of families cannot be used; the text is one sentence that says why."""
@@ -37,19 +41,19 @@ class Family(
 ):
     """One entry; ``families.toml`` explains the fields."""
 
-    name: str
-    match: tuple[str, ...] = ()
-    except_: tuple[str, ...] = msgspec.field(default=(), name="except")
-    families: tuple[str, ...] = ()
+    name: _Text
+    match: tuple[_Text, ...] = ()
+    except_: tuple[_Text, ...] = msgspec.field(default=(), name="except")
+    families: tuple[_Text, ...] = ()
     strategy: Literal["raw", "suffix", "chat", "prefix"] = "raw"
     template: str = ""
     repo: str = ""
     file: str = ""
     current: str = ""
     comments: bool = False
-    stop: tuple[str, ...] = ()
-    stop_with_files: tuple[str, ...] = ()
-    tokens: tuple[str, ...] = ()
+    stop: tuple[_Text, ...] = ()
+    stop_with_files: tuple[_Text, ...] = ()
+    tokens: tuple[_Token, ...] = ()
     markers: str = ""
     better: bool = False
     mode: Literal["", "always"] = ""
@@ -66,8 +70,11 @@ class Family(
 
     def neutral(self, text: str) -> str:
         """The text with a joiner inside each of the family's markers."""
-        tokens = self._tokens
-        return tokens.sub(_joined, text) if tokens else text
+        if not self.tokens or not self._tokens.search(text):
+            return text
+        for token in self.tokens:
+            text = text.replace(token, f"{token[0]}{JOINER}{token[1:]}")
+        return text
 
     def ollama_template(self, original: str) -> str:
         """A model's template in Go's language, as if it knew the family's form.
@@ -99,10 +106,8 @@ class Family(
         return Template(getattr(self, field), needed="")
 
     @cached_property
-    def _tokens(self) -> re.Pattern[str] | None:
-        return (
-            re.compile("|".join(map(re.escape, self.tokens))) if self.tokens else None
-        )
+    def _tokens(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(re.escape, self.tokens)))
 
     def _files(self, hole: Hole) -> tuple[File, ...]:
         return hole.files if self.file else ()
@@ -163,10 +168,6 @@ def library_name(model: str) -> str:
 def _any(globs: Sequence[str]) -> re.Pattern[str]:
     """What matches one of the patterns; nothing when there is none."""
     return re.compile("|".join(translate(glob.lower()) for glob in globs) or r"(?!)")
-
-
-def _joined(found: re.Match[str]) -> str:
-    return f"{found[0][0]}{JOINER}{found[0][1:]}"
 
 
 def _commented(pieces: Sequence[str], sign: str) -> str:

@@ -119,6 +119,8 @@ WRONG = [
         f"[[family]]\n{ENTRY}stop = ['a', 1]",
         "family 1 (mine), stop[1]: Expected `str`, got `int`",
     ),
+    (f"[[family]]\n{ENTRY}stop = ['']", "(mine), stop[0]: Expected `str` of length"),
+    (f"[[family]]\n{ENTRY}tokens = ['x']", "(mine), tokens[0]: Expected `str` of"),
     (f"[[family]]\n{ENTRY}mode = 'never'", "(mine), mode: Invalid enum value 'never'"),
     (f"[[family]]\n{ENTRY}rewrite = 'no'", "(mine), rewrite: Expected `bool`"),
     (f"[[family]]\n{ENTRY}", "(mine), template: the strategy raw needs one"),

@@ -66,29 +66,23 @@ class NativeNames:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
+        call, _ = self.read(environ)
+        return self.app(call, start_response)
+
+    def read(self, environ: WSGIEnvironment) -> tuple[WSGIEnvironment, str]:
+        """The request with its alias resolved, and the model that it names then."""
         settings = self.settings
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
         given = _read(body)
-        if self._resolve(given):
-            body = _encode(given)
+        names = _texts(given, self.keys)
+        models = {field: self._meant(name) for field, name in names.items()}
+        others = {f: m for f, m in models.items() if m != names[f]}
+        if others:
+            body = _encode(given | {f: _encoded(m) for f, m in others.items()})
             let_others(body)
-        return self.answer(_with_body(environ, body), start_response, given)
-
-    def answer(
-        self, environ: WSGIEnvironment, start_response: StartResponse, given: Members
-    ) -> Iterable[bytes]:
-        """The answer to a request whose names are resolved."""
-        return self.app(environ, start_response)
-
-    def _resolve(self, given: Members) -> bool:
-        """Put models in the place of aliases; says whether there was one."""
-        found = False
-        for field, name in _texts(given, self.keys).items():
-            model = self._meant(name)
-            if model != name:
-                given[field] = msgspec.Raw(_encode(model))
-                found = True
-        return found
+        by_key = {field.lower(): model for field, model in models.items()}
+        model = by_key.get("model") or by_key.get("name", "")
+        return _with_body(environ, body), model
 
     def _meant(self, name: str) -> str:
         wanted = name.strip().lower()
@@ -118,15 +112,15 @@ class ShowMiddleware(NativeNames):
         super().__init__(app, aliases, settings)
         self._family_of = family_of
 
-    def answer(
-        self, environ: WSGIEnvironment, start_response: StartResponse, given: Members
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """The answer to a request whose names are resolved."""
-        named = {key.lower(): text for key, text in _texts(given, self.keys).items()}
-        family = self._family(named.get("model") or named.get("name", ""))
+        """Answer one request."""
+        call, name = self.read(environ)
+        family = self._family(name)
         if family is None:
-            return self.app(environ, start_response)
-        return amended(self.app, environ, start_response, partial(_shown, family))
+            return self.app(call, start_response)
+        return amended(self.app, call, start_response, partial(_shown, family))
 
     def _family(self, name: str) -> Family | None:
         """The family into whose form Pannier puts what a model is asked, if any."""
@@ -147,10 +141,10 @@ def _shown(family: Family, whole: bytes) -> bytes | None:
     template = _decoded(_string, shown.get("template", b'""')) if shown else None
     if shown is None or template is None or _SUFFIX in template:
         return None
-    shown["template"] = msgspec.Raw(_encode(family.ollama_template(template)))
+    shown["template"] = _encoded(family.ollama_template(template))
     able = _decoded(_list, shown.get("capabilities", b"null"))
     if able is not None and _INSERT not in able:
-        shown["capabilities"] = msgspec.Raw(_encode([*able, _INSERT]))
+        shown["capabilities"] = _encoded([*able, _INSERT])
     return _encode(shown)
 
 
@@ -178,7 +172,7 @@ class TagsMiddleware:
         models = {}
         for entry in entries:
             model = _decoded(_model, entry)
-            if model is not None and model.called:
+            if model is not None:
                 models[model.called] = entry
         more = [
             _renamed(entry, alias)
@@ -186,13 +180,13 @@ class TagsMiddleware:
         ]
         if not more:
             return None
-        return _encode(listed | {"models": msgspec.Raw(_encode([*entries, *more]))})
+        return _encode(listed | {"models": _encoded([*entries, *more])})
 
 
 def _renamed(entry: msgspec.Raw, alias: str) -> msgspec.Raw:
     """One entry of the list under another name."""
-    name = msgspec.Raw(_encode(alias))
-    return msgspec.Raw(_encode(_members.decode(entry) | {"name": name, "model": name}))
+    name = _encoded(alias)
+    return _encoded(_members.decode(entry) | {"name": name, "model": name})
 
 
 def _read(body: bytes) -> Members:
@@ -221,6 +215,10 @@ def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T |
         return decode(decoder, bytes(data))
     except msgspec.DecodeError:
         return None
+
+
+def _encoded(value: object) -> msgspec.Raw:
+    return msgspec.Raw(_encode(value))
 
 
 def _with_body(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:

@@ -15,7 +15,7 @@ from app.errors import UpstreamBroken
 from app.settings import Settings
 from middleware import amended as amended_module
 from middleware.aliases import Aliases
-from middleware.code.families import Families
+from middleware.code.families import Families, Family
 from middleware.errors import ErrorMiddleware
 from middleware.native import NativeNames, ShowMiddleware, TagsMiddleware
 
@@ -220,7 +220,9 @@ def listed(body: bytes, aliases: str, **options: Any) -> Any:
 def test_aliases_are_listed() -> None:
     """Each alias of an installed model follows, as that model under its name."""
     named = "small=LLAMA3.2,gone=missing,gpt-*=qwen3:8b,Coder=qwen3:8b"
-    answer = listed(MODELS, named)
+    ollama = Ollama(MODELS[:50], MODELS[50:])
+    answer = ask(native(ollama, aliases=named), "GET", TAGS)
+    assert ollama.body.closed == 1
     # Ollama's own entries stay as they are, byte for byte.
     beginning = MODELS.partition(b": [")[2].partition(b'],"more')[0]
     assert answer.body == (
@@ -419,6 +421,16 @@ def test_all_others_are_shown_as_they_are(
 ) -> None:
     """What Pannier does not put into a form, or does it so already, keeps its bytes."""
     assert shown(said, body, **settings) == body
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_a_family_that_is_left_alone(rewrite: bool) -> None:
+    """A family whose prompts Pannier does not touch is shown as it is."""
+    family = Family(name="f", template="<{code_prefix}{code_suffix}>", rewrite=rewrite)
+    aliases = Aliases(Catalog(Control()), Settings())
+    app = ShowMiddleware(Ollama(SHOWN), aliases, Settings(), lambda model: family)
+    answer = ask(app, "POST", SHOW, {"model": "x"})
+    assert (answer.body == SHOWN) == (not rewrite)
 
 
 def test_an_alias_is_shown_without_templates() -> None:

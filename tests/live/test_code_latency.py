@@ -24,6 +24,8 @@ pytestmark = pytest.mark.live
 
 #: A model that never says anything, and one that falls silent when it has begun.
 SILENT, BEGINS = "fault-never", "fault-stall-2"
+#: Seconds within which equal requests are alternatives.
+BURST = 0.1
 #: Seconds within which Ollama is rid of what nobody wants any more.
 SOON = 0.1
 
@@ -222,6 +224,19 @@ def test_another_form_is_the_same_editor(editor: Editor) -> None:
     assert_superseded(editor.answer(first), FORMS["generate"])
 
 
+@pytest.mark.parametrize("name", ["completions", "fim", "infill", "completion"])
+def test_after_a_heartbeat(ollama: Simulator, name: str) -> None:
+    """A stream that has only said that it lives is stale as well; its event says so."""
+    env = {"PANNIER_HEARTBEAT": "0.2"}
+    with serving(ollama, SILENT, **env) as server, Editor(server, ollama) as editor:
+        first = editor.ask(FORMS[name], stream=True)
+        until(editor.sockets[first], b": ")
+        editor.ask(FORMS[name], stream=True)
+        event = until(editor.sockets[first], b"data: ")
+        assert b'"code":"request_superseded"' in event
+        eventually(lambda: editor.ended(first))
+
+
 APART: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "program": (("User-Agent: one",), ("User-Agent: other",)),
     "key": (("Authorization: Bearer one",), ("Authorization: Bearer other",)),
@@ -302,7 +317,7 @@ def _three(ollama: Simulator, prompt: str, begun: float) -> bool:
 
     three = eventually(lambda: len(calls()) == 3 and calls())
     spread = max(one["started"] for one in three) - min(one["started"] for one in three)
-    if spread > 0.08 or time.monotonic() - begun > 5:
+    if spread > 0.8 * BURST or time.monotonic() - begun > 5:
         return False
     assert [one["outcome"] for one in three] == ["open"] * 3
     return True
@@ -313,15 +328,20 @@ def test_alternatives_are_answered(quick: Server, ollama: Simulator) -> None:
     form = FORMS["completions"]
     body = form.body(fresh("pre"))
     data = request("POST", form.path, fresh("three"), body)
-    with ExitStack() as stack:
-        three = [stack.enter_context(connect(quick.port)) for _ in range(3)]
-        for sock in three:
-            sock.sendall(data)
-        for sock in three:
-            response = http.client.HTTPResponse(sock)
-            response.begin()
-            assert response.status == 200
-            assert json.loads(response.read())["choices"][0]["text"]
+    while True:  # a machine that is busy may take longer than a burst lasts
+        with ExitStack() as stack:
+            three = [stack.enter_context(connect(quick.port)) for _ in range(3)]
+            begun = time.monotonic()
+            for sock in three:
+                sock.sendall(data)
+            responses = [http.client.HTTPResponse(sock) for sock in three]
+            for response in responses:
+                response.begin()
+            if [response.status for response in responses] == [200] * 3:
+                answers = [json.loads(response.read()) for response in responses]
+                assert len({answer["id"] for answer in answers}) == 3
+                return
+            assert time.monotonic() - begun > BURST
 
 
 def test_switched_off(ollama: Simulator) -> None:
@@ -583,6 +603,18 @@ def test_from_the_first_token(ollama: Simulator) -> None:
 # -------------------------------------------------------------- reading ahead
 
 
+def test_ends_with_its_worker(ollama: Simulator) -> None:
+    """Nobody waits for what is read ahead when the server stops."""
+    with serving(ollama, SILENT) as server:
+        prefix = fresh("pre") + "/"
+        warm(server, prefix)
+        eventually(lambda: len(ahead(ollama, prefix)) == 1)
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < PATIENCE
+        eventually(lambda: ahead(ollama, prefix)[0]["outcome"] == "client-left")
+
+
 def ahead(ollama: Simulator, prefix: str) -> list[dict[str, Any]]:
     """The calls that read a prefix ahead."""
     found = [one for one in ollama.log() if prefix in one["body"]]
@@ -637,7 +669,7 @@ def test_one_reads_ahead(silent: Server, ollama: Simulator) -> None:
 
 
 def test_refused_ahead(silent: Server, ollama: Simulator) -> None:
-    """A model that Ollama has not is a line in the log, and nobody's failure."""
+    """What Ollama refuses to read ahead is a line in the log, and nobody's failure."""
     warm(silent, fresh("pre"), model="fault-busy")
     eventually(lambda: "a job in the background failed" in silent.output())
     assert "Traceback" not in silent.output()

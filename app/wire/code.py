@@ -11,11 +11,14 @@ from .generating import GeneratingRequest
 
 
 class File(Struct):
-    """Another file to look at; ``time`` is when it was last in use, if known."""
+    """Another file to look at; ``time`` is when it was last in use, if known.
+
+    A number is one; llama.vim's are pairs, and already in order.
+    """
 
     text: str | None = None
     filename: str | None = None
-    time: float | None = None
+    time: Any = None
 
 
 class GenerateRequest(GeneratingRequest, kw_only=True):
@@ -107,6 +110,7 @@ class InfillRequest(GeneratingRequest, kw_only=True):
     input_extra: list[File] | None = None
     prompt: Any = None
     n_predict: int | float | None = None
+    max_tokens: int | float | None = None
     n_indent: int | float | None = None
     t_max_predict_ms: int | float | None = None
     id_slot: int | float | None = None

@@ -194,6 +194,6 @@ def files(given: list[code.File] | None, param: str) -> tuple[File, ...]:
             code="invalid_value",
             param=param,
         )
-    if all(one.time is not None for one in given):
-        given = sorted(given, key=lambda one: one.time or 0)
+    if all(isinstance(one.time, int | float) for one in given):
+        given = sorted(given, key=lambda one: one.time)
     return tuple(File(one.filename or "", one.text) for one in given if one.text)

@@ -35,6 +35,8 @@ _LONE_PATH = "# Path: "
 _CLOSES = ("-->", "*/", "*)", "-}")
 #: twinny: ``TypeScript (typescript)``.
 _IDENTIFIER = re.compile(r" \([A-Za-z][\w+#.-]*\)\Z", re.ASCII)
+#: twinny puts two line breaks where its context would be.
+_TWINNYS_CODESTRAL = "\n\n[SUFFIX]"
 _DRIVE = re.compile(r"/[A-Za-z]:")
 
 
@@ -123,6 +125,8 @@ def markers(prompt: str) -> str:
 
 def _foreign(prompt: str) -> _Parts | None:
     """The prompt as another family's, if its markers are exactly where they belong."""
+    if prompt.startswith(_TWINNYS_CODESTRAL):
+        prompt = prompt[2:]
     if not prompt.startswith(("<", "[")):
         return None
     for each in FOREIGN:

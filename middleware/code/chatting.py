@@ -123,3 +123,7 @@ def _echoes(prefix: str, longest: int) -> Iterator[str]:
     for at in range(len(lines)):
         yield "\n".join(lines[at:])
     yield prefix.rpartition("\n")[2].lstrip()
+
+
+#: Characters of the conversation beside the texts of the hole.
+AROUND = sum(len(message.content) for message in messages(Hole()))

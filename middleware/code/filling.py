@@ -8,7 +8,7 @@ family it is of, and how much it has room for, and puts that into the call
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from wsgiref.types import WSGIEnvironment
 
 from msgspec.structs import replace
@@ -34,6 +34,8 @@ DEFAULTS: dict[str, Any] = {"num_predict": 128, "temperature": 0.1, "top_p": 0.9
 
 #: Tells editors apart.
 Session = Callable[[WSGIEnvironment], tuple[object, ...]]
+#: How a model is asked; ``plain`` is its prompt alone, as it is.
+Strategy = Literal["raw", "suffix", "chat", "prefix", "plain"]
 
 #: The smallest context that Ollama gives to anybody, and its usual one, in tokens.
 SMALLEST = 2048
@@ -60,7 +62,7 @@ class Filling:
 
     family: Family | None = None
     model = ""
-    strategy = ""
+    strategy: Strategy | Literal[""] = ""
     joined = False
     repeatable = False
     room = 0
@@ -143,17 +145,22 @@ class Filling:
             return None
         return partial(chatting.cleaned, hole=self.hole)
 
-    def put(self, call: ollama.GenerateRequest, hole: Hole) -> None:
-        """Put a hole into a call, as the strategy has it."""
-        hole = trimmed(hole, self.room)
+    def put(self, call: ollama.GenerateRequest, wanted: Hole) -> Hole:
+        """Put a hole into a call, as the strategy has it; gives what there is room for.
+
+        A prompt in the model's own form stays, unless it is too long: Ollama would cut
+        its markers off.
+        """
+        hole = trimmed(wanted, self.room)
         call.prompt, call.suffix = hole.prefix, ""
         if self.strategy == "suffix":
             call.suffix = hole.suffix or _NOTHING_MORE
         elif self.strategy == "raw":
             assert self.family is not None
             own = bool(self.marks) and self.marks == self.family.markers
-            call.prompt = self.prompt if own else self.family.prompt(self._plain(hole))
-            call.raw = True
+            stays = own and hole == wanted
+            prompt = self.prompt if stays else self.family.prompt(self._plain(hole))
+            call.prompt, call.raw = prompt, True
         elif self.strategy == "plain":
             call.raw = True
         elif self.strategy == "prefix":
@@ -161,6 +168,7 @@ class Filling:
             known = family is not None and family.strategy == "prefix"
             call.prompt = family.prompt(hole) if family and known else hole.prefix
             call.raw = True
+        return hole
 
     def call(self, call: ollama.GenerateRequest) -> Any:
         """The call as it is made, which may be one to ``/api/chat``."""
@@ -210,26 +218,31 @@ class Filling:
         self.family = family
         self._neutralizes = settings.code_neutralize_markers
         self.seconds = settings.code_timeout
-        wanted: str = settings.code_strategy
-        if wanted == "auto":
-            wanted = family.strategy if family else _by_ability(self.hole, facts)
+        usual = family.strategy if family else _by_ability(facts)
+        wanted = usual if settings.code_strategy == "auto" else settings.code_strategy
         if self.plain:
             wanted = "plain"
-        elif wanted == "raw" and (family is None or family.strategy != "raw"):
+        elif wanted == "raw" and usual != "raw":
             wanted = "prefix"
+        elif wanted == "suffix" and not self.hole.prefix:
+            # Ollama's answer to an empty prompt is to load the model.
+            wanted = _without_suffix(facts) if usual == "suffix" else usual
         self.strategy = wanted
 
 
-def _by_ability(hole: Hole, facts: Facts | None) -> Any:
+def _by_ability(facts: Facts | None) -> Strategy:
     """How to ask a model of no known family."""
     if facts is None or facts.capabilities is None:
         inserts = facts is None or ".Suffix" in facts.template
     else:
         inserts = "insert" in facts.capabilities
-    if inserts and hole.prefix:
-        return "suffix"
-    chats = facts is not None and facts.template.strip() not in _BARE
-    return "chat" if chats else "prefix"
+    return "suffix" if inserts else _without_suffix(facts)
+
+
+def _without_suffix(facts: Facts | None) -> Strategy:
+    """How to ask a model if Ollama does not know how to fill in with it."""
+    bare = facts is not None and facts.template.strip() in _BARE
+    return "prefix" if bare else "chat"
 
 
 class Fill:
@@ -265,9 +278,13 @@ class Fill:
         family = self.families.of(call.model, facts.family if facts else "")
         filling.decide(family, facts, self._settings)
         filling.room = self._room(filling, call, facts)
-        filling.put(call, filling.hole)
-        if filling.room < size(filling.hole) and call.prompt != filling.prompt:
+        kept = filling.put(call, filling.hole)
+        if kept != filling.hole:
             exchange.adjusted.append("prompt=trimmed")
+        sent = len(call.prompt) + len(call.suffix)
+        if filling.strategy == "chat":
+            sent = size(kept) + chatting.AROUND
+        exchange.counted = partial(self._ratios.learn, call.model, sent)
         self._stop(filling, call)
         if exchange.wish is None and facts and "thinking" in (facts.capabilities or ()):
             call.think = "low" if facts.family in ("gptoss", "gpt-oss") else False
@@ -306,13 +323,14 @@ class Fill:
             else:
                 context = self._context(call.model, facts)
         # An answer that is to be longer than the context leaves the half to the prompt.
-        return int(max(context - taken, context // 2) * ratio)
+        room = int(max(context - taken, context // 2) * ratio)
+        return room - chatting.AROUND if filling.strategy == "chat" else room
 
     def _context(self, model: str, facts: Facts | None) -> int:
         if loaded := self._catalog.loaded(model):
             return loaded
-        own = facts.context_length if facts else None
-        return min((facts.num_ctx if facts else None) or USUAL, own or USUAL)
+        usual = (facts.num_ctx if facts else None) or USUAL
+        return min(usual, (facts.context_length if facts else None) or usual)
 
     def _stop(self, filling: Filling, call: Any) -> None:
         """The client's stop strings, then those of the family, each once."""
@@ -336,7 +354,6 @@ class Fill:
         if self._settings.context == "ollama":
             exchange.prompt = None  # what does not fit has been left out by us
         watch = exchange.watch
-        exchange.counted = partial(self._ratios.learn, call.model, len(call.prompt))
         if self._settings.code_supersede:
             session = (*filling.session, call.model)
             asked = hash((call.prompt, call.suffix, repr(call.options)))

@@ -62,7 +62,15 @@ FOREIGN: tuple[Markers, ...] = (
         "<\uff5cfim\u2581end\uff5c>",
     ),
     Markers("codestral", "[PREFIX]", "[SUFFIX]", "", suffix_first=True),
-    Markers("seed-coder", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"),
+    Markers(
+        "seed-coder",
+        "<[fim-prefix]>",
+        "<[fim-suffix]>",
+        "<[fim-middle]>",
+        suffix_first=True,
+    ),
+    # As some editors write it, though the model has learnt it the other way round.
+    Markers("prefix-first", "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"),
 )
 
 

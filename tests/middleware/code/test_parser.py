@@ -303,7 +303,9 @@ def test_markers_of_others_out_of_place(each: Markers) -> None:
     spoilt = [f" {whole}", f"x{whole}", first, second, f"{first}{second[:-1]}"]
     spoilt += [each.middle, f"{first}a{each.middle}", f"a{second}b{each.middle}"]
     if each.middle:
-        spoilt += [f"{whole}x", f"{first}a{second}b", f"{second}b{first}a{each.middle}"]
+        spoilt += [f"{whole}x", f"{first}a{second}b"]
+    if each.middle and "fim-prefix]" not in each.prefix:  # which is known both ways
+        spoilt += [f"{second}b{first}a{each.middle}"]
     for prompt in spoilt:
         assert markers(prompt) == "", prompt
         assert read(prompt) == ("", "", prompt, "")

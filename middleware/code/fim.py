@@ -19,8 +19,6 @@ class FimMiddleware(CodeMiddleware[code.FimRequest]):
 
     def filling(self, request: code.FimRequest, exchange: Exchange) -> Filling:
         """Prompt and suffix as they are."""
-        if request.seed is None:
-            request.seed = request.random_seed
         return Filling(Hole(request.prompt or "", request.suffix or ""))
 
     def writer(

@@ -27,12 +27,6 @@ class LlamaMiddleware(CodeMiddleware[Request]):
     #: Reads prompts ahead where nothing is to be said.
     warm: WarmUp | None = None
 
-    def rewrite(self, request: Request, exchange: Exchange) -> Any:
-        """The call; ``n_predict`` is llama.cpp's name of what is Ollama's."""
-        if request.num_predict is None:
-            request.num_predict = request.n_predict
-        return super().rewrite(request, exchange)
-
     def filling(self, request: Request, exchange: Exchange) -> Filling:
         """The prompt, with markers or as it is."""
         prompt = text(request.prompt, "prompt")

@@ -217,6 +217,18 @@ def _all(found: list[str], count: int) -> list[str]:
     return found if len(found) == count else []
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_choices_are_one(silent: Server, ollama: Simulator, stream: bool) -> None:
+    """All choices of a stale request end together, and those of one are no rivals."""
+    form = FORMS["completions"]
+    with Editor(silent, ollama) as editor:
+        first = editor.ask(form, n=3, stream=stream)
+        eventually(lambda: editor.outcome(first) == "open" * 3)
+        editor.ask(form)
+        assert_superseded(editor.answer(first), form)
+        eventually(lambda: editor.outcome(first) == "client-left" * 3)
+
+
 def test_another_form_is_the_same_editor(editor: Editor) -> None:
     """What an editor asks in another form takes the place of what it asked before."""
     first = editor.ask(FORMS["generate"])

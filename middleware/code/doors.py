@@ -1,7 +1,6 @@
 """FormDoor: whose form a completion on ``/v1/completions`` has."""
 
 from collections.abc import Iterable
-from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
@@ -12,13 +11,15 @@ from app.settings import Settings
 from app.turns import let_others
 from app.wire.decoding import decode
 
+_NULL = msgspec.Raw(b"null")
+
 
 class Peek(msgspec.Struct):
-    """The fields that only one form has."""
+    """The fields that only one form has; what is in them is looked at later."""
 
-    segments: Any = None
-    n_predict: Any = None
-    max_tokens: Any = None
+    segments: msgspec.Raw = _NULL
+    n_predict: msgspec.Raw = _NULL
+    max_tokens: msgspec.Raw = _NULL
 
 
 _peek = msgspec.json.Decoder(Peek)
@@ -62,7 +63,7 @@ class FormDoor:
             return self.openai  # which says what is wrong
         finally:
             let_others(body)
-        if seen.segments is not None:
+        if seen.segments != _NULL:
             return self.tabby
-        theirs = seen.n_predict is not None and seen.max_tokens is None
+        theirs = seen.n_predict != _NULL and seen.max_tokens == _NULL
         return self.llama if theirs and self.llama is not None else self.openai

@@ -7,7 +7,6 @@ or a suffix that Ollama would refuse or lose (specification: code completion, se
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
@@ -24,6 +23,7 @@ from writers.code import CodeWriter
 from writers.code_shapes import OllamaWriter, SeedWriter
 
 from ..aliases import DEFAULT
+from ..bounds import checked
 from ..validation import integer
 from .families import Families
 from .filling import Filling
@@ -35,13 +35,17 @@ from .parser import known, markers, parse
 MAX_FILES = 256
 
 
-class Peek(msgspec.Struct):
-    """What decides whose affair a request is; anything may be in it."""
+#: Objects and arrays are refused, and so cost nothing, however large they are.
+_Scalar = str | int | float | bool | None
 
-    model: Any = None
-    prompt: Any = None
-    suffix: Any = None
-    raw: Any = None
+
+class Peek(msgspec.Struct):
+    """What decides whose affair a request is, as far as it can be any of ours."""
+
+    model: _Scalar = None
+    prompt: _Scalar = None
+    suffix: _Scalar = None
+    raw: _Scalar = None
 
 
 _peek = msgspec.json.Decoder(Peek)
@@ -90,12 +94,12 @@ class CodeDoor:
             let_others(body)
         model = seen.model
         if model is None:
-            return not _has(body, "model")
+            return not _spelt_otherwise(body, "model")
         if not isinstance(model, str):
             return False
         if is_default(model):
             return True
-        return self.settings.code_rewrite and self._wanted(self.resolved(model), seen)
+        return self._wanted(self.resolved(model), seen)
 
     def _wanted(self, model: str, seen: Peek) -> bool:
         """Whether a request that names its model is better served here."""
@@ -106,8 +110,8 @@ class CodeDoor:
             family = self.families.of(model)
             if family is not None and family.mode == "always":
                 return True
-        marks = markers(prompt)
-        if not marks and not seen.suffix:
+        marks = markers(prompt, strict=self.settings.code_parser == "strict")
+        if not (self.settings.code_rewrite and (marks or seen.suffix)):
             return False
         facts = self.catalog.facts(model)
         family = self.families.of(model, facts.family if facts else "")
@@ -130,10 +134,12 @@ def is_default(model: str) -> bool:
     return model.strip().lower() in ("", DEFAULT)
 
 
-def _has(body: bytes, name: str) -> bool:
-    """Whether an object has a member of this name in any case, as Go reads it."""
+def _spelt_otherwise(body: bytes, name: str) -> bool:
+    """Whether an object has a member of this name in another case, as Go reads it."""
     try:
-        return any(key.lower() == name for key in decode(_members, body))
+        return any(key.lower() == name != key for key in decode(_members, checked(body)))
+    except BadRequest:
+        return True  # more members than are looked at
     except msgspec.DecodeError:
         return False
 
@@ -157,7 +163,7 @@ class CodeGenerateMiddleware(CodeMiddleware[code.GenerateRequest]):
         return Filling(
             known(hole),
             prompt,
-            markers(prompt),
+            markers(prompt, strict=strict),
             max_lines=integer(request.max_lines, "max_lines", 0) or 0,
         )
 

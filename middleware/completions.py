@@ -64,7 +64,8 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
     ) -> tuple[openai.CompletionRequest, list[str]]:
         """The request with its prompts as a list of texts."""
         request, unknown = super().read(environ)
-        request.prompt = prompts(request.prompt, bool(request.suffix))
+        fills = bool(request.suffix) and self._fills(request)
+        request.prompt = prompts(request.prompt, fills)
         return request, unknown
 
     def rewrite(
@@ -102,17 +103,22 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
         """As for chat; code has its own."""
         return super().usual(exchange) if exchange.filling is None else filling.DEFAULTS
 
+    def _fills(self, request: openai.CompletionRequest) -> bool:
+        """Whether what stands between two texts is filled in here, not by Ollama."""
+        return self.settings.code_rewrite and not request.debug_render_only
+
     def _filling(self, request: openai.CompletionRequest) -> Filling | None:
         """What is to be filled in: between prompt and suffix, or between markers."""
-        if not self.settings.code_rewrite or request.debug_render_only:
+        if not self._fills(request):
             return None
         text = max(request.prompt, key=len)
         if request.suffix:
             return Filling(Hole(text, request.suffix))
-        marks = markers(text) if len(request.prompt) == 1 else ""
+        strict = self.settings.code_parser == "strict"
+        marks = markers(text, strict=strict) if len(request.prompt) == 1 else ""
         if not marks:
             return None
-        hole = known(parse(text, strict=self.settings.code_parser == "strict"))
+        hole = known(parse(text, strict=strict))
         return Filling(hole, text, marks)
 
     def calls(

@@ -150,8 +150,9 @@ class LegacyCompletionsMiddleware(CompletionsMiddleware):
             stream=bool(exchange.stream),
         )
 
-    def _filling(self, request: openai.CompletionRequest) -> None:
+    def _fills(self, request: openai.CompletionRequest) -> bool:
         """What is filled in, Ollama fills in."""
+        return False
 
     def _choices_and_tries(self, request: openai.CompletionRequest) -> tuple[int, int]:
         n, _ = super()._choices_and_tries(request)

@@ -137,7 +137,9 @@ def is_default(model: str) -> bool:
 def _spelt_otherwise(body: bytes, name: str) -> bool:
     """Whether an object has a member of this name in another case, as Go reads it."""
     try:
-        return any(key.lower() == name != key for key in decode(_members, checked(body)))
+        return any(
+            key.lower() == name != key for key in decode(_members, checked(body))
+        )
     except BadRequest:
         return True  # more members than are looked at
     except msgspec.DecodeError:

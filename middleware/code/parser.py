@@ -120,12 +120,13 @@ def known(hole: Hole) -> Hole:
     return hole._replace(language=language_of(hole.path))
 
 
-def markers(prompt: str) -> str:
+def markers(prompt: str, *, strict: bool = False) -> str:
     """Whose full set of markers a prompt carries: a name of ``FOREIGN``, or codellama.
 
-    Nothing for text that has some of them, or has them elsewhere.
+    Nothing for text that has some of them, or has them elsewhere; ``strict`` knows
+    Code Llama's alone, as ``parse`` does.
     """
-    if parts := _foreign(prompt):
+    if not strict and (parts := _foreign(prompt)):
         return parts.name
     at_edge = prompt.startswith(_PRE) or prompt.rstrip(_BLANKS).endswith(_MID)
     return _CODELLAMA if at_edge and _SUF in prompt else ""

@@ -106,7 +106,7 @@ ODD: dict[str, str | bytes] = {
     "options-twice": '{"model":"tiny","prompt":"x","options":{"seed":1},"stream":false,'
     '"options":{"temperature":0}}',
     "null-last": '{"model":"tiny","Model":null,"prompt":"x","stream":false}',
-    "model-null": '{"model":null,"prompt":"x"}',
+    "null-first": '{"model":null,"Model":"tiny","prompt":"x","stream":false}',
     "model-number": '{"model":7,"prompt":"x"}',
     "model-array": '{"model":["tiny"],"prompt":"x"}',
     "model-object": '{"model":{"name":"tiny"},"prompt":"x"}',

@@ -24,7 +24,11 @@ class Effect(NamedTuple):
 
 
 _CACHE = "Ollama keeps its prompt cache by itself"
+_GRAMMARS = "completions of code are held to no grammar"
+_NO_PROBABILITIES = "completions of code have no probabilities"
 _PLAIN = "a transcription is its text alone"
+#: What editors send with every key, and with what is only to be read ahead.
+_SAMPLERS: tuple[list[str], ...] = (["top_k", "top_p", "infill"], [])
 _TRACKING = "there is no account to book it to"
 _NOT_INCLUDED = Effect("W", "there is nothing more to include")
 
@@ -34,41 +38,64 @@ EFFECTLESS: dict[str, Effect] = {
     "audio": Effect("E", "no model here speaks"),
     "background": Effect("E", "an answer is made while its client waits", (False,)),
     "cache_control": Effect("I", _CACHE),
+    "cache_prompt": Effect("I", _CACHE, (True,)),
     "chunking_strategy": Effect("I", "a recording is heard as a whole"),
     "client_metadata": Effect("I", _TRACKING),
     "container": Effect("W", "no code runs here"),
     "context_management": Effect("I", "a conversation is taken as it comes"),
     "conversation": Effect("E", "use `previous_response_id`"),
+    "debug_options": Effect("I", "`X-Pannier-Explain` shows what is sent", ({},)),
     "diagnostics": Effect("I", "there is nothing to diagnose"),
+    "grammar": Effect("W", _GRAMMARS, ("",)),
     "image": Effect("I", "images go to the model as they are"),
     "include": _NOT_INCLUDED,
     "inference_geo": Effect("I", "it is where Ollama is"),
+    "json_schema": Effect("W", _GRAMMARS, ({},)),
     "keywords": Effect("W", "`prompt` can hold them"),
     "known_speaker_names": Effect("W", _PLAIN),
     "known_speaker_references": Effect("W", _PLAIN),
     "languages": Effect("W", "`language` and `prompt` can say them"),
     "logit_bias": Effect("W", "Ollama has no such option", ({},)),
+    "lora": Effect("W", "an adapter is part of a model in Ollama", ([],)),
     "max_tool_calls": Effect("I", "no tools are called here"),
     "mcp_servers": Effect("E", "nothing here calls MCP servers", ([],)),
     "metadata": Effect("I", "nothing is stored", ({},)),
+    "min_tokens": Effect("W", "Ollama has no such option", (0,)),
     "modalities": Effect("I", "answers are text", (["text"], [])),
+    "mode": Effect("W", "there is one mode", ("standard",)),
     "moderation": Effect("I", "nothing is moderated"),
+    "n_cmpl": Effect("I", "there is one completion", (1,)),
+    "n_probs": Effect("W", _NO_PROBABILITIES, (0,)),
+    "post_sampling_probs": Effect("W", _NO_PROBABILITIES, (False,)),
     "prediction": Effect("I", "Ollama does not take predictions"),
     "prompt_cache_key": Effect("I", _CACHE),
     "prompt_cache_options": Effect("I", _CACHE),
     "prompt_cache_retention": Effect("I", _CACHE),
+    "return_tokens": Effect("W", "Ollama tells no tokens", (False,)),
     "safety_identifier": Effect("I", _TRACKING),
+    "samplers": Effect("I", "Ollama has an order of its own", _SAMPLERS),
     "service_tier": Effect(
         "I", "there is one tier", ("auto", "default", "standard_only")
     ),
     "speed": Effect("I", "there is one speed", ("standard",)),
     "store": Effect("I", "nothing is stored", (False,)),
     "timestamp_granularities": Effect("W", _PLAIN),
+    "timings_per_token": Effect("I", "the last piece has the timings", (False,)),
     "user": Effect("I", _TRACKING),
     "user_profile_id": Effect("I", _TRACKING),
     "verbosity": Effect("I", "models here have no such control"),
     "web_search_options": Effect("W", "nothing here searches the web"),
     "workspace_id": Effect("I", _TRACKING),
+}
+#: Fields of Ollama's completions that nobody acts on where those are of code; requests
+#: of other kinds have fields of these names that count.
+CODELESS: dict[str, Effect] = {
+    "context": Effect("W", "code has no conversation before it", ([],)),
+    "format": Effect("W", _GRAMMARS, ("",)),
+    "images": Effect("W", "code has no images", ([],)),
+    "logprobs": Effect("W", "a forced call, or code, has none", (False,)),
+    "system": Effect("W", "code is completed without instructions", ("",)),
+    "template": Effect("W", "the one of the model's family is used", ("",)),
 }
 _UNKNOWN = Effect("W", "Pannier does not know this field")
 _THOUGHTLESS = Effect("W", "the model does not think")
@@ -85,7 +112,6 @@ _PARTS = {
     "enable_thinking": _THOUGHTLESS,
     "include": _NOT_INCLUDED,
     "input": Effect("W", "no model can be told of such an item"),
-    "logprobs": Effect("W", "a forced call has none"),
     "messages": Effect("I", "audio that a model spoke is not kept"),
     "output_config": _NO_CONTROL,
     "output_config.effort": _THOUGHTLESS,
@@ -121,6 +147,7 @@ _HEARD = {
 
 
 _effectless = Fields(*EFFECTLESS)
+_codeless = Fields(*CODELESS)
 #: Those of which members, or something beside them, may have no effect.
 _partly = Fields("reasoning", "top_logprobs", "output_config", "chat_template_kwargs")
 
@@ -140,6 +167,15 @@ def without_effect(request: msgspec.Struct) -> list[str]:
         if EFFECTLESS[name].kind == "E" or _wants_audio(request, name):
             raise unsupported(name)
     return named + _members_without_effect(request) if _partly.of(request) else named
+
+
+def without_effect_on_code(request: msgspec.Struct) -> list[str]:
+    """Fields of a completion of Ollama's that ask for something that code has not."""
+    return [
+        name
+        for name, value in _codeless.of(request)
+        if value not in CODELESS[name].harmless
+    ]
 
 
 def _members_without_effect(request: Any) -> list[str]:
@@ -174,8 +210,8 @@ def effect(name: str, unknown: Sequence[str] = ()) -> Effect:
     if ".content[" in name:
         return _FOREIGN if name.endswith(".signature") else _UNREADABLE
     whole = name.partition(".")[0].partition("[")[0]
-    found = EFFECTLESS.get(name) or _PARTS.get(name) or _PARTS.get(whole)
-    return found or _UNKNOWN
+    known = EFFECTLESS.get(name) or CODELESS.get(name) or _PARTS.get(name)
+    return known or _PARTS.get(whole) or _UNKNOWN
 
 
 def refuse_ignored(names: list[str], unknown: Sequence[str] = ()) -> None:

@@ -24,6 +24,7 @@ from writers.code_shapes import OllamaWriter, SeedWriter
 
 from ..aliases import DEFAULT
 from ..bounds import checked
+from ..effects import without_effect_on_code
 from ..validation import integer
 from .families import Families
 from .filling import Filling
@@ -153,6 +154,7 @@ class CodeGenerateMiddleware(CodeMiddleware[code.GenerateRequest]):
 
     def filling(self, request: code.GenerateRequest, exchange: Exchange) -> Filling:
         """What the prompt says, and the fields that say it better."""
+        exchange.ignored += without_effect_on_code(request)
         prompt, suffix = request.prompt or "", request.suffix or ""
         strict = self.settings.code_parser == "strict"
         hole = parse(prompt, suffix, strict=strict)

@@ -8,8 +8,14 @@ from support.ollama import Ollama, ask
 from support.stack import linted
 
 from app.errors import BadRequest
-from app.wire import anthropic, openai, responses
-from middleware.effects import EFFECTLESS, Effect, without_effect
+from app.wire import anthropic, code, openai, responses
+from middleware.effects import (
+    CODELESS,
+    EFFECTLESS,
+    Effect,
+    without_effect,
+    without_effect_on_code,
+)
 
 TYPES = (
     openai.ChatCompletionRequest,
@@ -18,6 +24,11 @@ TYPES = (
     openai.TranscriptionRequest,
     anthropic.MessagesRequest,
     responses.ResponsesRequest,
+    code.GenerateRequest,
+    code.FimRequest,
+    code.TabbyRequest,
+    code.InfillRequest,
+    code.CompletionRequest,
 )
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 CHAT = "/v1/chat/completions"
@@ -28,7 +39,8 @@ def asking(holder: Any, name: str) -> list[Any]:
     return [
         value
         for value in ("something", {"a": 1}, ["x"], 7, True, False)
-        if fits(holder, name, value) and value not in EFFECTLESS[name].harmless
+        if fits(holder, name, value)
+        and value not in (EFFECTLESS.get(name) or CODELESS[name]).harmless
     ]
 
 
@@ -74,17 +86,46 @@ def test_a_field_without_effect(holder: Any, name: str, effect: Effect) -> None:
             assert without_effect(request) == [name]
 
 
+@pytest.mark.parametrize("name", CODELESS)
+def test_a_field_without_effect_on_code(name: str) -> None:
+    """What counts elsewhere is named where it asks code for something."""
+    holder = code.GenerateRequest
+    for value in (*CODELESS[name].harmless, None):
+        assert without_effect_on_code(msgspec.convert({name: value}, holder)) == []
+    for value in asking(holder, name):
+        request = msgspec.convert({name: value}, holder)
+        assert without_effect_on_code(request) == [name]
+        assert without_effect(request) == []
+
+
+#: Fields of which nobody is told: nothing is lost where they have no effect.
+SILENT = {
+    code.GenerateRequest: {"raw"},
+    code.FimRequest: {"stream_options"},
+    code.TabbyRequest: set(),
+    code.InfillRequest: {"t_max_prompt_ms"},
+}
+
+
 @pytest.mark.parametrize(
     "type_",
-    [openai.ChatCompletionRequest, openai.CompletionRequest, openai.EmbeddingRequest],
+    [
+        openai.ChatCompletionRequest,
+        openai.CompletionRequest,
+        openai.EmbeddingRequest,
+        *SILENT,
+    ],
 )
 def test_untyped_fields_are_all_accounted_for(type_: type[msgspec.Struct]) -> None:
     """A field of any type is either checked by hand or named as without effect."""
-    by_hand = {"prompt", "input"}
+    by_hand = {"prompt", "input", "top_logprobs"}
     untyped = {
         field.name for field in msgspec.structs.fields(type_) if field.type is Any
     }
-    assert untyped <= by_hand | EFFECTLESS.keys()
+    codeless = CODELESS.keys() if type_ is code.GenerateRequest else set()
+    known = by_hand | SILENT.get(type_, set()) | codeless
+    assert untyped <= known | EFFECTLESS.keys()
+    assert SILENT.get(type_, set()) <= untyped
 
 
 def test_speech_is_refused() -> None:
@@ -130,6 +171,62 @@ def test_a_field_of_another_dialect() -> None:
     assert reasons == {"Pannier does not know this field"}
 
 
+CODE, INFILL, FIM = "/code/generate", "/infill", "/v1/fim/completions"
+COMPLETIONS = "/v1/completions"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "named", "strict"),
+    [
+        # What editors send with every key: they are served, and nothing is named.
+        (
+            INFILL,
+            {
+                "cache_prompt": True,
+                "samplers": ["top_k", "top_p", "infill"],
+                "t_max_prompt_ms": 500,
+                "n_cmpl": 1,
+                "id_slot": 0,
+            },
+            None,
+            200,
+        ),
+        (INFILL, {"samplers": []}, None, 200),
+        (CODE, {"raw": True}, None, 200),
+        (FIM, {"stream_options": {"include_usage": True}}, None, 200),
+        (
+            COMPLETIONS,
+            {"segments": {"prefix": "x", "clipboard": "c", "edit_history": {}}},
+            None,
+            200,
+        ),
+        (COMPLETIONS, {"segments": {}, "mode": "standard", "user": "u"}, "user", 200),
+        # What asks for something that they do not get.
+        (INFILL, {"n_cmpl": 3}, "n_cmpl", 200),
+        (INFILL, {"samplers": ["temperature"]}, "samplers", 200),
+        (INFILL, {"grammar": "root ::= x"}, "grammar", 400),
+        (INFILL, {"lora": [{"id": 0, "scale": 0.5}]}, "lora", 400),
+        (INFILL, {"mirostat": 2}, "mirostat", 400),
+        (COMPLETIONS, {"segments": {}, "mode": "next_edit"}, "mode", 400),
+        (FIM, {"min_tokens": 5, "metadata": {"a": 1}}, "metadata, min_tokens", 400),
+        (CODE, {"system": "Be kind.", "logprobs": True}, "logprobs, system", 400),
+        (CODE, {"top_logprobs": 2}, "top_logprobs", 400),
+    ],
+)
+def test_code(path: str, fields: dict[str, Any], named: Any, strict: int) -> None:
+    """Editors are told what they do not get, and not what they do not miss."""
+    request = {"model": "m", **fields}
+    answer = ask(linted(Ollama()), "POST", path, request)
+    assert answer.status == 200
+    assert answer.headers.get("X-Pannier-Ignored") == named
+    assert ask(linted(Ollama(), strict=True), "POST", path, request).status == strict
+    explained = ask(linted(Ollama()), "POST", f"{path}?explain=1", request).json
+    reasons = {one["field"]: one["reason"] for one in explained["ignored"]}
+    assert ", ".join(reasons) == (named or "")
+    unknown = [n for n, why in reasons.items() if "does not know" in why]
+    assert unknown == [name for name in unknown if name == "mirostat"]
+
+
 @pytest.mark.parametrize("fields", [{"user": "ann"}, {"store": True}, {"metadata": {}}])
 def test_strict_lets_labels_pass(fields: dict[str, Any]) -> None:
     """What changes no answer is no offence in strict mode either."""
@@ -144,7 +241,7 @@ def test_strict_lets_labels_pass(fields: dict[str, Any]) -> None:
         (CHAT, {"top_logprobs": 3}, "top_logprobs"),
         (CHAT, {"top_logprobs": 0}, None),
         (CHAT, {"top_logprobs": 3, "logprobs": True}, None),
-        ("/v1/completions", {"raw": True, "suffix": "x"}, "suffix"),
+        ("/v1/completions", {"raw": True, "suffix": "x"}, None),
         ("/v1/completions", {"suffix": "x"}, None),
         ("/v1/embeddings", {"options": {"numctx": 1}}, "options.numctx"),
     ],

@@ -100,8 +100,12 @@ class Filling:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing around the hole, and so nothing to go by."""
-        return not (self.hole.prefix or self.hole.suffix)
+        """Whether there is nothing around the hole, and so nothing to go by.
+
+        Files by themselves may be read ahead (llama.vim does so).
+        """
+        files = self.hole.files if self.ahead else ()
+        return not (self.hole.prefix or self.hole.suffix or files)
 
     def enough(self, trimmer: Trimmer) -> bool:
         """Whether the text has taken as long as it may, from its first token on."""

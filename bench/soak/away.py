@@ -4,7 +4,7 @@ import gevent
 
 from ..load import post
 from .checks import events, good, must, refused, said
-from .kinds import CHAT, EMBED, MESSAGE, TEXT, Scene, chat, kind
+from .kinds import CHAT, CODE, EMBED, MESSAGE, TEXT, Scene, chat, code, kind
 from .wire import Line, line
 
 #: Chats that take long before anything comes, or all the way.
@@ -43,6 +43,7 @@ def leaves_while_it_waits(scene: Scene) -> None:
             (TEXT, {"model": LOADING, "prompt": "x"}),
             (EMBED, {"model": "sim-load15-dims64", "input": "x"}),
             ("/api/chat", chat("x", LOADING)),
+            (CODE, code(LOADING)),
         ]
     )
     one = Line(scene.port)

@@ -9,8 +9,8 @@ from typing import Any
 from app.simulator.faults import FAULTS, describe
 
 from ..load import post
-from .checks import FAILURES, ended, good, message, must, refused
-from .kinds import CHAT, EMBED, MESSAGE, TEXT, Scene, chat, kind
+from .checks import FAILURES, ended, good, lines, message, must, refused
+from .kinds import CHAT, CODE, EMBED, MESSAGE, TEXT, Scene, chat, code, kind
 from .wire import Answer, line
 
 #: Routes and their bodies, by the name of a model.
@@ -27,6 +27,8 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("message, streamed", MESSAGE, lambda model: chat("x", model, stream=True)),
     ("embeddings", EMBED, lambda model: {"model": model, "input": "x"}),
     ("native", "/api/chat", lambda model: chat("x", model)),
+    ("code", CODE, lambda model: code(model, stream=False)),
+    ("code, lines", CODE, lambda model: code(model, stream=True)),
 ]
 #: What keeps everybody busy until a limit in time or size; as bytes, all that is
 #: endless does.  These come seldom, and are taken in sips.
@@ -97,6 +99,8 @@ def check(fault: str, route: str, answer: Answer) -> None:
         refused(answer, *FAILURES)
     elif route == "message, streamed":
         failed = message(answer)[1] is not None
+    elif route == "code, lines":
+        failed = lines(answer)[1] is not None
     elif route.endswith("streamed"):
         failed = ended(answer)[1] is not None
     else:

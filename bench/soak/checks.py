@@ -92,6 +92,19 @@ def told(answer: Answer) -> str:
     return text
 
 
+def lines(answer: Answer) -> tuple[str, str | None]:
+    """The text of a stream of lines, and the error it ended with, if it did.
+
+    The last one says that it is the last, or an error, and no other does.
+    """
+    must(good(answer).body.endswith(b"\n"), "half a line", answer)
+    *rest, last = [json.loads(line) for line in answer.body.splitlines()]
+    must(all(not one["done"] for one in rest), "more than one end", answer)
+    error = last.get("error")
+    must(bool(error) != (last.get("done") is True), "no end, or two", answer)
+    return "".join(one["response"] for one in [*rest, last] if "response" in one), error
+
+
 def message(answer: Answer) -> tuple[str, dict[str, Any] | None]:
     """The text of a message in Anthropic's events, and the error it ended with, if any.
 

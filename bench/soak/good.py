@@ -3,8 +3,8 @@
 import json
 
 from ..load import post
-from .checks import events, good, must, said, told
-from .kinds import CHAT, EMBED, MESSAGE, TEXT, Scene, chat, kind
+from .checks import events, good, lines, must, refused, said, told
+from .kinds import CHAT, CODE, EMBED, MESSAGE, TEXT, Scene, chat, code, kind
 from .wire import get, line
 
 TOOLS = [
@@ -92,6 +92,30 @@ def completion_streamed(scene: Scene) -> None:
     body = {"model": "llama3.2", "prompt": prompt, "stream": True}
     answer = scene.ask(TEXT, body)
     must(said(events(answer)) == {0: scene.texts[prompt]}, "wrong text", answer)
+
+
+#: What an editor is told whose request has been overtaken by its next one.
+SUPERSEDED = 499
+
+
+@kind(weight=8)
+def code_whole(scene: Scene) -> None:
+    """A text that is filled in, in one piece."""
+    answer = scene.ask(CODE, code("sim-chunks20-tps200", stream=False))
+    if answer.status == SUPERSEDED:
+        refused(answer, SUPERSEDED)
+        return
+    must(good(answer).json["response"] == " word" * 20, "wrong text", answer)
+
+
+@kind(weight=8)
+def code_streamed(scene: Scene) -> None:
+    """The same, in lines."""
+    answer = scene.ask(CODE, code("sim-chunks20-tps100"))
+    if answer.status == SUPERSEDED:
+        refused(answer, SUPERSEDED)
+        return
+    must(lines(answer) == (" word" * 20, None), "wrong text", answer)
 
 
 @kind(weight=10)

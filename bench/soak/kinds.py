@@ -24,6 +24,7 @@ SETTINGS = {
 }
 CHAT, TEXT, EMBED = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
 MESSAGE = "/v1/messages"
+CODE = "/api/generate"
 PROMPTS = [f"Tell me of number {number}" for number in range(20)]
 
 
@@ -79,6 +80,11 @@ def kind(
 def chat(prompt: str, model: str = "llama3.2", **more: Any) -> dict[str, Any]:
     """The body of a chat."""
     return {"model": model, "messages": [{"role": "user", "content": prompt}], **more}
+
+
+def code(model: str, **more: Any) -> dict[str, Any]:
+    """The body of an editor that wants code."""
+    return {"model": model, "prompt": "<PRE> x = <SUF> + y <MID>", **more}
 
 
 def _asked(simulator: Simulator, path: str, body: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from app.wire import anthropic, openai, responses
 from app.wire.generating import Reasoning
 
-from . import wrong_messages, wrong_responses
+from . import wrong_code, wrong_messages, wrong_responses
 from .wrong_messages import MESSAGES
 from .wrong_responses import RESPONSES
 
@@ -22,6 +22,7 @@ GOOD: dict[str, dict[str, Any]] = {
     EMBED: {"model": "m", "input": "hi"},
     RESPONSES: wrong_responses.GOOD,
     MESSAGES: wrong_messages.GOOD,
+    **wrong_code.GOOD,
 }
 STRUCTS = {
     CHAT: openai.ChatCompletionRequest,
@@ -29,6 +30,7 @@ STRUCTS = {
     EMBED: openai.EmbeddingRequest,
     RESPONSES: responses.ResponsesRequest,
     MESSAGES: anthropic.MessagesRequest,
+    **wrong_code.STRUCTS,
 }
 
 
@@ -180,6 +182,7 @@ INNER: list[tuple[str, type[msgspec.Struct], str, dict[str, Any], Any]] = [
     ),
     *wrong_responses.INNER,
     *wrong_messages.INNER,
+    *wrong_code.INNER,
 ]
 SAMPLES = ["text", 5, 1.5, True, [], {}, [None], [5], [[]], [{}]]
 

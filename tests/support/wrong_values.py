@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from . import wrong_messages, wrong_responses
+from . import wrong_code, wrong_messages, wrong_responses
 from .wrong_types import CHAT, EMBED, GOOD, MESSAGES, RESPONSES, TEXT, said
 
 BOTH = (CHAT, TEXT)
@@ -103,15 +103,17 @@ BAD_IMAGES = {
 }
 #: Integers that are options, with the smallest that they may be.
 INTEGERS = {"num_ctx": 1, "num_keep": -1, "num_predict": -2, "repeat_last_n": -1}
+#: Endpoints that need a model's name; for code one is usual.
+NAMING = [path for path in GOOD if path not in wrong_code.GOOD]
 MISSING = "missing_required_parameter"
 TOO_SMALL = "integer_below_min_value"
 TOO_LARGE = "integer_above_max_value"
 ONE_PART = [{"type": "text", "text": "x"}]
 #: Endpoint, what is put into a good request, param, code.
 WRONG: list[tuple[str, dict[str, Any], str, str]] = [
-    *[(path, {"model": None}, "model", MISSING) for path in GOOD],
-    *[(path, {"model": ""}, "model", MISSING) for path in GOOD],
-    *[(path, {"model": "  "}, "model", MISSING) for path in GOOD],
+    *[(path, {"model": None}, "model", MISSING) for path in NAMING],
+    *[(path, {"model": ""}, "model", MISSING) for path in NAMING],
+    *[(path, {"model": "  "}, "model", MISSING) for path in NAMING],
     *[(path, {"model": "a\r\nb"}, "model", "invalid_value") for path in GOOD],
     *[(path, {"model": "x" * 513}, "model", "invalid_value") for path in GOOD],
     *[(path, {"keep_alive": "soon"}, "keep_alive", "invalid_value") for path in GOOD],
@@ -422,6 +424,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ],
     *[(RESPONSES, *wrong) for wrong in wrong_responses.WRONG],
     *[(MESSAGES, *wrong) for wrong in wrong_messages.WRONG],
+    *wrong_code.WRONG,
     # Images and recordings, where they are.
     *[
         (

@@ -117,6 +117,7 @@ class GuardedPath(NamedTuple):
         body = self.body(size)
         data = b"" if body is None else json.dumps(body).encode()
         Wire.answer = self.answer(size)
+        Wire.about = self.path == CODE
 
         def run() -> None:
             answer = ask(app, self.path, data)
@@ -140,11 +141,19 @@ OPENAI_CHAT, OPENAI_TEXT = "/v1/chat/completions", "/v1/completions"
 MESSAGES = "/v1/messages"
 RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
+CODE = "/api/generate"
 
 
 def respond(messages: list[dict[str, str]], **more: Any) -> dict[str, Any]:
     """A request for a response that is not kept."""
     return {"model": "m", "input": messages, "store": False, **more}
+
+
+def coded(prefix: str = "def f(", **more: Any) -> dict[str, Any]:
+    """What an editor asks."""
+    prompt = f"<PRE> # Language: Python\n# Path: /w/a.py\n{prefix} <SUF>): pass <MID>"
+    options = {"num_ctx": 1_000_000}
+    return {"model": "qwen2.5-coder", "prompt": prompt, "options": options, **more}
 
 
 def inputs(count: int) -> dict[str, Any]:
@@ -289,6 +298,29 @@ PATHS = {
         RESPONSES,
         lambda count: respond(said(count)),
         lambda _: chatted(),
+    ),
+    "code, token by token": GuardedPath(
+        "chunk",
+        TOKENS,
+        CODE,
+        lambda _: coded(),
+        lambda count: lines(TEXT, count),
+        b'" token"',
+    ),
+    "code, flat out": GuardedPath(
+        "chunk",
+        READS,
+        CODE,
+        lambda _: coded(),
+        lambda count: flat_out(lines(TEXT, count)),
+        b'" token"',
+    ),
+    "code, a long prompt": GuardedPath(
+        "character",
+        CHARACTERS,
+        CODE,
+        lambda count: coded("x" * count, stream=False),
+        lambda _: lines(TEXT, 1),
     ),
     "embeddings": GuardedPath(
         "vector",

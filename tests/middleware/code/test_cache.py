@@ -260,6 +260,45 @@ def test_many_at_once() -> None:
     assert asked.calls == 3
 
 
+def test_the_age_of_many_at_once() -> None:
+    """What is remembered anew is young again, and hides nothing that is too old."""
+    asked = Asked(seconds=60)
+    slow, _, body = asked.begin()
+    asked.ask()
+    asked.now += 10
+    asked.ask("another")
+    asked.now += 20
+    slow.complete = bool(list(body))
+    close(body)
+    asked.now += 45
+    asked.ask()
+    assert asked.calls == 3
+    asked.ask("another")
+    assert asked.calls == 4
+
+
+def test_choices_say_it_once() -> None:
+    """Calls of one request that share their notes say once that there was memory."""
+    asked = Asked()
+    asked.ask()
+    environ = calling({}, "/api/generate", json.dumps({"prompt": "x"}).encode())
+    exchange = Exchange.of(environ)
+    exchange.filling = SimpleNamespace(repeatable=True)
+    exchange.adjusted.append(HIT)
+    asked.app(environ, Started())
+    assert exchange.adjusted == [HIT]
+
+
+def test_closed_twice() -> None:
+    """Who closes an answer twice does not make it an empty one."""
+    asked = Asked()
+    exchange, _, body = asked.begin()
+    exchange.complete = bool(list(body))
+    close(body)
+    close(body)
+    assert asked.ask() == [b"".join(LINES)]
+
+
 def test_at_most() -> None:
     """So many answers are remembered; the oldest give way."""
     asked = Asked()

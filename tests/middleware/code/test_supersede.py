@@ -103,7 +103,9 @@ def test_what_its_client_is_told() -> None:
 def test_without_a_watch() -> None:
     """A request that nobody watches over has its place, and is only not ended."""
     sessions = Sessions()
-    sessions.enter("s", None, "x").begin()
+    begun = sessions.enter("s", None, "x")
+    begun.begin()
+    assert not begun.waiting
     for body in "abc":
         assert sessions.enter("s", None, body).waiting
     assert len(sessions) == 1
@@ -138,6 +140,17 @@ def test_who_waits_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(50):
         editors.do(f"o:other{number}:x o.")
     assert editors.do("e:1:y f:2:y g:3:y h:4:y") == "abcd"
+
+
+def test_the_last_to_ask_is_the_last_to_be_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It counts when an editor asked last, not when it asked first."""
+    monkeypatch.setattr(supersede, "MOST", 8)
+    editors = Editors()
+    editors.do("a:early:x " + " ".join(f"w{n}:{n}:x" for n in range(7)))
+    assert editors.do("b:early:y") == "a"
+    assert editors.do("w7:7:x c:early:z") == "ab"
 
 
 HEAD = {

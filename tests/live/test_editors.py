@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from support import editors_code, editors_vim
 from support.editors import MODEL, Case, events, openai_stream, qwen, starcoder
-from support.server import PATIENCE, Server
+from support.server import PATIENCE, ROOT, Server
 from support.simulator import Simulator
 
 pytestmark = pytest.mark.live
@@ -134,6 +134,13 @@ def test_request(pannier: Server, ollama: Simulator, case: Case) -> None:
     assert case.read(got.body) == said(ollama, path, call) != ""
 
 
+@pytest.mark.parametrize("editor", EDITORS)
+def test_its_settings_are_told(editor: str) -> None:
+    """docs/editors.md has a section for each of the editors."""
+    page = (ROOT / "docs" / "editors.md").read_text(encoding="utf-8")
+    assert f"\n### {editor}\n" in page
+
+
 # ---------------------------------------------------------------- models that chat
 
 CHAT = "qwen3"
@@ -226,7 +233,7 @@ def test_llama_vscode_asks_how_it_is(pannier: Server) -> None:
 
 def test_llama_vscode_embeds_and_chats(pannier: Server) -> None:
     """llama.vscode's other endpoints are OpenAI's."""
-    vectors = {"input": "def f(): ...", "model": "all-minilm"}
+    vectors = {"input": "f()", "model": "all-minilm", "encoding_format": "float"}
     told = json.loads(send(pannier, "/v1/embeddings", vectors).body)
     assert len(told["data"][0]["embedding"]) == 384
     messages = [

@@ -263,7 +263,7 @@ LLAMA_VSCODE = {
             "cache_prompt": True,
             "t_max_prompt_ms": 500,
             "t_max_predict_ms": 2500,
-            "model": MODEL,
+            "model": "default",
         },
         raw(
             "<|file_sep|>a.py\ndef a(): ...\n\n<|file_sep|>b.py\ndef b(): ...\n\n"

@@ -65,6 +65,7 @@ def llama_vim(
         "t_max_prompt_ms": 500,
         "t_max_predict_ms": 250,
         "response_fields": FLAT,
+        "model": "",  # where none is set
     }
     return Case("/infill", {**body, **more}, call, llama_flat, headers)
 

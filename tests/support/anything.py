@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.wire import anthropic, openai, responses
 
+from . import wrong_code
 from .able import MODELS
 from .pictures import GIF, PNG, text
 from .recordings import wav
@@ -31,7 +32,10 @@ GOOD: dict[str, dict[str, Any]] = {
     EMBED: {"model": "m", "input": "hi"},
     RESPONSES: {"model": "m", "input": "hi"},
     MESSAGES: {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
+    **wrong_code.GOOD,
 }
+#: Those of the endpoints above, and of the forms of editors.
+KINDS = STRUCTS | wrong_code.STRUCTS
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -273,6 +277,31 @@ BASES[MESSAGES] = [
     {"model": "switched", "thinking": {"type": "adaptive"}},
     {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
 ]
+#: Models for code, one for each way to ask.
+CODERS = ["qwen2.5-coder", "codestral", "filler", "llama3.2", "gpt-oss", "default", ""]
+MARKED = ["<PRE> a <SUF>b <MID>", "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"]
+BASES |= {
+    wrong_code.INFILL: [
+        *({"model": model, "input_suffix": "\n)"} for model in CODERS),
+        {"input_extra": [{"text": "a", "filename": "b.py", "time": [1, 2]}]},
+        {"n_predict": 0, "response_fields": [""]},
+        {"response_fields": ["content", "timings/prompt_n", "a/b/c", ""]},
+    ],
+    wrong_code.COMPLETION: [
+        *({"model": model, "prompt": text} for model in CODERS for text in MARKED),
+        {"n_predict": 5, "t_max_predict_ms": 1, "n_indent": 2},
+    ],
+    wrong_code.FIM: [{"model": model, "suffix": "\n)"} for model in CODERS],
+    wrong_code.CODE: [
+        *({"model": model, "prompt": text} for model in CODERS for text in MARKED),
+        {"model": "", "language": "Go", "path": "a.go", "repo": "r", "max_lines": 1},
+        {"prompt": "# Language: Python\n# Path: a.py\ndef f( <SUF> ) <MID>"},
+    ],
+    wrong_code.TABBY: [
+        *({"model": model, "language": "python"} for model in CODERS),
+        {"segments": {"prefix": "a", "suffix": "b", "declarations": [{"body": "c"}]}},
+    ],
+}
 NUMBERS = [0, 1, 2, 5, 100, -1, 0.5, 2.0, 4.0, -2.5, 1e30, 1e308, 2**63, -(2**70)]
 WORDS = st.sampled_from(["", "hi", "x", "\u0000", "\ud800", "\U0001f999", "a" * 2000])
 TEXTS = WORDS | st.text(max_size=8)
@@ -351,13 +380,13 @@ def objects(
 def requests(draw: st.DrawFn, path: str) -> tuple[bytes, Any]:
     """A request's body, and whether it is a stream; one in two holds some junk."""
     good = GOOD[path] | draw(st.sampled_from(BASES[path]))
-    request = copy.deepcopy(draw(objects(STRUCTS[path], 5, **good)))
+    request = copy.deepcopy(draw(objects(KINDS[path], 5, **good)))
     if path != EMBED and draw(st.booleans()):
         request["stream"] = True
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         _spoil(draw, request)
     if draw(st.integers(0, 9)) == 0:
-        request["extra_body"] = draw(objects(STRUCTS[path], 3) | JUNK)
+        request["extra_body"] = draw(objects(KINDS[path], 3) | JUNK)
     body = json.dumps(request).encode()
     if draw(st.integers(0, 19)) == 0:
         body = body[: draw(st.integers(0, len(body)))]

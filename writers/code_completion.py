@@ -54,4 +54,6 @@ class FilledCompleteWriter(CodeWriter, CompleteWriter):  # type: ignore[misc]
 
     def _of(self, text: str, reason: str | None) -> openai.CompletionChoice:
         tokens, self._tokens = self._tokens, []
-        return self._choice(self._echoed() + text, tokens, reason)
+        if self.echo:  # once: offsets begin anew with it
+            text = self._echoed() + text
+        return self._choice(text, tokens, reason)

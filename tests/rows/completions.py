@@ -71,7 +71,21 @@ ROWS = [
     row(
         "H",
         "suffix",
-        Case({"suffix": "end"}, sends(suffix="end")),
+        # Code mode's (decisions, 26): by the model's template, or by Ollama's.
+        Case({"suffix": "end"}, sends(suffix="end", stream=True)),
+        Case(
+            {"suffix": "end"},
+            sends(options={"num_predict": 128, "temperature": 0.1, "top_p": 0.95}),
+        ),
+        Case(
+            {"suffix": "end", "model": "qwen2.5-coder"},
+            sends(
+                prompt="<|fim_prefix|>hi<|fim_suffix|>end<|fim_middle|>",
+                suffix=None,
+                raw=True,
+            ),
+        ),
+        Case({"suffix": "end"}, sends(suffix="end", stream=False), code_rewrite=False),
         Case(
             {"suffix": "end"},
             says(

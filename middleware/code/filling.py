@@ -14,9 +14,8 @@ from wsgiref.types import WSGIEnvironment
 from msgspec.structs import replace
 
 from app.catalog import Catalog, Facts
-from app.errors import BadRequest, UpstreamTimeout
+from app.errors import BadRequest
 from app.exchange import Exchange
-from app.inflight import Watch
 from app.settings import Settings
 from app.wire import ollama
 from writers.trim import Trimmer
@@ -26,6 +25,7 @@ from . import chatting
 from .budget import MARGIN, Ratios, size, trimmed
 from .families import Families, Family
 from .hole import File, Hole
+from .patience import Patience
 from .supersede import Sessions, Ticket
 from .warm import WarmUp
 
@@ -270,6 +270,11 @@ class Fill:
         self.families = families
         self._ratios = Ratios()
         self._sessions = Sessions()
+        self._patience = Patience(
+            settings.code_first_token_timeout,
+            settings.code_load_timeout,
+            catalog.absent,
+        )
         self._warm = warm
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
@@ -364,21 +369,4 @@ class Fill:
             filling.ticket = self._sessions.enter(session, watch, asked)
         if watch is not None:
             watch.look_closely()
-            self._wait(watch, filling, call.model, time.monotonic())
-
-    def _wait(self, watch: Watch, filling: Filling, model: str, started: float) -> None:
-        seconds = self._settings.code_first_token_timeout
-        late = partial(self._late, watch, filling, model, started)
-        watch.after(seconds, late)
-
-    def _late(self, watch: Watch, filling: Filling, model: str, started: float) -> None:
-        """Give up a text that has not begun, unless its model is still being loaded."""
-        if filling.began is not None:
-            return
-        waited = time.monotonic() - started
-        if waited < self._settings.code_load_timeout and self._catalog.absent(model):
-            self._wait(watch, filling, model, started)
-        else:
-            watch.end_with(
-                UpstreamTimeout("The model did not begin its text within the time.")
-            )
+            self._patience.begin(watch, lambda: filling.began is not None, call.model)

@@ -574,17 +574,28 @@ def loading(ollama: Simulator, seconds: float) -> str:
     return name
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("name", ["code", "fim", "infill"])
+def test_loaded_just_before(ollama: Simulator) -> None:
+    """A model has its time for the first token from when it is loaded."""
+    env = {"PANNIER_CODE_FIRST_TOKEN_TIMEOUT": "2", "PANNIER_CODE_LOAD_TIMEOUT": "20"}
+    source = {"source": "sim-load1.7-tps1", "destination": fresh("loading")}
+    with serving(ollama, SILENT, **env) as server:
+        assert ollama.ask("POST", "/api/copy", source)[0] == 200
+        got = whole(server, "fim", fresh("pre"), model=source["destination"])
+        assert text_of("fim", got) != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "stream"), [("code", True), ("fim", False), ("infill", False)]
+)
 def test_while_it_loads(
     limited: Server, ollama: Simulator, name: str, stream: bool
 ) -> None:
     """A model that is still being loaded is waited for, and then has to be in time."""
-    model = loading(ollama, 4 * LIMIT)
+    model = loading(ollama, 4)
     got = whole(limited, name, fresh("pre"), model=model, stream=stream)
     assert got.status == 200
     assert b'"error"' not in got.body
-    # In memory now, it takes as long.
+    # In memory now, it takes as long; what Ollama said of that is looked at again.
     assert_late(whole(limited, name, fresh("pre"), model=model, stream=stream), name)
 
 

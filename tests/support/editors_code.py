@@ -118,7 +118,10 @@ TOLD = (
 def twinny(
     prompt: str, expected: str, stop: list[str] = QWEN, model: str = MODEL
 ) -> Case:
-    """The form of a model, but not ``raw``."""
+    """The form of a model, but not ``raw``.
+
+    So for its providers Ollama, Open WebUI and OpenAI-compatible.
+    """
     options = {"temperature": 0.2, "num_predict": 512}
     more = {"keep_alive": "5m"}
     body = {"model": model, "prompt": prompt, "stream": True, **more}

@@ -3,9 +3,8 @@
 import http.client
 import json
 import signal
-import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any, NamedTuple
 
 import pytest
@@ -256,19 +255,13 @@ def test_minuet_asks_three_times(pannier: Server, ollama: Simulator) -> None:
     """minuet-ai.nvim's three equal requests at once are three calls, all answered."""
     ollama.clear()
     case = editors_vim.MINUET["ollama"]
-    ready, got = threading.Barrier(3), list[Got]()
-
-    def ask() -> None:
-        ready.wait()
-        got.append(send(pannier, case.path, case.body, case.headers))
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [one.status for one in got] == [200] * 3
-    assert all(openai_stream(one.body) for one in got)
+    with ExitStack() as stack:
+        sent = [stack.enter_context(closing(connection_to(pannier))) for _ in range(3)]
+        for connection in sent:
+            connection.request("POST", case.path, json.dumps(case.body), case.headers)
+        answers = [connection.getresponse() for connection in sent]
+        assert [answer.status for answer in answers] == [200] * 3
+        assert all(openai_stream(answer.read()) for answer in answers)
     assert [call for _, call in calls(ollama)] == [case.call] * 3
 
 

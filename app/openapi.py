@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from .operations import FAILURES, KINDS, OPERATIONS, SCHEMAS, VALUES, Operation
+from .operations import FAILURES, OPERATIONS, Operation
+from .values import KINDS, SCHEMAS, VALUES
 from .version import own_version
-from .wire import anthropic, openai
 
 JSON = "application/json"
 
@@ -20,9 +20,10 @@ JSON = "application/json"
 @cache
 def document() -> dict[str, Any]:
     """The whole description, OpenAPI 3.1."""
-    types = {openai.ErrorResponse, anthropic.ErrorResponse}
+    types: set[Any] = set()
     for operation in OPERATIONS:
-        types |= {operation.takes, *operation.gives, *operation.chunks} - {None}
+        types |= {operation.takes, *operation.forms, *operation.gives} - {None}
+        types |= {*operation.chunks, *operation.lines, operation.error}
     components: dict[str, Any] = {}
     for prefix in set(map(_prefix, types)):
         _, some = msgspec.json.schema_components(
@@ -105,21 +106,28 @@ def _operation(operation: Operation) -> dict[str, Any]:
         media = "multipart/form-data" if operation.form else JSON
         described["requestBody"] = {
             "required": True,
-            "content": {media: _schema(operation.takes)},
+            "content": {media: _schema(operation.takes, *operation.forms)},
         }
-    content = {JSON: _schema(*operation.gives)}
-    if operation.chunks:
-        content["text/event-stream"] = {"schema": _event(operation.chunks)}
-    if operation.form:
-        content["text/plain"] = {"schema": {"type": "string"}}
     failures = {
         status: {"description": what, "content": {JSON: _schema(operation.error)}}
         for status, what in FAILURES.items()
     }
-    described["responses"] = {
-        "200": {"description": "the answer", "content": content}
-    } | failures
+    described["responses"] = _success(operation) | failures
     return described
+
+
+def _success(operation: Operation) -> dict[str, Any]:
+    """The answer in each of its media."""
+    if not operation.gives:
+        return {"204": {"description": "nothing is said"}}
+    content = {JSON: _schema(*operation.gives)}
+    if operation.chunks:
+        content["text/event-stream"] = {"schema": _event(operation.chunks)}
+    if operation.lines:
+        content["application/x-ndjson"] = _schema(*operation.lines)
+    if operation.form:
+        content["text/plain"] = {"schema": {"type": "string"}}
+    return {"200": {"description": "the answer", "content": content}}
 
 
 def _event(chunks: tuple[Any, ...]) -> dict[str, Any]:
@@ -142,6 +150,8 @@ def _prefix(type_: type) -> str:
     """What the names of a dialect begin with, some of which others have too."""
     if ".responses." in type_.__module__:
         return "Responses"
+    if ".code" in type_.__module__:
+        return "Code"
     return "Anthropic" if ".anthropic." in type_.__module__ else ""
 
 
@@ -161,12 +171,17 @@ class Field(msgspec.Struct, frozen=True):
 def described() -> list[tuple[Operation, list[Field]]]:
     """Every operation with the fields that it takes."""
     schemas = document()["components"]["schemas"]
-    return [
-        (operation, _fields(schemas[named(operation.takes)], operation.needs))
-        if operation.takes
-        else (operation, [])
-        for operation in OPERATIONS
-    ]
+    return [(operation, _fields_of(operation, schemas)) for operation in OPERATIONS]
+
+
+def _fields_of(operation: Operation, schemas: dict[str, Any]) -> list[Field]:
+    """The fields of all its forms, each once."""
+    found: dict[str, Field] = {}
+    for form in (operation.takes, *operation.forms):
+        if form is not None:
+            for field in _fields(schemas[named(form)], operation.needs):
+                found.setdefault(field.name, field)
+    return list(found.values())
 
 
 def _fields(schema: dict[str, Any], needs: tuple[str, ...]) -> list[Field]:

@@ -1,15 +1,13 @@
-"""What Pannier translates, operation by operation, and which values fields take.
+"""What Pannier translates, operation by operation.
 
-The types of fields are in the wire structs; this is what those cannot say.
+The types of fields are in the wire structs.
 """
 
 from typing import Any
 
 import msgspec
 
-from .wire import anthropic, openai, responses
-
-SCHEMAS = "#/components/schemas/"
+from .wire import anthropic, code, code_answers, openai, responses
 
 #: What may go wrong, by status; every endpoint that calls Ollama can answer each.
 FAILURES = {
@@ -21,6 +19,7 @@ FAILURES = {
     "413": "the body of the request is too large",
     "415": "the body of the request is compressed, or a form where none is expected",
     "429": "too many requests",
+    "499": "it was given up: by Ollama, or for a newer one of the same editor",
     "500": "the model, or Ollama, failed",
     "502": "Ollama cannot be reached, or its answer cannot be understood",
     "503": "Ollama is overloaded",
@@ -28,79 +27,14 @@ FAILURES = {
 }
 
 
-_TEXT = {"type": "string", "minLength": 1}
-_TOKENS = {"type": "array", "items": {"type": "integer", "minimum": 0}}
-_TEXTS_OR_TOKENS = [
-    _TEXT,
-    {"type": "array", "items": _TEXT, "minItems": 1},
-    _TOKENS | {"minItems": 1},
-    {"type": "array", "items": _TOKENS, "minItems": 1},
-]
-#: Types of fields that are checked by hand.
-KINDS = {
-    "ChatCompletionRequest.messages": [
-        {"type": "array", "items": {"$ref": SCHEMAS + "Message"}, "minItems": 1}
-    ],
-    "CompletionRequest.prompt": _TEXTS_OR_TOKENS,
-    "EmbeddingRequest.input": _TEXTS_OR_TOKENS,
-    "ResponsesResponsesRequest.input": [
-        _TEXT,
-        {"type": "array", "items": {"type": "object"}, "minItems": 1},
-    ],
-    "AnthropicMessagesRequest.messages": [
-        {
-            "type": "array",
-            "items": {"$ref": SCHEMAS + "AnthropicMessageParam"},
-            "minItems": 1,
-        }
-    ],
-}
-
-
-def _range(minimum: float, maximum: float | None = None) -> dict[str, float]:
-    return {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
-
-
-#: What fields take beyond their type, by name or by struct and name.
-VALUES: dict[str, dict[str, Any]] = {
-    "model": {"minLength": 1, "maxLength": 512},
-    "best_of": _range(1),
-    "dimensions": _range(1),
-    "frequency_penalty": _range(-2, 2),
-    "max_completion_tokens": _range(1),
-    "max_output_tokens": _range(1),
-    "max_tokens": _range(1),
-    "min_p": _range(0, 1),
-    "n": _range(1),
-    "num_ctx": _range(1),
-    "presence_penalty": _range(-2, 2),
-    "repeat_penalty": _range(0.01, 100),
-    "repetition_penalty": _range(0.01, 100),
-    "temperature": _range(0, 2),
-    "top_logprobs": _range(0, 20),
-    "top_p": _range(0, 1),
-    "CompletionRequest.logprobs": _range(0, 5),
-    "TranscriptionRequest.response_format": {"enum": ["json", "text", "verbose_json"]},
-    "TranscriptionRequest.temperature": _range(0, 1),
-    "EmbeddingRequest.encoding_format": {"enum": ["float", "base64"]},
-    "ContentPart.type": {
-        "enum": ["text", "image_url", "input_audio", "file", "refusal"],
-    },
-    "Message.role": {
-        "enum": ["system", "developer", "user", "assistant", "tool", "function"],
-    },
-    "ResponseFormat.type": {"enum": ["text", "json_object", "json_schema"]},
-    "ResponsesTextFormat.type": {"enum": ["text", "json_object", "json_schema"]},
-    "ResponsesResponsesRequest.truncation": {"enum": ["auto", "disabled"]},
-}
-
-
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint: where it is, what it takes and what it gives.
 
-    ``needs`` names the fields that must be there, ``chunks`` are what the events of its
-    stream hold, ``error`` is what a failure is; ``form`` says that the request is a
-    form and not JSON, and the answer plain text where it asks for that.
+    ``needs`` names the fields that must be there, ``forms`` are other forms of a
+    request that it takes as well.  ``chunks`` are what the events of its stream hold,
+    ``lines`` its lines where it is one of lines, ``error`` is what a failure is.  What
+    gives nothing is a 204.  ``form`` says that the request is a form and not JSON, and
+    the answer plain text where it asks for that.
     """
 
     method: str
@@ -108,9 +42,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     summary: str
     takes: Any = None
+    forms: tuple[Any, ...] = ()
     needs: tuple[str, ...] = ()
-    gives: tuple[Any, ...]
+    gives: tuple[Any, ...] = ()
     chunks: tuple[Any, ...] = ()
+    lines: tuple[Any, ...] = ()
     error: Any = openai.ErrorResponse
     form: bool = False
 
@@ -130,10 +66,11 @@ OPERATIONS = [
         method="POST",
         path="/v1/completions",
         name="createCompletion",
-        summary="The continuation of a text",
+        summary="The continuation of a text; with `segments` Tabby's form",
         takes=openai.CompletionRequest,
+        forms=(code.TabbyRequest,),
         needs=("model", "prompt"),
-        gives=(openai.Completion,),
+        gives=(openai.Completion, code_answers.TabbyAnswer),
         chunks=(openai.Completion,),
     ),
     Operation(
@@ -245,5 +182,69 @@ OPERATIONS = [
         needs=("file", "model"),
         gives=(openai.Transcription, openai.TranscriptionVerbose),
         form=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/fim/completions",
+        name="createFimCompletion",
+        summary="The text between a prompt and a suffix, Mistral's way",
+        takes=code.FimRequest,
+        gives=(code_answers.FimAnswer,),
+        chunks=(code_answers.FimChunk,),
+    ),
+    Operation(
+        method="POST",
+        path="/infill",
+        name="infill",
+        summary="The text at a place in a file, llama.cpp's way",
+        takes=code.InfillRequest,
+        gives=(code_answers.InfillAnswer, code_answers.InfillFields),
+        chunks=(code_answers.InfillFrame, code_answers.InfillFields),
+    ),
+    Operation(
+        method="POST",
+        path="/completion",
+        name="complete",
+        summary="The continuation of a prompt, llama.cpp's way",
+        takes=code.CompletionRequest,
+        gives=(code_answers.InfillAnswer, code_answers.InfillFields),
+        chunks=(code_answers.InfillFrame, code_answers.InfillFields),
+    ),
+    Operation(
+        method="POST",
+        path="/code/generate",
+        name="generateCode",
+        summary="The text at a place in a file; as `/api/generate` without a model",
+        takes=code.GenerateRequest,
+        gives=(code_answers.SeedAnswer, code_answers.OllamaAnswer),
+        lines=(code_answers.SeedAnswer, code_answers.OllamaAnswer),
+        error=code_answers.ErrorResponse,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/health",
+        name="readTabbyHealth",
+        summary="The model for code, as Tabby's editors ask for it",
+        gives=(code_answers.TabbyHealth,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/health",
+        name="tabbyHealth",
+        summary="The same, as other editors ask",
+        gives=(code_answers.TabbyHealth,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/events",
+        name="createTabbyEvent",
+        summary="What Tabby's editors tell of their use; nothing is kept",
+    ),
+    Operation(
+        method="GET",
+        path="/props",
+        name="readLlamaProps",
+        summary="The model for code and its context, as llama.cpp's editors ask",
+        gives=(code_answers.LlamaProps,),
     ),
 ]

@@ -37,8 +37,10 @@ class GenerateRequest(GeneratingRequest, kw_only=True):
     extra: list[File] | None = None
     max_lines: int | float | None = None
 
-    # No effect: named to the client.
+    # No effect, and nobody misses it: the prompt always is.
     raw: Any = None
+
+    # No effect: named to the client.
     system: Any = None
     template: Any = None
     context: Any = None
@@ -54,7 +56,6 @@ class FimRequest(GeneratingRequest, kw_only=True):
     prompt: str | None = None
     suffix: str | None = None
     max_tokens: int | float | None = None
-    min_tokens: Any = None
     temperature: float | None = None
     top_p: float | None = None
     frequency_penalty: float | None = None
@@ -62,7 +63,12 @@ class FimRequest(GeneratingRequest, kw_only=True):
     stop: str | list[str] | None = None
     random_seed: int | float | None = None
     seed: int | float | None = None
+
+    # No effect, and nobody misses it: a stream always ends with what it used.
     stream_options: Any = None
+
+    # No effect: named to the client.
+    min_tokens: Any = None
     metadata: dict[str, Any] | None = None
 
 
@@ -99,15 +105,9 @@ class TabbyRequest(GeneratingRequest, kw_only=True):
     debug_options: Any = None
 
 
-class InfillRequest(GeneratingRequest, kw_only=True):
-    """``POST /infill``, llama.cpp's form.
+class CompletionRequest(GeneratingRequest, kw_only=True):
+    """``POST /completion``, llama.cpp's form; times are in milliseconds."""
 
-    ``prompt`` is the text of the line before the cursor; times are in milliseconds.
-    """
-
-    input_prefix: str | None = None
-    input_suffix: str | None = None
-    input_extra: list[File] | None = None
     prompt: Any = None
     n_predict: int | float | None = None
     n_keep: int | float | None = None
@@ -123,10 +123,12 @@ class InfillRequest(GeneratingRequest, kw_only=True):
     presence_penalty: float | None = None
     seed: int | float | None = None
 
+    # No effect, and nobody misses it.
+    t_max_prompt_ms: Any = None
+
     # No effect: named to the client.
     samplers: Any = None
     cache_prompt: Any = None
-    t_max_prompt_ms: Any = None
     n_cmpl: Any = None
     lora: Any = None
     n_probs: Any = None
@@ -137,5 +139,9 @@ class InfillRequest(GeneratingRequest, kw_only=True):
     post_sampling_probs: Any = None
 
 
-class CompletionRequest(InfillRequest, kw_only=True):
-    """``POST /completion``, llama.cpp's form: its ``prompt`` is all there is."""
+class InfillRequest(CompletionRequest, kw_only=True):
+    """``POST /infill``: its ``prompt`` is the text of the line before the cursor."""
+
+    input_prefix: str | None = None
+    input_suffix: str | None = None
+    input_extra: list[File] | None = None

@@ -163,7 +163,54 @@ class InfillFrame(Struct):
     content: str
     tokens_predicted: int
     index: int = 0
-    tokens: tuple[()] = ()
+    tokens: list[int] = []
     stop: bool = False
     id_slot: int = 0
     tokens_evaluated: int = 0
+
+
+class InfillFields(Struct):
+    """What ``response_fields`` wants of an answer, by the paths that it names."""
+
+
+class TabbyVersion(Struct):
+    """Of what Tabby's editors are told; only the last says anything here."""
+
+    build_date: str = ""
+    build_timestamp: str = ""
+    git_sha: str = ""
+    git_describe: str = ""
+
+
+class TabbyHealth(Struct):
+    """Tabby's health; ``model`` is empty where there is none for code."""
+
+    model: str
+    device: str
+    arch: str
+    cpu_info: str
+    cpu_count: int
+    cuda_devices: list[str]
+    version: TabbyVersion
+
+
+class LlamaDefaults(Struct):
+    """What llama.cpp's editors look for in its settings: the context in tokens."""
+
+    n_ctx: int
+
+
+class LlamaProps(Struct):
+    """llama.cpp's properties; ``model_path`` is the model's name, or empty."""
+
+    default_generation_settings: LlamaDefaults
+    total_slots: int
+    model_path: str
+    chat_template: str
+    build_info: str
+
+
+class ErrorResponse(Struct):
+    """Ollama's envelope of an error."""
+
+    error: str

@@ -17,7 +17,7 @@ from .hole import Hole
 from .parser import known, markers, parse
 from .warm import WarmUp
 
-Request = TypeVar("Request", bound=code.InfillRequest)
+Request = TypeVar("Request", bound=code.CompletionRequest)
 
 
 class LlamaMiddleware(CodeMiddleware[Request]):

@@ -11,6 +11,7 @@ import msgspec
 from app.catalog import Catalog
 from app.errors import GatewayError
 from app.version import own_version
+from app.wire import code_answers
 
 from .filling import USUAL, Fill
 
@@ -36,39 +37,33 @@ class CodeProbe:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
-def tabby(model: str) -> dict[str, Any]:
+def tabby(model: str) -> code_answers.TabbyHealth:
     """What Tabby's server says of its health, as far as it is true here."""
-    return {
-        "model": model,
-        "device": "ollama",
-        "arch": platform.machine(),
-        "cpu_info": "",
-        "cpu_count": os.cpu_count() or 1,
-        "cuda_devices": [],
-        "version": {
-            "build_date": "",
-            "build_timestamp": "",
-            "git_sha": "",
-            "git_describe": f"pannier-{own_version()}",
-        },
-    }
+    return code_answers.TabbyHealth(
+        model=model,
+        device="ollama",
+        arch=platform.machine(),
+        cpu_info="",
+        cpu_count=os.cpu_count() or 1,
+        cuda_devices=[],
+        version=code_answers.TabbyVersion(git_describe=f"pannier-{own_version()}"),
+    )
 
 
-def llama(catalog: Catalog) -> Callable[[str], dict[str, Any]]:
+def llama(catalog: Catalog) -> Callable[[str], code_answers.LlamaProps]:
     """What llama.cpp's server says of its properties, as far as it is true here."""
 
-    def tell(model: str) -> dict[str, Any]:
+    def tell(model: str) -> code_answers.LlamaProps:
         facts = catalog.facts(model) if model else None
         context = catalog.loaded(model) if model else None
-        return {
-            "default_generation_settings": {
-                "n_ctx": context or (facts.num_ctx if facts else None) or USUAL
-            },
-            "total_slots": 1,
-            "model_path": model,
-            "chat_template": facts.template if facts else "",
-            "build_info": f"pannier-{own_version()}",
-        }
+        n_ctx = context or (facts.num_ctx if facts else None) or USUAL
+        return code_answers.LlamaProps(
+            default_generation_settings=code_answers.LlamaDefaults(n_ctx),
+            total_slots=1,
+            model_path=model,
+            chat_template=facts.template if facts else "",
+            build_info=f"pannier-{own_version()}",
+        )
 
     return tell
 

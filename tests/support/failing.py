@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -115,11 +115,14 @@ def ask(port: int, way: Way, model: str = "", name: str = "good") -> Seen:
 
 
 class Table:
-    """Asks a server in many ways while its simulator fails in many ways."""
+    """Asks a server in many ``ways`` while its simulator fails in many ways."""
 
-    def __init__(self, port: int, simulator: Simulator) -> None:
+    def __init__(
+        self, port: int, simulator: Simulator, ways: Mapping[str, Way] = WAYS
+    ) -> None:
         self._port = port
         self._simulator = simulator
+        self._ways = ways
         self._asked: dict[int, str] = {}
         self._tried = 0
         self._lock = threading.Lock()
@@ -131,7 +134,7 @@ class Table:
         """
         rows: dict[str, list[tuple[str, str]]] = {}
         for case in cases:
-            rows.setdefault(WAYS[case[1]].breaks, []).append(case)
+            rows.setdefault(self._ways[case[1]].breaks, []).append(case)
         free = rows.pop("", [])
         found = {}
         with ThreadPoolExecutor(THREADS) as threads:
@@ -152,13 +155,13 @@ class Table:
         for fault, name in cases:
             known = faults.find(fault)
             assert known, fault
-            self._simulator.fault(WAYS[name].breaks, *known)
+            self._simulator.fault(self._ways[name].breaks, *known)
             found[fault, name] = self._one((fault, name))
         return found
 
     def _one(self, case: tuple[str, str]) -> Seen:
         fault, name = case
-        seen = ask(self._port, WAYS[name], f"fault-{fault}", f"{fault}.{name}")
+        seen = ask(self._port, self._ways[name], f"fault-{fault}", f"{fault}.{name}")
         then = None
         if name in FOLLOWED:
             then = ask(self._port, WAYS["chat"], "llama3.2").status

@@ -106,6 +106,7 @@ _ADVISORY = Effect("I", "only a call that is forced is held to its schema")
 _OWN_FORMAT = "a forced call has a format of its own"
 _GRAMMAR = Effect("W", "Ollama has no grammars for calls; the model is told of it")
 _PARTS = {
+    "_debug_render_only": Effect("W", "`X-Pannier-Explain` shows what is sent"),
     "best_of": Effect("W", "what a stream has sent cannot be taken back"),
     "chat_template_kwargs": _NO_CONTROL,
     "chat_template_kwargs.enable_thinking": _THOUGHTLESS,

@@ -16,9 +16,9 @@ from support import examples
 from support.server import PATIENCE, ROOT, Server, free_port
 
 from app.settings import Option, options
-from app.wire import anthropic, openai, responses
+from app.wire import anthropic, code, openai, responses
 from app.wire.generating import Reasoning
-from middleware.effects import EFFECTLESS
+from middleware.effects import CODELESS, EFFECTLESS
 from middleware.responses import ResponsesMiddleware
 
 PAGES = [
@@ -171,7 +171,14 @@ ENDPOINTS = {
     "POST /v1/audio/transcriptions": openai.TranscriptionRequest,
     "POST /v1/responses": responses.ResponsesRequest,
     "POST /v1/messages": anthropic.MessagesRequest,
+    "POST /code/generate": code.GenerateRequest,
+    "POST /infill": code.InfillRequest,
+    "POST /completion": code.CompletionRequest,
+    "POST /v1/fim/completions": code.FimRequest,
+    "POST /v1/completions with segments": code.TabbyRequest,
 }
+#: Fields without effect, by endpoint where it has some more.
+WITHOUT = {"POST /code/generate": EFFECTLESS | CODELESS}
 #: Fields that have no effect elsewhere.
 HONOURED = {"POST /v1/responses": ResponsesMiddleware.honoured}
 
@@ -185,9 +192,10 @@ def test_every_field(title: str) -> None:
     assert set(said) == fields
     ignored = {name for name, what in said.items() if what.startswith("ignored")}
     strict = {name for name in ignored if "unless strict" in said[name]}
-    assert strict == {name for name in ignored if EFFECTLESS[name].kind == "W"}
-    without = fields & set(EFFECTLESS) - HONOURED.get(title, frozenset())
-    assert ignored == {name for name in without if EFFECTLESS[name].kind != "E"}
+    effectless = WITHOUT.get(title, EFFECTLESS)
+    assert strict == {name for name in ignored if effectless[name].kind == "W"}
+    without = fields & set(effectless) - HONOURED.get(title, frozenset())
+    assert ignored == {name for name in without if effectless[name].kind != "E"}
 
 
 def structs(
@@ -208,6 +216,8 @@ def structs(
     [
         ("POST /v1/chat/completions", set(), 8),
         ("POST /v1/messages", {Reasoning, openai.Function}, 4),
+        ("POST /code/generate", set(), 1),
+        ("POST /v1/completions with segments", set(), 2),
     ],
 )
 def test_every_inner_field(title: str, elsewhere: Any, least: int) -> None:
@@ -260,6 +270,11 @@ def path(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def anchored(heading: str) -> str:
+    """What a heading is called in a link, as GitHub has it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=path)
 def test_links(page: Path) -> None:
     """Every link to a file of ours leads to one, and to a heading that is there."""
@@ -271,7 +286,7 @@ def test_links(page: Path) -> None:
         assert linked.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.M)
-            assert anchor in [h.lower().replace(" ", "-") for h in headings], target
+            assert anchor in map(anchored, headings), target
 
 
 # The changelog may speak of files that are gone.

@@ -211,6 +211,7 @@ COMPLETIONS = "/v1/completions"
         (FIM, {"min_tokens": 5, "metadata": {"a": 1}}, "metadata, min_tokens", 400),
         (CODE, {"system": "Be kind.", "logprobs": True}, "logprobs, system", 400),
         (CODE, {"top_logprobs": 2}, "top_logprobs", 400),
+        (FIM, {"_debug_render_only": True}, "_debug_render_only", 400),
     ],
 )
 def test_code(path: str, fields: dict[str, Any], named: Any, strict: int) -> None:

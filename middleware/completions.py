@@ -139,6 +139,8 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
         calls = repeated(call, made)
         if (found := exchange.filling) is not None:
             found.repeatable = found.repeatable and made == 1
+            if len(texts) > 1:  # the count of one tells nothing of another's length
+                exchange.counted = None
             if request.suffix:
                 return [found.other(one, text) for text in texts for one in calls]
             return [found.call(one) for one in calls]

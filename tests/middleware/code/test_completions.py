@@ -537,6 +537,23 @@ def test_several_prompts() -> None:
     assert answer["usage"]["prompt_tokens"] == 21
 
 
+def counted(prompts: list[str]) -> int:
+    """How much of a long prompt fits, once Ollama has counted those of some others."""
+    reply = [said("x"), said(**DONE | {"prompt_eval_count": 1000})]
+    ollama = Saying(lambda call: reply)
+    app = linted(ollama, control=Coders())
+    for prompt in (prompts, "a = 1\n" * 9000):
+        assert ask(app, "POST", TEXT, HOLE | {"prompt": prompt}).status == 200
+    return len(ollama.calls[-1]["prompt"])
+
+
+def test_counts_of_several_prompts_tell_nothing() -> None:
+    """How long a token is, is learnt of a prompt that was counted alone."""
+    usual = counted(["x"])
+    assert counted(["x" * 1500, "y", "z"]) == usual
+    assert counted(["x" * 1500]) < usual * 0.6
+
+
 @case("more", [{"n": 2}, {"prompt": ["a = ", "a = "]}])
 def test_several_choices_streamed(more: dict[str, Any]) -> None:
     """Each choice is whole and ends once; then usage and the mark of the end."""

@@ -149,6 +149,13 @@ class Filling:
             return None
         return partial(chatting.cleaned, hole=self.hole)
 
+    @property
+    def own(self) -> bool:
+        """Whether the prompt came in the form of the model's family."""
+        if self.family is None or self.strategy != "raw":
+            return False
+        return bool(self.marks) and self.marks == self.family.markers
+
     def put(self, call: ollama.GenerateRequest, wanted: Hole) -> Hole:
         """Put a hole into a call, as the strategy has it; gives what there is room for.
 
@@ -161,8 +168,9 @@ class Filling:
             call.suffix = hole.suffix or _NOTHING_MORE
         elif self.strategy == "raw":
             assert self.family is not None
-            own = bool(self.marks) and self.marks == self.family.markers
-            stays = own and hole == wanted
+            # With the files that it may show before the place.
+            fits = hole == wanted and len(self.prompt) <= self.room
+            stays = self.own and fits
             prompt = self.prompt if stays else self.family.prompt(self._plain(hole))
             call.prompt, call.raw = prompt, True
         elif self.strategy == "plain":
@@ -288,7 +296,7 @@ class Fill:
         filling.decide(family, facts, self._settings)
         filling.room = self._room(filling, call, facts)
         kept = filling.put(call, filling.hole)
-        if kept != filling.hole:
+        if kept != filling.hole or (filling.own and call.prompt != filling.prompt):
             exchange.adjusted.append("prompt=trimmed")
         sent = len(call.prompt) + len(call.suffix)
         if filling.strategy == "chat":
@@ -327,7 +335,8 @@ class Fill:
         taken = predicted + MARGIN
         context = call.options.get("num_ctx")
         if context is None:
-            if size(filling.hole) <= (SMALLEST - taken) * ratio:
+            asked = max(size(filling.hole), len(filling.prompt))
+            if asked <= (SMALLEST - taken) * ratio:
                 context = SMALLEST  # it fits anywhere, so nobody need be asked
             else:
                 context = self._context(call.model, facts)

@@ -40,6 +40,17 @@ _TWINNYS_CODESTRAL = "\n\n[SUFFIX]"
 _DRIVE = re.compile(r"/[A-Za-z]:")
 
 
+#: How prompts begin that show other files before the place, in a model's own form.
+_FILES = (
+    "<|repo_name|>",
+    "<|file_sep|>",
+    "<|file_separator|>",
+    "<repo_name>",
+    "<reponame>",
+    "<file_sep>",
+)
+
+
 class Markers(NamedTuple):
     """What a family puts around prefix and suffix; an empty ``middle`` is none."""
 
@@ -138,10 +149,13 @@ def _foreign(prompt: str) -> _Parts | None:
         prompt = prompt[2:]
     if not prompt.startswith(("<", "[")):
         return None
+    in_files = prompt.startswith(_FILES)
     for each in FOREIGN:
         first, second = each.prefix, each.suffix
         if each.suffix_first:
             first, second = second, first
+        if in_files and (at := prompt.find(first)) > 0:
+            prompt, in_files = prompt[at:], False
         if prompt.startswith(first):
             texts = _between(prompt, first, second, each.middle)
             if texts and each.suffix_first:

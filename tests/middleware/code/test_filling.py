@@ -251,6 +251,24 @@ def test_foreign_markers_become_own_ones(
         assert found.call.prompt == prompt_of(other, Hole("a", "b"))
 
 
+@case(("context", "stays"), [(8192, True), (2048, False)])
+def test_files_in_the_models_own_form(context: int, stays: bool) -> None:
+    """They stay where they are if there is room; the text around the hole is first."""
+    files = "<|file_sep|>x.py\n" + "y\n" * 4000 + "<|file_sep|>z.py\n"
+    plain = "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"
+    models = Coders(loaded={QWEN: context})
+    found = fill(QWEN, Hole("a", "b"), files + plain, "qwen", models=models)
+    assert found.call.prompt == (files + plain if stays else plain)
+    assert found.exchange.adjusted == ([] if stays else ["prompt=trimmed"])
+
+
+def test_files_of_an_editor_stay_files() -> None:
+    """Marks of files in the text before the hole are an editor's, and are left alone."""
+    prefix = "<|repo_name|>r\n<|file_sep|>x.py\ny\n<|file_sep|>z.py\na"
+    found = fill(QWEN, Hole(prefix, "b"))
+    assert found.call.prompt == f"<|fim_prefix|>{prefix}<|fim_suffix|>b<|fim_middle|>"
+
+
 def test_own_markers_do_not_help_what_is_too_long() -> None:
     """Ollama would cut the markers off, so the texts between them are cut here."""
     hole = Hole("a\n" * 9000, "b\n" * 9000)

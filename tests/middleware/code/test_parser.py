@@ -311,6 +311,28 @@ def test_markers_of_others_out_of_place(each: Markers) -> None:
         assert read(prompt) == ("", "", prompt, "")
 
 
+QWEN = "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"
+STAR = "<fim_prefix>a<fim_suffix>b<fim_middle>"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "want"),
+    [
+        (f"<|repo_name|>r\n<|file_sep|>x.py\ny\n<|file_sep|>z.py\n{QWEN}", "qwen"),
+        (f"<|file_sep|>x.py\ny\n{QWEN}", "qwen"),
+        (f"<repo_name>r<file_sep>x.py\ny<file_sep>{STAR}", "starcoder"),
+        ("<|file_sep|>x.py\ny\n", ""),
+        (f"<|file_sep|>x.py\ny\n{QWEN} and more", ""),
+        (f"x.py\n{QWEN}", ""),
+    ],
+)
+def test_files_before_the_place(prompt: str, want: str) -> None:
+    """A prompt may begin with files, in the form that its family has for them."""
+    assert markers(prompt) == want
+    if want:
+        assert read(prompt) == ("", "", "a", "b")
+
+
 @pytest.mark.parametrize(
     ("prompt", "want"),
     [

@@ -263,7 +263,7 @@ def test_files_in_the_models_own_form(context: int, stays: bool) -> None:
 
 
 def test_files_of_an_editor_stay_files() -> None:
-    """Marks of files in the text before the hole are an editor's, and are left alone."""
+    """Marks of files in the text before the hole are an editor's, and stay."""
     prefix = "<|repo_name|>r\n<|file_sep|>x.py\ny\n<|file_sep|>z.py\na"
     found = fill(QWEN, Hole(prefix, "b"))
     assert found.call.prompt == f"<|fim_prefix|>{prefix}<|fim_suffix|>b<|fim_middle|>"

@@ -11,7 +11,7 @@ import random
 import re
 from typing import Any
 
-from . import schema, script
+from . import fill, schema, script
 from .golang import encode, float32, single
 
 _OPENINGS = (
@@ -76,8 +76,8 @@ def _content(call: Any) -> str:
     scripted = call.model.behaviour.script
     if scripted and (turn := script.turn(call.messages, call.tools)):
         return turn
-    if call.suffix:
-        return _middle(call)
+    if (before := fill.before(call)) is not None:
+        return _middle(before)
     if last.get("role") == "tool":
         return _results(call)
     if call.tools and last.get("role") == "user" and not scripted:
@@ -116,9 +116,9 @@ def formatted(call: Any, said: str) -> str:
     return encode(made)
 
 
-def _middle(call: Any) -> str:
-    """Something that could stand between prompt and suffix."""
-    names = re.findall(r"[A-Za-z_]\w*", call.prompt) or ["value"]
+def _middle(before: str) -> str:
+    """Something that could stand behind a text."""
+    names = re.findall(r"[A-Za-z_]\w*", before) or ["value"]
     return f"    return {names[-1]}\n"
 
 

@@ -139,6 +139,26 @@ def test_tool_results_are_repeated(ollama: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("<|fim_prefix|>a = b<|fim_suffix|>c<|fim_middle|>", "    return b\n"),
+        ("<|file_sep|>x\ny\n<fim_prefix>b<fim_suffix><fim_middle>", "    return b\n"),
+        ("<PRE> def f( <SUF>) <MID>", "    return f\n"),
+        ("<\uff5cfim▁begin\uff5c>a<\uff5cfim▁hole\uff5c>", "    return a\n"),
+        ("+++++ x\ny\n\n[SUFFIX]s[PREFIX]p", "    return p\n"),
+        ("<fim_prefix><fim_suffix>c<fim_middle>", "    return value\n"),
+    ],
+)
+def test_places_are_filled_in(ollama: Simulator, prompt: str, said: str) -> None:
+    """A raw prompt with a model's marks gets code, as one with a suffix does."""
+    request = {"model": "llama3.2", "prompt": prompt, "raw": True, "stream": False}
+    _, body = ollama.ask("POST", "/api/generate", request)
+    assert json.loads(body)["response"] == said
+    _, body = ollama.ask("POST", "/api/generate", request | {"raw": False})
+    assert json.loads(body)["response"] != said
+
+
+@pytest.mark.parametrize(
     "model", ["sim-chunks7", "sim-chunks7-tps1000", "sim-chunks130"]
 )
 def test_chunk_models_count(ollama: Simulator, model: str) -> None:

@@ -67,10 +67,7 @@ def trimmed(hole: Hole, room: int) -> Hole:
 
 def _shares(prefix: int, suffix: int, room: int) -> tuple[int, int]:
     """How many characters of the two texts there is room for."""
-    if prefix + suffix <= room:
-        return prefix, suffix
-    before = max(room * 3 // 4, room - suffix)
-    before = min(before, prefix)
+    before = min(prefix, max(room * 3 // 4, room - suffix))
     return before, min(room - before, suffix)
 
 

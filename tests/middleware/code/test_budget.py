@@ -94,6 +94,15 @@ def test_a_long_line_is_cut_within(text: str) -> None:
     assert trimmed(Hole("", text), 100).suffix == text[:100]
 
 
+@case(("blank", "kept"), [(49, 51), (50, 50), (51, 100)])
+def test_what_a_line_may_cost(blank: int, kept: int) -> None:
+    """To keep whole lines may cost the half of the room, and no more."""
+    prefix = "x" * 900 + "y" * (blank - 1) + "\n" + "z" * (100 - blank)
+    assert len(trimmed(Hole(prefix), 100).prefix) == kept
+    suffix = "z" * (99 - blank) + "\n" + "y" * 900
+    assert len(trimmed(Hole("", suffix), 100).suffix) == kept
+
+
 # ----------------------------------------------------------------------- files
 
 
@@ -196,11 +205,14 @@ def test_what_tells_nothing(characters: int, tokens: int) -> None:
     assert ratios.of("m") == 3.2
 
 
-@case(("tokens", "ratio"), [(200, 5.0), (2000, 0.5)])
-def test_what_tells_just_enough(tokens: int, ratio: float) -> None:
+@case(
+    ("characters", "tokens", "ratio"),
+    [(1000, 200, 5.0), (1000, 2000, 0.5), (400, 200, 2.0)],
+)
+def test_what_tells_just_enough(characters: int, tokens: int, ratio: float) -> None:
     """The bounds themselves are credible."""
     ratios = Ratios()
-    ratios.learn("m", 1000, tokens)
+    ratios.learn("m", characters, tokens)
     assert ratios.of("m") == ratio
 
 

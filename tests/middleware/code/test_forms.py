@@ -246,6 +246,27 @@ def test_calls(path: str, fields: dict[str, Any], says: dict[str, Any]) -> None:
     assert call == RAW | says
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "language"),
+    [
+        (TEXT, {"segments": {"prefix": "p", "filepath": "a.rs"}}, "Rust"),
+        (TEXT, {"language": "go", "segments": {"prefix": "p"}}, "go"),
+        (
+            TEXT,
+            {"language": "go", "segments": {"prefix": "p", "filepath": "a.rs"}},
+            "go",
+        ),
+        (CODE, {"prompt": "# Language: C\np"}, "C"),
+        (CODE, {"prompt": "# Language: C\np", "language": "D"}, "D"),
+        (CODE, {"prompt": "p", "path": "a.rs"}, "Rust"),
+    ],
+)
+def test_languages(path: str, fields: dict[str, Any], language: str) -> None:
+    """What is said of the language counts, else what the file is called."""
+    prompt = called(path, {"model": "codegeex4"} | fields)["prompt"]
+    assert f"###LANGUAGE:{language}\n" in prompt
+
+
 #: Form, fields of the request, options of the call that are not the usual ones.
 OPTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     *[

@@ -170,6 +170,7 @@ def test_the_model_decides(body: dict[str, Any], want: str) -> None:
         (b'{"prompt":"x",}', "native"),
         (b'{"prompt":"\xff"}', "native"),
         (b'{"prompt":' + b"[" * 200 + b"]" * 200 + b"}", "native"),
+        (b'{"prompt":"x","y":' + b"[" * 200 + b"]" * 200 + b"}", "native"),
         # Ollama refuses a byte order mark
         (b'\xef\xbb\xbf{"prompt":"x"}', "native"),
         (b'\xef\xbb\xbf{"model":"llama3.2","prompt":"x"}', "native"),
@@ -323,6 +324,7 @@ def test_code_llamas_markers_are_everybodys() -> None:
         # or put it into a form that the model did not learn
         ({"model": "starcoder2:3b", "prompt": "a", "suffix": "b"}, "code"),
         ({"model": "granite-code:3b", "prompt": "a", "suffix": "b"}, "code"),
+        ({"model": "thinking-coder", "prompt": "a", "suffix": "b"}, "code"),
         # Ollama does it well
         ({"model": QWEN, "prompt": "a", "suffix": "b"}, "native"),
         ({"model": QWEN, "prompt": "a", "suffix": "b", "raw": False}, "native"),
@@ -685,6 +687,26 @@ def test_max_lines() -> None:
             (response,) = door.upstream.responses
             assert response.taken == 4
             assert response.closed
+
+
+@case("fields", [{"max_lines": 0}, {"max_lines": None}, {"extra": [{}] * 256}])
+def test_fields_at_their_bounds(fields: dict[str, Any]) -> None:
+    """No limit is none, and as many files as may be are read."""
+    answer = Door().ask({"prompt": "a", **fields}, CODE)
+    assert answer.json["response"] == TEXT
+
+
+def test_a_large_prompt() -> None:
+    """Of a megabyte what fits goes to the model, whatever form it came in."""
+    text = "x = 1\r\n" * 75_000
+    for prompt in (f"{text} <SUF> {text} <MID>", f"<PRE> {text} <SUF>{text} <MID>"):
+        assert len(prompt) > 1_000_000
+        door = Door(models=Coders(QWEN, loaded={QWEN: 4096}))
+        answer = door.ask({"prompt": prompt})
+        assert answer.headers["X-Pannier-Adjusted"] == "prompt=trimmed"
+        before, after = door.sent["prompt"].split("<|fim_suffix|>")
+        assert before.removeprefix("<|fim_prefix|>") == "x = 1\r\n" * 1338
+        assert after.removesuffix("<|fim_middle|>") == "x = 1\r\n" * 446
 
 
 @case(

@@ -334,15 +334,15 @@ class Fill:
         predicted = max(call.options.get("num_predict", 0), 0)
         taken = predicted + MARGIN
         context = call.options.get("num_ctx")
+        around = chatting.AROUND if filling.strategy == "chat" else 0
         if context is None:
-            asked = max(size(filling.hole), len(filling.prompt))
+            asked = max(size(filling.hole), len(filling.prompt)) + around
             if asked <= (SMALLEST - taken) * ratio:
                 context = SMALLEST  # it fits anywhere, so nobody need be asked
             else:
                 context = self._context(call.model, facts)
         # An answer that is to be longer than the context leaves the half to the prompt.
-        room = int(max(context - taken, context // 2) * ratio)
-        return room - chatting.AROUND if filling.strategy == "chat" else room
+        return int(max(context - taken, context // 2) * ratio) - around
 
     def _context(self, model: str, facts: Facts | None) -> int:
         if loaded := self._catalog.loaded(model):

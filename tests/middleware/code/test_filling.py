@@ -485,11 +485,16 @@ def test_hardly_any_room(options: dict[str, int]) -> None:
 def test_what_is_short_costs_no_question() -> None:
     """Nobody is asked about the context where any would do."""
     models = Coders()
-    found = fill(QWEN, Hole("x" * 3000, "y" * 2900), models=models)
-    assert found.exchange.adjusted == []
+    fits = int((2048 - 128 - 64) * 3.2)
+    for model, around in ((QWEN, 0), ("talker", AROUND)):
+        found = fill(model, Hole("x" * (fits - around - 9), "y" * 9), models=models)
+        assert found.exchange.adjusted == []
     assert "/api/ps" not in models.asked
-    fill(QWEN, Hole("x" * 3000, "y" * 3000), models=models)
-    assert "/api/ps" in models.asked
+    for model, around in ((QWEN, 0), ("talker", AROUND)):
+        models = Coders()
+        found = fill(model, Hole("x" * (fits - around - 8), "y" * 9), models=models)
+        assert found.exchange.adjusted == []  # for there is room for more
+        assert "/api/ps" in models.asked
 
 
 @case("model", [QWEN, "talker", "inserter", "base"])

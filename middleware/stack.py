@@ -40,12 +40,12 @@ from .code import probes as code_probes
 from .code.cache import Remembering
 from .code.doors import FormDoor
 from .code.families import Families
-from .code.filling import Fill
 from .code.fim import FimMiddleware, TabbyMiddleware
 from .code.first import FirstToken
 from .code.form import CodeMiddleware
 from .code.generate import CodeDoor, CodeGenerateMiddleware
 from .code.infill import InfillMiddleware, LlamaMiddleware
+from .code.policy import Fill
 from .code.supersede import who
 from .code.warm import WarmUp
 from .completions import CompletionsMiddleware, PlainModels

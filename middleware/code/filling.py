@@ -1,8 +1,7 @@
-"""Filling: how the hole of one request is put to its model, and the policy for that.
+"""Filling: one request's hole, and how it is put to its model.
 
-A form reads a request as a hole; ``Fill`` finds out which model that is for, what
-family it is of, and how much it has room for, and puts that into the call
-(specification: code completion, sections 4 to 6).
+A form reads a request as a hole; what ``policy`` finds out about the model then decides
+what becomes of it (specification: code completion, sections 4 to 6).
 """
 
 import time
@@ -13,35 +12,24 @@ from wsgiref.types import WSGIEnvironment
 
 from msgspec.structs import replace
 
-from app.catalog import Catalog, Facts
-from app.errors import BadRequest
-from app.exchange import Exchange
+from app.catalog import Facts
 from app.settings import Settings
 from app.wire import ollama
 from writers.trim import Trimmer
 
-from ..aliases import DEFAULT, Aliases
 from . import chatting
-from .budget import MARGIN, Ratios, size, trimmed
-from .families import Families, Family
+from .budget import trimmed
+from .families import Family
 from .hole import File, Hole
-from .patience import Patience
-from .supersede import Sessions, Ticket
-from .warm import WarmUp
+from .strategy import Strategy, strategy_for
+from .supersede import Ticket
 
 #: What is sent where a request says nothing.
 DEFAULTS: dict[str, Any] = {"num_predict": 128, "temperature": 0.1, "top_p": 0.95}
 
 #: Tells editors apart.
 Session = Callable[[WSGIEnvironment], tuple[object, ...]]
-#: How a model is asked; ``plain`` is its prompt alone, as it is.
-Strategy = Literal["raw", "suffix", "chat", "prefix", "plain"]
 
-#: The smallest context that Ollama gives to anybody, and its usual one, in tokens.
-SMALLEST = 2048
-USUAL = 4096
-#: Templates that leave a prompt as it is: the model has none for conversations.
-_BARE = ("", "{{ .Prompt }}", "{{.Prompt}}")
 #: What a hole has of texts, beside files.
 _TEXTS = ("prefix", "suffix", "language", "path", "repo")
 #: Where Ollama knows a text that is filled in by what comes after it, there must be
@@ -230,152 +218,10 @@ class Filling:
         self.family = family
         self._neutralizes = settings.code_neutralize_markers
         self.seconds = settings.code_timeout
-        usual = family.strategy if family else _by_ability(facts)
-        wanted = usual if settings.code_strategy == "auto" else settings.code_strategy
-        if self.plain:
-            wanted = "plain"
-        elif wanted == "raw" and usual != "raw":
-            wanted = "prefix"
-        elif wanted == "suffix" and not self.hole.prefix:
-            # Ollama's answer to an empty prompt is to load the model.
-            wanted = _without_suffix(facts) if usual == "suffix" else usual
-        self.strategy = wanted
-
-
-def _by_ability(facts: Facts | None) -> Strategy:
-    """How to ask a model of no known family."""
-    if facts is None or facts.capabilities is None:
-        inserts = facts is None or ".Suffix" in facts.template
-    else:
-        inserts = "insert" in facts.capabilities
-    return "suffix" if inserts else _without_suffix(facts)
-
-
-def _without_suffix(facts: Facts | None) -> Strategy:
-    """How to ask a model if Ollama does not know how to fill in with it."""
-    bare = facts is not None and facts.template.strip() in _BARE
-    return "prefix" if bare else "chat"
-
-
-class Fill:
-    """The policy that puts a hole into a call.
-
-    It acts on exchanges with a ``filling``, and goes before all that looks at a prompt.
-    Raises ``BadRequest``, 404, where no model is named and none can fill in.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        settings: Settings,
-        aliases: Aliases,
-        families: Families,
-        warm: WarmUp | None = None,
-    ) -> None:
-        self._catalog = catalog
-        self._settings = settings
-        self._aliases = aliases
-        self.families = families
-        self._ratios = Ratios()
-        self._sessions = Sessions()
-        self._patience = Patience(
-            settings.code_first_token_timeout,
-            settings.code_load_timeout,
-            catalog.absent,
+        self.strategy = (
+            "plain"
+            if self.plain
+            else strategy_for(
+                settings.code_strategy, family, facts, prefix=bool(self.hole.prefix)
+            )
         )
-        self._warm = warm
-
-    def __call__(self, exchange: Exchange, call: Any) -> None:
-        """Amend the call."""
-        filling: Filling | None = exchange.filling
-        if filling is None or filling.empty:
-            return
-        call.model = filling.model = self.model(call.model)
-        facts = self._catalog.facts(call.model)
-        family = self.families.of(call.model, facts.family if facts else "")
-        filling.decide(family, facts, self._settings)
-        filling.room = self._room(filling, call, facts)
-        kept = filling.put(call, filling.hole)
-        if kept != filling.hole or (filling.own and call.prompt != filling.prompt):
-            exchange.adjusted.append("prompt=trimmed")
-        sent = len(call.prompt) + len(call.suffix)
-        if filling.strategy == "chat":
-            sent = size(kept) + chatting.AROUND
-        exchange.counted = partial(self._ratios.learn, call.model, sent)
-        self._stop(filling, call)
-        if exchange.wish is None and facts and "thinking" in (facts.capabilities or ()):
-            call.think = "low" if facts.family in ("gptoss", "gpt-oss") else False
-        filling.repeatable = not filling.ahead and call.options.get("temperature") == 0
-        exchange.prepare = partial(self._begin, exchange, filling, call)
-
-    def model(self, name: str) -> str:
-        """The model that a name means; ``default`` is the one for code."""
-        if name.strip().lower() != DEFAULT:
-            return self._aliases.resolved(name)
-        if chosen := self._settings.code_model:
-            return self._aliases.resolved(chosen)
-        if found := self._catalog.first(self._fills_in):
-            return found
-        raise BadRequest(
-            "no code model is configured",
-            status=404,
-            code="model_not_found",
-            param="model",
-        )
-
-    def _fills_in(self, facts: Facts) -> bool:
-        family = self.families.of(facts.name, facts.family)
-        known = family is not None and family.strategy == "raw"
-        return known or "insert" in (facts.capabilities or ())
-
-    def _room(self, filling: Filling, call: Any, facts: Facts | None) -> int:
-        """How many characters of the hole the model's context can hold."""
-        ratio = self._ratios.of(call.model)
-        predicted = max(call.options.get("num_predict", 0), 0)
-        taken = predicted + MARGIN
-        context = call.options.get("num_ctx")
-        around = chatting.AROUND if filling.strategy == "chat" else 0
-        if context is None:
-            asked = max(size(filling.hole), len(filling.prompt)) + around
-            if asked <= (SMALLEST - taken) * ratio:
-                context = SMALLEST  # it fits anywhere, so nobody need be asked
-            else:
-                context = self._context(call.model, facts)
-        # An answer that is to be longer than the context leaves the half to the prompt.
-        return int(max(context - taken, context // 2) * ratio) - around
-
-    def _context(self, model: str, facts: Facts | None) -> int:
-        if loaded := self._catalog.loaded(model):
-            return loaded
-        usual = (facts.num_ctx if facts else None) or USUAL
-        return min(usual, (facts.context_length if facts else None) or usual)
-
-    def _stop(self, filling: Filling, call: Any) -> None:
-        """The client's stop strings, then those of the family, each once."""
-        ends: list[str] = []
-        if filling.strategy == "chat":
-            ends = chatting.STOP
-        elif filling.family is not None and filling.strategy in ("raw", "prefix"):
-            ends = filling.family.stops(filling.hole)
-        if ends:
-            own = call.options.get("stop") or []
-            call.options["stop"] = list(dict.fromkeys([*own, *ends]))
-
-    # ------------------------------------------------------ when it is certain
-
-    def _begin(self, exchange: Exchange, filling: Filling, call: Any) -> None:
-        """Take the place of what the same editor asked before; bound the wait."""
-        if filling.ahead:
-            return
-        if self._warm is not None:
-            self._warm.make_way(filling.session)
-        if self._settings.context == "ollama":
-            exchange.prompt = None  # what does not fit has been left out by us
-        watch = exchange.watch
-        if self._settings.code_supersede:
-            session = (*filling.session, call.model)
-            asked = hash((call.prompt, call.suffix, repr(call.options)))
-            filling.ticket = self._sessions.enter(session, watch, asked)
-        if watch is not None:
-            watch.look_closely()
-            self._patience.begin(watch, lambda: filling.began is not None, call.model)

@@ -13,7 +13,7 @@ from app.errors import GatewayError
 from app.version import own_version
 from app.wire import code_answers
 
-from .filling import USUAL, Fill
+from .policy import USUAL, Fill
 
 
 class CodeProbe:

@@ -11,8 +11,9 @@ from app.wire import ollama
 from middleware.aliases import Aliases
 from middleware.code.chatting import AROUND, STOP, messages
 from middleware.code.families import JOINER, Families
-from middleware.code.filling import Fill, Filling
+from middleware.code.filling import Filling
 from middleware.code.hole import File, Hole
+from middleware.code.policy import Fill
 
 FAMILIES = Families.load()
 #: Some of each text, and where the family's markers must be.

@@ -16,6 +16,8 @@ MODELS: dict[str, tuple[list[str] | None, str, str]] = {
     "thinker": (["completion", "thinking"], "odd", CHATS),
     "base": (["completion"], "odd", BARE),
     "inserter": (["completion", "insert"], "odd", INSERTS),
+    # A template may know suffixes where Ollama says that the model does not.
+    "no-inserter": (["completion"], "odd", INSERTS),
     "older-inserter": (None, "odd", INSERTS),
     "older-talker": (None, "odd", CHATS),
     "older-base": (None, "odd", ""),

@@ -9,6 +9,7 @@ from app.exchange import Exchange, Wish
 from app.settings import Settings
 from app.wire import ollama
 from middleware.aliases import Aliases
+from middleware.code import filling as filling_module
 from middleware.code.chatting import AROUND, STOP, messages
 from middleware.code.families import JOINER, Families
 from middleware.code.filling import Filling
@@ -99,6 +100,7 @@ def prompt_of(model: str, hole: Hole) -> str:
         ("talker", "a", "chat"),
         ("talker", "", "chat"),
         ("older-talker", "a", "chat"),
+        ("no-inserter", "a", "chat"),
         ("llama3.2", "a", "chat"),
         ("gpt-oss:20b", "a", "chat"),
         # the text before alone
@@ -279,6 +281,17 @@ def test_own_markers_do_not_help_what_is_too_long() -> None:
     assert found.call.prompt.startswith("<|fim_prefix|>a\n")
     assert found.call.prompt.endswith("b\n<|fim_middle|>")
     assert len(found.call.prompt) < 3.2 * 4096
+
+
+@case("strategy", ["chat", "suffix", "prefix"])
+def test_own_markers_where_none_are_written(strategy: str) -> None:
+    """Asked in another way, a model gets the texts, and nothing of them is cut."""
+    found = fill(
+        QWEN, Hole("a", "b"), "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>", "qwen",
+        code_strategy=strategy,
+    )  # fmt: skip
+    assert found.call.prompt == "a"
+    assert found.exchange.adjusted == []
 
 
 # ---------------------------------------------------------------- neutralizing
@@ -561,6 +574,156 @@ def told(found: Filled, tokens: int) -> None:
     """Ollama has counted the prompt's tokens."""
     assert found.exchange.counted is not None
     found.exchange.counted(tokens)
+
+
+# ------------------------------------------------------------------------ time
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        """The time."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of fillings."""
+    clock = Clock()
+    monkeypatch.setattr(filling_module, "time", clock)
+    return clock
+
+
+@case(
+    ("line_seconds", "text", "seconds", "want"),
+    [
+        (0.0, "a\nb", 29.9, False),
+        (0.0, "a", 30.0, True),
+        (0.5, "a", 0.5, False),  # there is no line yet
+        (0.5, "a\nb", 0.4, False),
+        (0.5, "a\nb", 0.5, True),
+        (0.5, "a", 30.0, True),
+    ],
+)
+def test_enough(
+    clock: Clock, line_seconds: float, text: str, seconds: float, want: bool
+) -> None:
+    """A text has 30 seconds from its first token on, or less once it has a line."""
+    filling = fill(QWEN).filling
+    filling.line_seconds = line_seconds
+    trimmer = filling.trimmer()
+    trimmer.feed(text)
+    clock.now += 1000
+    assert filling.enough(trimmer) is False  # nothing has begun
+    filling.begin()
+    clock.now += seconds
+    filling.begin()  # what has begun begins no more
+    assert filling.enough(trimmer) is want
+    assert filling.writing()["until"]() is (seconds == 30.0)
+
+
+@case(("ahead", "files", "want"), [(0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0)])
+def test_files_alone_are_read_ahead(ahead: int, files: int, want: int) -> None:
+    """Without a text around it a hole is empty, but for what is only to be read."""
+    filling = Filling(Hole(files=(File("f", "t"),) * files))
+    filling.ahead = bool(ahead)
+    assert filling.empty is bool(want)
+
+
+class Watched:
+    """A watch that only notes what it is told."""
+
+    over = False
+
+    def __init__(self) -> None:
+        self.notes: list[Any] = []
+
+    def look_closely(self) -> None:
+        """Noted."""
+        self.notes.append("closely")
+
+    def after(self, seconds: float, act: Any) -> None:
+        """Noted."""
+        self.notes.append("after")
+
+    def end_with(self, error: Any) -> None:
+        """Noted."""
+        self.notes.append(error.code)
+
+
+def asks(by: Fill, prefix: str, session: tuple[str, ...] = ("me",)) -> Filled:
+    """A request of an editor that is certain to be made, watched over."""
+    found = fill(QWEN, Hole(prefix, "b"), by=by)
+    found.filling.session = session
+    found.exchange.watch = Watched()  # type: ignore[assignment]
+    found.exchange.prompt = "x"  # type: ignore[assignment]
+    begin(found)
+    return found
+
+
+def notes(found: Filled) -> list[Any]:
+    """What its watch was told."""
+    return found.exchange.watch.notes  # type: ignore[union-attr]
+
+
+def test_a_newer_request_takes_the_place() -> None:
+    """Of the requests of one editor only the newest waits for its first token."""
+    by = policy(Coders())
+    first, other = asks(by, "a"), asks(by, "a", ("other",))
+    assert notes(first) == notes(other) == ["closely", "after"]
+    begun = asks(by, "ab")
+    assert notes(first)[2:] == ["request_superseded"]
+    begun.filling.begin()
+    last = asks(by, "abc")
+    assert notes(begun) == notes(last) == notes(other) == ["closely", "after"]
+
+
+def test_nobody_takes_a_place() -> None:
+    """With the setting off every request keeps its own."""
+    by = policy(Coders(), code_supersede=False)
+    first, last = asks(by, "a"), asks(by, "ab")
+    assert notes(first) == notes(last) == ["closely", "after"]
+
+
+def test_without_a_watch() -> None:
+    """Where nobody watches over a request there is nobody to tell."""
+    begin(fill(QWEN))
+
+
+@case(("mode", "kept"), [("ollama", False), ("strict", True), ("auto", True)])
+def test_who_looks_for_cuts(mode: str, kept: bool) -> None:
+    """Nobody looks whether Ollama has cut what was cut here, unless it is told to."""
+    found = asks(policy(Coders(), context=mode), "a")
+    assert (found.exchange.prompt is not None) is kept
+
+
+class Warm:
+    """Notes who is made way for."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Any] = []
+
+    def make_way(self, session: Any) -> None:
+        """Noted."""
+        self.sessions.append(session)
+
+
+def test_reading_ahead_gives_way_and_takes_none() -> None:
+    """What is read ahead ends for a request of its editor, and ends none itself."""
+    models, warm = Coders(), Warm()
+    catalog, settings = Catalog(models), Settings()
+    by = Fill(catalog, settings, Aliases(catalog, settings), FAMILIES, warm)  # type: ignore[arg-type]
+    first = asks(by, "a")
+    assert warm.sessions == [("me",)]
+    ahead = fill(QWEN, by=by)
+    ahead.filling.ahead, ahead.filling.session = True, ("me",)
+    begin(ahead)
+    assert warm.sessions == [("me",)]
+    assert notes(first) == ["closely", "after"]
+    assert ahead.filling.ticket is None
 
 
 # ------------------------------------------------------------------------- rest

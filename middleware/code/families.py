@@ -143,7 +143,7 @@ class Families:
         Raises ``FamiliesError``.
         """
         own = _read(Path(path)) if path else []
-        return cls([*own, *_read(BUILT_IN)])
+        return cls([*own, *_built_in()])
 
     def of(self, model: str, family: str = "") -> Family | None:
         """The family of a model; ``family`` is Ollama's ``details.family``."""
@@ -157,6 +157,11 @@ class Families:
             if match.match(name) and not exception.match(name):
                 return known
         return next((known for known in self.known if family in known.families), None)
+
+
+@lru_cache
+def _built_in() -> list[Family]:
+    return _read(BUILT_IN)
 
 
 def library_name(model: str) -> str:

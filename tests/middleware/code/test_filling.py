@@ -145,11 +145,21 @@ def test_a_strategy_can_be_ordered(setting: str, model: str, strategy: str) -> N
     assert found.filling.strategy == strategy
 
 
-@case(("setting", "model"), [("suffix", QWEN), ("suffix", "inserter")])
-def test_nothing_before_the_hole_is_no_suffix_call(setting: str, model: str) -> None:
+@case(
+    ("setting", "model", "strategy"),
+    [
+        ("suffix", QWEN, "raw"),
+        ("suffix", "inserter", "chat"),
+        ("suffix", "llama3.2", "chat"),
+        ("suffix", "base", "prefix"),
+        ("chat", QWEN, "chat"),
+        ("prefix", QWEN, "prefix"),
+    ],
+)
+def test_nothing_before_the_hole(setting: str, model: str, strategy: str) -> None:
     """Ollama answers a prompt that is empty with nothing, so it is asked otherwise."""
     found = fill(model, Hole("", "b"), code_strategy=setting)
-    assert found.filling.strategy != "suffix"
+    assert found.filling.strategy == strategy
 
 
 @case("model", [QWEN, "starcoder2:3b", CODELLAMA, "codestral", "granite-code:3b"])

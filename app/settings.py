@@ -352,8 +352,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _option(
             "PANNIER_CODE_REWRITE",
-            "put prompts to fill in to a model as its family has it; off: only where a"
-            " request names no model, or `default`",
+            "put prompts to fill in to a model as its family has it; off:"
+            " `/api/generate` with a model's name and `/v1/completions` leave that to"
+            " Ollama, the routes that are for code do not",
         ),
     ] = True
     code_parser: Annotated[
@@ -391,8 +392,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _option(
             "PANNIER_CODE_SUPERSEDE",
-            "end a completion of code that has not begun when the same editor asks for"
-            " a newer one",
+            "end a completion of code that has not begun when the same client asks for"
+            " a newer one, unless it is a script (docs/editors.md)",
         ),
     ] = True
     code_cache: Annotated[

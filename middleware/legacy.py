@@ -40,6 +40,11 @@ DIFFERENCES = [
     Difference("`tool_choice`, `functions`", "no effect", "honoured"),
     Difference("`best_of`, `echo`, `_debug_render_only`", "no effect", "honoured"),
     Difference(
+        "`suffix` of completions",
+        "sent as it is, for Ollama to fill in",
+        "filled in for any model",
+    ),
+    Difference(
         "parts of a message's content", "a message for each", "one message for all"
     ),
     Difference("`stream_options.include_usage`", "no effect", "a chunk with usage"),

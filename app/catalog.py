@@ -63,6 +63,18 @@ class Facts(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
     @property
+    def bare(self) -> bool:
+        """Whether its template leaves a prompt as it is: there is none for talk."""
+        return self.template.strip() in ("", "{{ .Prompt }}", "{{.Prompt}}")
+
+    @property
+    def inserts(self) -> bool:
+        """Whether Ollama itself can fill in with it, by its template."""
+        if self.capabilities is None:
+            return ".Suffix" in self.template
+        return "insert" in self.capabilities
+
+    @property
     def chats(self) -> bool:
         """Whether this model generates text."""
         if self.capabilities is None:

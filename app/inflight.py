@@ -144,6 +144,11 @@ class Watch:
         """Whether the request has ended."""
         return self._over
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other request is being answered by this worker."""
+        return len(self._inflight) == 1
+
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         """Call ``act`` once, ``seconds`` from now, if the request is not over then.
 

@@ -17,10 +17,12 @@ from writers.code_completion import FilledCompleteWriter
 from writers.completion import CompleteWriter, most_probable
 from writers.several import SeveralWriter
 
+from .aliases import DEFAULT
 from .base import DEFAULTS, Policy
 from .choices import ChoicesMiddleware, includes_usage, repeated
 from .code import filling
 from .code.filling import Filling, Session
+from .code.form import nothing
 from .code.hole import Hole
 from .code.parser import known, markers, parse
 from .formats import answer_check
@@ -30,9 +32,6 @@ from .validation import missing
 MAX_LOGPROBS = 5
 #: Calls to Ollama behind one request: prompts times choices.
 MAX_CALLS = 128
-
-#: Templates that leave a prompt as it is: the model has none for conversations.
-_NO_TEMPLATE = ("{{ .Prompt }}", "{{.Prompt}}")
 
 
 class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
@@ -77,6 +76,8 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
         if request.stream and tries > n:
             exchange.ignored.append("best_of")  # what is sent cannot be taken back
         found = exchange.filling = self._filling(request)
+        if found and not request.model:
+            request.model = DEFAULT
         raw = None if found else self._raw(request)
         if raw and request.suffix:
             exchange.ignored.append("suffix")
@@ -138,11 +139,14 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
             )
         calls = repeated(call, made)
         if (found := exchange.filling) is not None:
+            if found.empty:
+                return []
             found.repeatable = found.repeatable and made == 1
+            found.alone = made * len(texts) == 1
             if len(texts) > 1:  # the count of one tells nothing of another's length
                 exchange.counted = None
             if request.suffix:
-                return [found.other(one, text) for text in texts for one in calls]
+                return [found.call(one, text) for text in texts for one in calls]
             return [found.call(one) for one in calls]
         return [replace(one, prompt=text) for text in texts for one in calls]
 
@@ -167,6 +171,18 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
             writer.check = answer_check(self.format_of(request))
         return writer
 
+    def answer(
+        self,
+        exchange: Exchange,
+        request: openai.CompletionRequest,
+        start_response: StartResponse,
+        environs: list[WSGIEnvironment],
+    ) -> Iterable[bytes]:
+        """Make the calls and write their answer; of nothing to go by, nothing."""
+        if environs:
+            return super().answer(exchange, request, start_response, environs)
+        return self.writer(exchange, request, start_response).answer(nothing, {})
+
     def several(
         self,
         exchange: Exchange,
@@ -179,7 +195,10 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
         n, _ = self._choices_and_tries(request)
         best = partial(most_probable, of=made, n=n, logprobs=bool(request.logprobs))
         for number, part in enumerate(parts):
-            part.echo = texts[number // made] if request.echo else ""
+            text = texts[number // made]
+            part.echo = text if request.echo else ""
+            if exchange.filling is not None and request.suffix:
+                part.clean = exchange.filling.writing(text)["clean"]
         return SeveralWriter(
             exchange,
             start_response,
@@ -228,7 +247,7 @@ class PlainModels:
         if call.raw or call.suffix or call.system or call.template:
             return
         facts = self.catalog.facts(call.model)
-        if facts is not None and facts.template.strip() in _NO_TEMPLATE:
+        if facts is not None and facts.bare and facts.template:
             call.raw = True
 
 

@@ -48,8 +48,10 @@ class Context:
             return
         exchange.prompt_estimate = prompt.estimate = estimated(call)
         exchange.num_ctx = prompt.num_ctx
-        if self._mode == "auto" and prompt.num_ctx is not None:
-            return  # the client's own choice: a cut is said, as in ``ollama``
+        if self._mode == "auto" and (exchange.filling or prompt.num_ctx is not None):
+            # The client's own choice, or code, which is made to fit the context that
+            # there is: nobody waits for a model to load between two keys.
+            return
         if call.truncate is None:
             call.truncate = False  # in ``auto`` too: an estimate may be wrong
         if self._mode == "auto":

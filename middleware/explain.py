@@ -10,6 +10,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import msgspec
 
 from app.exchange import Exchange
+from app.wire import ollama
+from app.wire.decoding import decode
 
 from .effects import effect
 
@@ -17,6 +19,7 @@ from .effects import effect
 MAX_SHOWN = 8
 
 _encode = msgspec.json.Encoder().encode
+_anything = msgspec.json.Decoder(msgspec.Raw)
 
 
 def wants_explanation(environ: WSGIEnvironment) -> bool:
@@ -32,7 +35,7 @@ def explained(
 ) -> list[bytes]:
     """The answer that explains: the first calls, and what became of the request."""
     shown = calls[:MAX_SHOWN]
-    payload = _encode(
+    return _told(
         {
             "object": "pannier.explanation",
             "endpoint": calls[0].path if calls else None,
@@ -50,15 +53,33 @@ def explained(
             "reasoning_hidden": exchange.hidden,
             "num_ctx": _num_ctx(exchange),
             "prompt_tokens_estimate": exchange.prompt_estimate,
-        }
+        },
+        start_response,
     )
-    start_response(
-        "200 OK",
-        [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(payload))),
-        ],
+
+
+def passed_on(body: bytes, start_response: StartResponse) -> list[bytes]:
+    """The answer that explains a request of Ollama's own, which goes on as it came."""
+    try:
+        request: Any = decode(_anything, body)
+    except msgspec.DecodeError:
+        request = body.decode(errors="replace")
+    return _told(
+        {
+            "object": "pannier.explanation",
+            "endpoint": ollama.GenerateRequest.path,
+            "passed_on": True,
+            "calls": 1,
+            "requests": [request],
+        },
+        start_response,
     )
+
+
+def _told(explanation: dict[str, Any], start_response: StartResponse) -> list[bytes]:
+    payload = _encode(explanation)
+    length = ("Content-Length", str(len(payload)))
+    start_response("200 OK", [("Content-Type", "application/json"), length])
     return [payload]
 
 

@@ -31,10 +31,16 @@ T = TypeVar("T")
 #: The members of an object, each value as its bytes.
 Members = dict[str, msgspec.Raw]
 
+
+class _Details(msgspec.Struct):
+    family: str = ""
+
+
 _members = msgspec.json.Decoder(Members)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 _model = msgspec.json.Decoder(ollama.ListModel)
+_details = msgspec.json.Decoder(_Details)
 _encode = msgspec.json.Encoder().encode
 
 #: Routes whose requests name a model that is to answer them.
@@ -107,7 +113,7 @@ class ShowMiddleware(NativeNames):
         app: WSGIApplication,
         aliases: Aliases,
         settings: Settings,
-        family_of: Callable[[str], Family | None],
+        family_of: Callable[[str, str], Family | None],
     ) -> None:
         super().__init__(app, aliases, settings)
         self._family_of = family_of
@@ -117,29 +123,28 @@ class ShowMiddleware(NativeNames):
     ) -> Iterable[bytes]:
         """Answer one request."""
         call, name = self.read(environ)
-        family = self._family(name)
-        if family is None:
-            return self.app(call, start_response)
-        return amended(self.app, call, start_response, partial(_shown, family))
-
-    def _family(self, name: str) -> Family | None:
-        """The family into whose form Pannier puts what a model is asked, if any."""
         settings = self.settings
         if not settings.code_rewrite or settings.code_strategy == "suffix":
+            return self.app(call, start_response)
+        return amended(self.app, call, start_response, partial(self._shown, name))
+
+    def _shown(self, name: str, whole: bytes) -> bytes | None:
+        """What is shown of a model of a family that fills in, ``None`` for others."""
+        shown = _decoded(_members, whole)
+        details = _decoded(_details, shown.get("details", b"{}")) if shown else None
+        family = self._family_of(name, details.family if details else "")
+        if shown is None or family is None or not family.rewrite:
             return None
-        family = self._family_of(name)
-        rewritten = family and family.rewrite and family.strategy == "raw"
-        return family if rewritten else None
+        return _shown(family, shown) if family.strategy == "raw" else None
 
 
-def _shown(family: Family, whole: bytes) -> bytes | None:
+def _shown(family: Family, shown: Members) -> bytes | None:
     """What is shown of a model of a family that fills in; ``None``: it says so itself.
 
     A list of capabilities gets one more; what has none stays without.
     """
-    shown = _decoded(_members, whole)
-    template = _decoded(_string, shown.get("template", b'""')) if shown else None
-    if shown is None or template is None or _SUFFIX in template:
+    template = _decoded(_string, shown.get("template", b'""'))
+    if template is None or _SUFFIX in template:
         return None
     shown["template"] = _encoded(family.ollama_template(template))
     able = _decoded(_list, shown.get("capabilities", b"null"))

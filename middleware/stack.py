@@ -148,7 +148,7 @@ class Shared:
         self.coding = Remembering(FirstToken(relay), settings.code_cache)
         self._address = Proxies(settings.trusted_proxies).client
 
-    def session(self, environ: WSGIEnvironment) -> tuple[str, ...]:
+    def session(self, environ: WSGIEnvironment) -> tuple[object, ...]:
         """Which editor it is that asks, as far as anybody can tell."""
         return who(environ, self._address(environ))
 

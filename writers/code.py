@@ -26,9 +26,9 @@ from .trim import Trimmer
 class CodeWriter(GenerationWriter[FillResponse]):
     """Writes a text that fills a hole.
 
-    ``trimmer`` trims it.  ``begun`` is called once, when its first piece comes;
-    ``until`` is asked after each piece whether that is enough.  ``clean`` makes the
-    text out of all that a model said, of which nothing then goes out before its end.
+    ``trimmer`` trims it.  ``until`` is asked after each piece whether that is enough,
+    and told how many seconds ago the first one came.  ``clean`` makes the text out of
+    all that a model said, of which nothing then goes out before its end.
     """
 
     decoder = msgspec.json.Decoder(FillResponse)
@@ -40,8 +40,7 @@ class CodeWriter(GenerationWriter[FillResponse]):
         self,
         *arguments: Any,
         trimmer: Trimmer | None = None,
-        begun: Callable[[], object] | None = None,
-        until: Callable[[], bool] | None = None,
+        until: Callable[[float], bool] | None = None,
         clean: Callable[[str], str] | None = None,
         **options: Any,
     ) -> None:
@@ -52,9 +51,8 @@ class CodeWriter(GenerationWriter[FillResponse]):
         self.began = 0.0
         #: What Ollama said last.
         self.latest = FillResponse()
-        self._begun = begun
         self._until = until
-        self._clean = clean
+        self.clean = clean
         self._held: list[str] = []
 
     # ---------------------------------------------- meaning, in each shape
@@ -96,9 +94,7 @@ class CodeWriter(GenerationWriter[FillResponse]):
         self.pieces += 1
         if self.pieces == 1:
             self.began = time.monotonic()
-            if self._begun is not None:
-                self._begun()
-        if self._clean is not None:
+        if self.clean is not None:
             self._held.append(text)
             text = ""
         else:
@@ -108,7 +104,8 @@ class CodeWriter(GenerationWriter[FillResponse]):
         return text
 
     def _is_enough(self) -> bool:
-        return self._until is not None and self._until()
+        taken = time.monotonic() - self.began
+        return self._until is not None and self._until(taken)
 
     def _stop(self) -> None:
         """End the text before Ollama does: it stops when its connection is cut.
@@ -128,7 +125,7 @@ class CodeWriter(GenerationWriter[FillResponse]):
     def _rest(self) -> str:
         """What goes out at the end."""
         said = "".join(self._held)
-        rest = self.trimmer.finish(self._clean(said) if self._clean else said)
+        rest = self.trimmer.finish(self.clean(said) if self.clean else said)
         if self.trimmer.over:
             self.done_reason = "stop"
         return rest

@@ -260,9 +260,13 @@ def _paces(count: int, milliseconds: float) -> tuple[int, float, float, float]:
     )
 
 
+#: More keys than any path in an answer has.
+_DEEPEST = 8
+
+
 def _at(value: Any, path: str) -> Any:
     """What lies at a path of keys; ``UNSET`` for nothing."""
-    for key in path.split("/"):
+    for key in path.split("/", _DEEPEST):
         if not isinstance(value, dict) or key not in value:
             return UNSET
         value = value[key]

@@ -44,8 +44,8 @@ class Trimmer(_Step):
     hole: an answer that ends with at least eight characters of its beginning, blanks
     not counted, loses them.  ``max_lines`` is how many lines there may be, and
     ``indent`` how many blanks must begin every line but the first that has anything
-    else; 0 is no limit.  ``joined`` takes the joiners out again that markers were
-    given.  White space at the beginning always stays.
+    else; 0 is no limit.  ``joined`` are markers: a joiner after their first
+    character is taken out again.  White space at the beginning always stays.
 
     ``over`` says that nothing more is wanted, ``broken`` that a line has gone out;
     ``word`` is the end that came, if one.
@@ -60,7 +60,7 @@ class Trimmer(_Step):
         *,
         max_lines: int = 0,
         indent: int = 0,
-        joined: bool = False,
+        joined: Sequence[str] = (),
     ) -> None:
         wanted = tuple(end for end in ends if end)
         self._ends = _Ends(wanted) if wanted else None
@@ -68,7 +68,7 @@ class Trimmer(_Step):
         steps = (
             self._ends,
             # After the ends: what was joined is text, though it now looks like one.
-            _Joined() if joined else None,
+            _Joined(joined) if joined else None,
             _Lines(max_lines) if max_lines > 0 else None,
             _Indent(indent) if indent > 0 else None,
             _Repetition(suffix, least.end()) if least else None,
@@ -140,11 +140,32 @@ class _Ends(_Step):
 
 
 class _Joined(_Step):
-    """Takes joiners out."""
+    """Takes the joiners out again that were put into some texts."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = {text[0] + JOINER + text[1:]: text for text in texts}
+        self._held = ""
 
     def feed(self, text: str) -> str:
-        """All but them."""
-        return text.replace(JOINER, "")
+        """All but what may be the beginning of such a text."""
+        text = self._held + text
+        for joined, plain in self._texts.items():
+            text = text.replace(joined, plain)
+        at = self._undecided(text)
+        self._held = text[at:]
+        return text[:at]
+
+    def _undecided(self, text: str) -> int:
+        """Where the last of the text begins that may become one."""
+        longest = max(map(len, self._texts), default=0)
+        for at in range(max(0, len(text) - longest + 1), len(text)):
+            if any(joined.startswith(text[at:]) for joined in self._texts):
+                return at
+        return len(text)
+
+    def rest(self) -> str:
+        """It became none."""
+        return self._held
 
 
 class _Lines(_Step):

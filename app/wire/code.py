@@ -37,6 +37,13 @@ class GenerateRequest(GeneratingRequest, kw_only=True):
     extra: list[File] | None = None
     max_lines: int | float | None = None
 
+    # As in OpenAI's form; Ollama has them among its options.
+    max_tokens: int | float | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | float | None = None
+    stop: str | list[str] | None = None
+
     # No effect, and nobody misses it: the prompt always is.
     raw: Any = None
 

@@ -5,12 +5,18 @@ the markers (specification: code completion, section 4).  Pure but for what ``Ra
 remembers.
 """
 
+import math
+
+from app import tokens as kinds
+
 from .hole import File, Hole
 
 #: Characters of code that a token has, until a model's own prompts tell.
 CHARACTERS = 3.2
 #: Tokens that markers and paths may need beside the text.
 MARGIN = 64
+#: Characters to either side that tell how dense a text is.
+_NEAR = 2000
 #: What a file costs beside its path and its text, in characters.
 _AROUND_FILE = 32
 
@@ -20,6 +26,9 @@ _MODELS = 500
 _TELLING = 400
 #: Other ratios are no text's: an older Ollama does not count what it had cached.
 _CREDIBLE = (0.5, 5.0)
+#: From so much of a context on it is full, and then the ratio becomes so much less.
+_FULL = 0.98
+_DENSER = 0.8
 #: How much the newest prompt counts.
 _WEIGHT = 0.2
 
@@ -34,9 +43,17 @@ class Ratios:
         """Characters of one token."""
         return self._known.get(model, CHARACTERS)
 
-    def learn(self, model: str, characters: int, tokens: int) -> None:
-        """Take in how many tokens Ollama found in a prompt of so many characters."""
+    def learn(
+        self, model: str, characters: int, tokens: int, *, context: float = math.inf
+    ) -> None:
+        """Take in how many tokens Ollama found in a prompt of so many characters.
+
+        As many as the ``context`` holds may be what was left of more.
+        """
         if characters < _TELLING or tokens <= 0:
+            return
+        if tokens >= _FULL * context:
+            self._known[model] = _DENSER * self.of(model)
             return
         ratio = characters / tokens
         if not _CREDIBLE[0] <= ratio <= _CREDIBLE[1]:
@@ -45,6 +62,18 @@ class Ratios:
         while len(self._known) >= _MODELS:
             del self._known[next(iter(self._known))]
         self._known[model] = known + _WEIGHT * (ratio - known)
+
+
+def density(hole: Hole, usual: float) -> float:
+    """How many characters of a hole a token has, ``usual`` unless it is much denser.
+
+    Texts in other scripts have more tokens than code; what stands next to the hole is
+    looked at.
+    """
+    near = hole.prefix[-_NEAR:] + hole.suffix[:_NEAR]
+    if near.isascii():
+        return usual
+    return min(usual, len(near) / max(kinds.about(near), 1))
 
 
 def size(hole: Hole) -> int:

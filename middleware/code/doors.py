@@ -1,12 +1,12 @@
 """FormDoor: whose form a completion on ``/v1/completions`` has."""
 
 from collections.abc import Iterable
+from functools import partial
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
 from app.body import OwnBody, read_body
-from app.exchange import Exchange
 from app.settings import Settings
 from app.turns import let_others
 from app.wire.decoding import decode
@@ -51,14 +51,13 @@ class FormDoor:
         settings = self.settings
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
         environ["wsgi.input"] = OwnBody(body)
-        Exchange.of(environ).size = len(body)
         return self._for(body)(environ, start_response)
 
     def _for(self, body: bytes) -> WSGIApplication:
         if b'"segments"' not in body and b'"n_predict"' not in body:
             return self.openai  # as nearly always
         try:
-            seen = decode(_peek, body)
+            seen = decode(_peek, body, partial(let_others, body))
         except msgspec.DecodeError:
             return self.openai  # which says what is wrong
         finally:

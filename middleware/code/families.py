@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from fnmatch import translate
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+
+from writers.trim import JOINER
 
 from .hole import File, Hole
 from .languages import comment_sign
 from .template import FILE_HOLES, Template, TemplateError
 
 BUILT_IN = Path(__file__).with_name("families.toml")
-#: What makes a marker no marker, and can be taken out again: a zero-width joiner.
-JOINER = "\u200d"
 #: A longer name is no model's, and is not looked at.
 _LONGEST_NAME = 400
 _CACHED_NAMES = 1024
@@ -206,11 +206,19 @@ def _entry(path: Path, number: int, entry: Any) -> Family:
         family = msgspec.convert(entry, Family)
     except msgspec.ValidationError as error:
         message, _, field = str(error).partition(" - at `$.")
+        if message.startswith("Invalid enum value"):
+            message += f", which is none of {', '.join(_choices(field.rstrip('`')))}"
         where = f", {field.rstrip('`')}" if field else ""
         raise FamiliesError(f"{place}{where}: {message}") from None
     for problem in _problems(family):
         raise FamiliesError(f"{place}, {problem}")
     return family
+
+
+def _choices(field: str) -> list[str]:
+    """The values that a field can have, of those that have few."""
+    kinds = {one.encode_name: one.type for one in msgspec.structs.fields(Family)}
+    return [repr(value) for value in get_args(kinds[field]) if value]
 
 
 def _problems(family: Family) -> Iterator[str]:

@@ -4,6 +4,7 @@ A form reads a request as a hole; what ``policy`` finds out about the model then
 what becomes of it (specification: code completion, sections 4 to 6).
 """
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -53,10 +54,12 @@ class Filling:
     strategy: Strategy | Literal[""] = ""
     joined = False
     repeatable = False
+    context = 0
     room = 0
     indent = 0
     line_seconds = 0.0
     ahead = False
+    alone = True
     ticket: Ticket | None = None
     #: When the first token came, by the monotonic clock.
     began: float | None = None
@@ -95,11 +98,15 @@ class Filling:
         files = self.hole.files if self.ahead else ()
         return not (self.hole.prefix or self.hole.suffix or files)
 
-    def enough(self, trimmer: Trimmer) -> bool:
-        """Whether the text has taken as long as it may, from its first token on."""
-        if self.began is None:
-            return False
-        taken = time.monotonic() - self.began
+    def beginning(self) -> float | None:
+        """When the text began, if it has; of several texts nobody says when they end.
+
+        By the monotonic clock; infinite for several.
+        """
+        return self.began if self.alone or self.began is None else math.inf
+
+    def enough(self, trimmer: Trimmer, taken: float) -> bool:
+        """Whether a text has taken as long as it may: seconds from its first token."""
         lines = bool(self.line_seconds) and taken >= self.line_seconds
         return taken >= self.seconds or (lines and trimmer.broken)
 
@@ -119,23 +126,25 @@ class Filling:
             self.hole.suffix,
             max_lines=self.max_lines,
             indent=self.indent,
-            joined=self.joined,
+            joined=family.tokens if family and self.joined else (),
         )
 
-    def writing(self) -> dict[str, Any]:
-        """What the writer of one answer is told."""
+    def writing(self, prefix: str | None = None) -> dict[str, Any]:
+        """What the writer of one answer is told; ``prefix`` is another's before it."""
         trimmer = self.trimmer()
         return {
             "trimmer": trimmer,
-            "clean": self.cleaner(),
+            "clean": self._cleaner(self._with(prefix)),
             "until": partial(self.enough, trimmer),
         }
 
-    def cleaner(self) -> Callable[[str], str] | None:
+    def _with(self, prefix: str | None) -> Hole:
+        return self.hole if prefix is None else self.hole._replace(prefix=prefix)
+
+    def _cleaner(self, hole: Hole) -> Callable[[str], str] | None:
         """What makes the text out of all that a model said that only chats."""
-        if self.strategy != "chat":
-            return None
-        return partial(chatting.cleaned, hole=self.hole)
+        chats = self.strategy == "chat"
+        return partial(chatting.cleaned, hole=hole) if chats else None
 
     @property
     def own(self) -> bool:
@@ -170,9 +179,16 @@ class Filling:
             call.raw = True
         return hole
 
-    def call(self, call: ollama.GenerateRequest) -> Any:
-        """The call as it is made, which may be one to ``/api/chat``."""
+    def call(self, call: ollama.GenerateRequest, prefix: str | None = None) -> Any:
+        """The call as it is made, which may be one to ``/api/chat``.
+
+        ``prefix`` is another text before the hole.
+        """
+        hole = self._with(prefix)
         if self.strategy != "chat":
+            if hole is not self.hole and hole != self.hole:
+                call = replace(call)
+                self.put(call, hole)
             return call
         return ollama.ChatRequest(
             model=call.model,
@@ -184,21 +200,8 @@ class Filling:
             shift=call.shift,
             logprobs=call.logprobs,
             top_logprobs=call.top_logprobs,
-            messages=chatting.messages(trimmed(self.hole, self.room)),
+            messages=chatting.messages(trimmed(hole, self.room)),
         )
-
-    def other(self, call: ollama.GenerateRequest, prefix: str) -> Any:
-        """The same call for another text before the hole."""
-        if prefix == self.hole.prefix:
-            return self.call(call)
-        one = replace(call)
-        hole = self.hole._replace(prefix=prefix)
-        self.put(one, hole)
-        if self.strategy != "chat":
-            return one
-        chat = self.call(one)
-        chat.messages = chatting.messages(trimmed(hole, self.room))
-        return chat
 
     def _plain(self, hole: Hole) -> Hole:
         """The hole with what looks like the family's markers made harmless."""

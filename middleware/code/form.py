@@ -49,7 +49,8 @@ class CodeMiddleware(GenerationMiddleware[Request]):
 
     def rewrite(self, request: Request, exchange: Exchange) -> ollama.GenerateRequest:
         """The call for a hole, whose texts ``Fill`` puts where they belong."""
-        request.model = (request.model or "").strip() or DEFAULT
+        if not (request.model or "").strip():
+            request.model = DEFAULT
         if request.debug_render_only:  # Ollama's answer would be a prompt, no text
             exchange.ignored.append("_debug_render_only")
             request.debug_render_only = None

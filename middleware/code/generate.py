@@ -7,6 +7,7 @@ or a suffix that Ollama would refuse or lose (specification: code completion, se
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
@@ -25,16 +26,13 @@ from writers.code_shapes import OllamaWriter, SeedWriter
 from ..aliases import DEFAULT
 from ..bounds import checked
 from ..effects import without_effect_on_code
-from ..validation import integer
+from ..explain import passed_on, wants_explanation
+from ..validation import MAX_NAME, integer
 from .families import Families
 from .filling import Filling
 from .form import CodeMiddleware, writing
 from .hole import File
 from .parser import known, markers, parse
-
-#: More files than anybody reads.
-MAX_FILES = 256
-
 
 #: Objects and arrays are refused, and so cost nothing, however large they are.
 _Scalar = str | int | float | bool | None
@@ -83,12 +81,15 @@ class CodeDoor:
         settings = self.settings
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
         environ["wsgi.input"] = OwnBody(body)
-        app = self.code if self._is_code(body) else self.native
-        return app(environ, start_response)
+        if self._is_code(body):
+            return self.code(environ, start_response)
+        if wants_explanation(environ):
+            return passed_on(body, start_response)
+        return self.native(environ, start_response)
 
     def _is_code(self, body: bytes) -> bool:
         try:
-            seen = decode(_peek, body)
+            seen = decode(_peek, body, partial(let_others, body))
         except msgspec.DecodeError:
             return False  # Ollama says what is wrong with it
         finally:
@@ -96,7 +97,7 @@ class CodeDoor:
         model = seen.model
         if model is None:
             return not _spelt_otherwise(body, "model")
-        if not isinstance(model, str):
+        if not isinstance(model, str) or len(model) > MAX_NAME:
             return False
         if is_default(model):
             return True
@@ -124,10 +125,9 @@ class CodeDoor:
             return not (own and seen.raw is True)
         if not isinstance(seen.suffix, str):
             return False
-        can = facts.capabilities if facts else None
         lost = seen.raw is True or not prompt
         better = family is not None and family.better
-        return lost or better or (can is not None and "insert" not in can)
+        return lost or better or (facts is not None and not facts.inserts)
 
 
 def is_default(model: str) -> bool:
@@ -162,7 +162,7 @@ class CodeGenerateMiddleware(CodeMiddleware[code.GenerateRequest]):
             language=request.language or hole.language,
             path=request.path or hole.path,
             repo=request.repo or "",
-            files=files(request.extra, "extra"),
+            files=files(request.extra),
         )
         return Filling(
             known(hole),
@@ -194,16 +194,10 @@ class CodeGenerateMiddleware(CodeMiddleware[code.GenerateRequest]):
         return OllamaWriter(exchange, start_response, **told)
 
 
-def files(given: list[code.File] | None, param: str) -> tuple[File, ...]:
-    """Other files, the one that was in use last at the end; raises ``BadRequest``."""
+def files(given: list[code.File] | None) -> tuple[File, ...]:
+    """Other files, the one that was in use last at the end."""
     if not given:
         return ()
-    if len(given) > MAX_FILES:
-        raise BadRequest(
-            f"Too many files: '{param}' may hold {MAX_FILES}.",
-            code="invalid_value",
-            param=param,
-        )
     if all(isinstance(one.time, int | float) for one in given):
         given = sorted(given, key=lambda one: one.time)
     return tuple(File(one.filename or "", one.text) for one in given if one.text)

@@ -62,7 +62,7 @@ class LlamaMiddleware(CodeMiddleware[Request]):
         if not exchange.filling.ahead:
             return super().answer(exchange, request, start_response, environs)
         if self.warm is not None and environs:
-            self.warm.start(environs[0], exchange.filling.session)
+            self.warm.start(environs[0])
         writer = self.writer(exchange, request, start_response)
         return writer.answer(nothing, {})
 
@@ -88,7 +88,7 @@ class InfillMiddleware(LlamaMiddleware[code.InfillRequest]):
         hole = Hole(
             (request.input_prefix or "") + text(request.prompt, "prompt"),
             request.input_suffix or "",
-            files=files(request.input_extra, "input_extra"),
+            files=files(request.input_extra),
         )
         return self._bounded(Filling(hole), request)
 

@@ -154,13 +154,12 @@ def _foreign(prompt: str) -> _Parts | None:
         first, second = each.prefix, each.suffix
         if each.suffix_first:
             first, second = second, first
-        if in_files and (at := prompt.find(first)) > 0:
-            prompt, in_files = prompt[at:], False
-        if prompt.startswith(first):
-            texts = _between(prompt, first, second, each.middle)
-            if texts and each.suffix_first:
-                return _Parts(each.name, texts[1], texts[0])
-            return _Parts(each.name, *texts) if texts else None
+        at = max(prompt.find(first), 0) if in_files else 0
+        if not prompt.startswith(first, at):
+            continue
+        if texts := _between(prompt[at:], first, second, each.middle):
+            prefix, suffix = texts[::-1] if each.suffix_first else texts
+            return _Parts(each.name, prefix, suffix)
     return None
 
 
@@ -237,8 +236,8 @@ def _after_blank_lines(text: str, start: int, end: int) -> int:
 def _field(text: str, start: int, end: int) -> _Field | None:
     """The header line that begins there, if it is one."""
     line, after = _line(text, start, end)
-    if line is None or not (found := _HEADER.fullmatch(line)):
-        return None
+    if line is None or _SUF in line or not (found := _HEADER.fullmatch(line)):
+        return None  # the place itself is in no header
     return _Field(found["language"] is not None, _value(found["value"]), after)
 
 

@@ -8,6 +8,8 @@ certain to be made it sees to the latency of the others (section 6).
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from app.catalog import Catalog, Facts
 from app.errors import BadRequest
 from app.exchange import Exchange
@@ -15,16 +17,22 @@ from app.settings import Settings
 
 from ..aliases import DEFAULT, Aliases
 from . import chatting
-from .budget import MARGIN, Ratios, size
+from .budget import MARGIN, Ratios, density, size
 from .families import Families
 from .filling import Filling
 from .patience import Patience
 from .supersede import Sessions
 from .warm import WarmUp
 
+#: No prompt is longer, in characters: a client may ask for any context, and nobody at
+#: an editor waits until so much is read.
+LARGEST = 1_000_000
 #: The smallest context that Ollama gives to anybody, and its usual one, in tokens.
 SMALLEST = 2048
 USUAL = 4096
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Fill:
@@ -51,6 +59,7 @@ class Fill:
         self._patience = Patience(
             settings.code_first_token_timeout,
             settings.code_load_timeout,
+            settings.code_timeout,
             catalog.absent,
         )
         self._warm = warm
@@ -71,7 +80,9 @@ class Fill:
         sent = len(call.prompt) + len(call.suffix)
         if filling.strategy == "chat":
             sent = size(kept) + chatting.AROUND
-        exchange.counted = partial(self._ratios.learn, call.model, sent)
+        exchange.counted = partial(
+            self._ratios.learn, call.model, sent, context=filling.context
+        )
         self._stop(filling, call)
         if exchange.wish is None and facts and "thinking" in (facts.capabilities or ()):
             call.think = "low" if facts.family in ("gptoss", "gpt-oss") else False
@@ -96,7 +107,7 @@ class Fill:
     def _fills_in(self, facts: Facts) -> bool:
         family = self.families.of(facts.name, facts.family)
         known = family is not None and family.strategy == "raw"
-        return known or "insert" in (facts.capabilities or ())
+        return known or facts.inserts
 
     def _room(self, filling: Filling, call: Any, facts: Facts | None) -> int:
         """How many characters of the hole the model's context can hold."""
@@ -105,14 +116,19 @@ class Fill:
         taken = predicted + MARGIN
         context = call.options.get("num_ctx")
         around = chatting.AROUND if filling.strategy == "chat" else 0
+        asked = max(size(filling.hole), len(filling.prompt)) + around
         if context is None:
-            asked = max(size(filling.hole), len(filling.prompt)) + around
             if asked <= (SMALLEST - taken) * ratio:
                 context = SMALLEST  # it fits anywhere, so nobody need be asked
             else:
                 context = self._context(call.model, facts)
+        context = min(context, (facts.context_length if facts else None) or context)
+        filling.context = context
         # An answer that is to be longer than the context leaves the half to the prompt.
-        return int(max(context - taken, context // 2) * ratio) - around
+        left = max(context - taken, context // 2)
+        if asked > left * ratio / 2:
+            ratio = density(filling.hole, ratio)
+        return min(int(left * ratio), LARGEST) - around
 
     def _context(self, model: str, facts: Facts | None) -> int:
         if loaded := self._catalog.loaded(model):
@@ -138,14 +154,14 @@ class Fill:
         if filling.ahead:
             return
         if self._warm is not None:
-            self._warm.make_way(filling.session)
-        if self._settings.context == "ollama":
-            exchange.prompt = None  # what does not fit has been left out by us
+            self._warm.make_way()
+        if self._settings.context == "ollama" and 2 * len(call.prompt) < filling.room:
+            exchange.prompt = None  # nobody need look whether it was cut
         watch = exchange.watch
         if self._settings.code_supersede:
             session = (*filling.session, call.model)
-            asked = hash((call.prompt, call.suffix, repr(call.options)))
+            asked = hash((call.prompt, call.suffix, _encode(call.options)))
             filling.ticket = self._sessions.enter(session, watch, asked)
         if watch is not None:
             watch.look_closely()
-            self._patience.begin(watch, lambda: filling.began is not None, call.model)
+            self._patience.begin(watch, filling.beginning, call.model)

@@ -13,9 +13,6 @@ from .families import Family
 #: before the hole alone; ``plain`` is a prompt as it is.
 Strategy = Literal["raw", "suffix", "chat", "prefix", "plain"]
 
-#: Templates that leave a prompt as it is: the model has none for conversations.
-_BARE = ("", "{{ .Prompt }}", "{{.Prompt}}")
-
 
 def strategy_for(
     setting: Strategy | Literal["auto"],
@@ -40,14 +37,10 @@ def strategy_for(
 
 def _by_ability(facts: Facts | None) -> Strategy:
     """How to ask a model of no known family."""
-    if facts is None or facts.capabilities is None:
-        inserts = facts is None or ".Suffix" in facts.template
-    else:
-        inserts = "insert" in facts.capabilities
+    inserts = facts is None or facts.inserts
     return "suffix" if inserts else _without_suffix(facts)
 
 
 def _without_suffix(facts: Facts | None) -> Strategy:
     """How to ask a model if Ollama does not know how to fill in with it."""
-    bare = facts is not None and facts.template.strip() in _BARE
-    return "prefix" if bare else "chat"
+    return "prefix" if facts is not None and facts.bare else "chat"

@@ -19,6 +19,8 @@ BURST = 0.1
 #: Sessions that are remembered at most.  Half of them may be at work, more than a
 #: worker answers at a time unless it is told to; the longest known ones give way.
 MOST = 4096
+#: Sent by OpenAI's own libraries: scripts use them, and ask many things at once.
+_SDK = "HTTP_X_STAINLESS_LANG"
 #: What tells editors behind one address apart.  Nobody need be trusted with that:
 #: whatever a client says there, it only makes its own session another one.
 _TELLING = (
@@ -114,10 +116,15 @@ def superseded() -> GatewayError:
     )
 
 
-def who(environ: WSGIEnvironment, address: str) -> tuple[str, ...]:
+def who(environ: WSGIEnvironment, address: str) -> tuple[object, ...]:
     """What tells the editor that makes a request apart, as far as it is known.
 
-    ``address`` is the client's.  The rest is only a digest: keys are among it.
+    ``address`` is the client's.  The rest is only a digest: keys are among it.  Each
+    request of a program that is no editor, or says that it would rather not be
+    superseded, is alone in its session.
     """
+    wish = environ.get("HTTP_X_PANNIER_SUPERSEDE", "").lower()
+    if wish == "off" or _SDK in environ:
+        return (object(),)
     told = repr([environ.get(name) for name in _TELLING])
     return address, blake2b(told.encode(), digest_size=16).hexdigest()

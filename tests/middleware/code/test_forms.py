@@ -572,7 +572,7 @@ def test_t_max_predict_ms(
 ) -> None:
     """From then on a text ends as soon as it has a line; each piece takes a second."""
     clock = Clock()
-    monkeypatch.setattr("middleware.code.filling.time", clock)
+    monkeypatch.setattr("writers.code.time", clock)
 
     def speak() -> Iterator[Any]:
         for piece in pieces:
@@ -775,17 +775,6 @@ def test_prompts_that_are_no_text(path: str, prompt: Any) -> None:
     answer = asked(path, {"model": "m", "prompt": prompt, "n_predict": 5})
     assert (answer.status, answer.error["code"]) == (400, "invalid_type")
     assert answer.error["param"] == "prompt"
-
-
-@pytest.mark.parametrize(("path", "field"), [(INFILL, "input_extra"), (CODE, "extra")])
-def test_too_many_files(path: str, field: str) -> None:
-    """So many files as nobody reads are refused."""
-    files = [{"text": "x", "filename": "a"}] * 257
-    answer = asked(path, {"model": "m", field: files, "input_prefix": "x"})
-    assert answer.status == 400
-    assert field in message(path, answer)
-    files.pop()
-    assert asked(path, {"model": "m", field: files}).status == 200
 
 
 # ------------------------------------------------------ fields, and modes

@@ -314,6 +314,7 @@ def test_code_llamas_markers_are_everybodys() -> None:
         # Ollama would refuse it
         ({"model": "talker", "prompt": "a", "suffix": "b"}, "code"),
         ({"model": "llama3.2", "prompt": "a", "suffix": "b"}, "code"),
+        ({"model": "older-talker", "prompt": "a", "suffix": "b"}, "code"),
         ({"model": "talker", "prompt": "a", "suffix": "b", "raw": False}, "code"),
         # or lose it
         ({"model": QWEN, "prompt": "a", "suffix": "b", "raw": True}, "code"),
@@ -332,7 +333,6 @@ def test_code_llamas_markers_are_everybodys() -> None:
         ({"model": CODELLAMA, "prompt": "a", "suffix": "b"}, "native"),
         # or may, for all that is known
         ({"model": "older-inserter", "prompt": "a", "suffix": "b"}, "native"),
-        ({"model": "older-talker", "prompt": "a", "suffix": "b"}, "native"),
         ({"model": "absent", "prompt": "a", "suffix": "b"}, "native"),
         # there is none
         ({"model": "talker", "prompt": "a", "suffix": ""}, "native"),
@@ -689,9 +689,9 @@ def test_max_lines() -> None:
             assert response.closed
 
 
-@case("fields", [{"max_lines": 0}, {"max_lines": None}, {"extra": [{}] * 256}])
+@case("fields", [{"max_lines": 0}, {"max_lines": None}, {"extra": [{}] * 300}])
 def test_fields_at_their_bounds(fields: dict[str, Any]) -> None:
-    """No limit is none, and as many files as may be are read."""
+    """No limit is none, and of files there may be any number."""
     answer = Door().ask({"prompt": "a", **fields}, CODE)
     assert answer.json["response"] == TEXT
 
@@ -703,7 +703,7 @@ def test_a_large_prompt() -> None:
         assert len(prompt) > 1_000_000
         door = Door(models=Coders(QWEN, loaded={QWEN: 4096}))
         answer = door.ask({"prompt": prompt})
-        assert answer.headers["X-Pannier-Adjusted"] == "prompt=trimmed"
+        assert answer.headers["X-Pannier-Adjusted"].startswith("prompt=trimmed")
         before, after = door.sent["prompt"].split("<|fim_suffix|>")
         assert before.removeprefix("<|fim_prefix|>") == "x = 1\r\n" * 1338
         assert after.removesuffix("<|fim_middle|>") == "x = 1\r\n" * 446
@@ -727,7 +727,6 @@ def test_a_large_prompt() -> None:
         {"suffix": 5},
         {"prompt": 5},
         {"prompt": True},
-        {"extra": [{"text": "x"}] * 257},
     ],
 )
 def test_wrong_fields(fields: dict[str, Any]) -> None:

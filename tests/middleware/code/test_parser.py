@@ -126,7 +126,7 @@ def test_vectors(prompt: str, ours: Read, original: Read) -> None:
             "# Language: C\na <MID>", ("C", "", "a", ""), id="mid-after-header"
         ),
         pytest.param(
-            "# Lang: C\n# Path: <SUF>\na <SUF> b", ("C", "<SUF>", "a", "b"), id="path"
+            "# Lang: C\n# Path: <SUF>\na", ("C", "", "# Path:", "\na"), id="path"
         ),
         pytest.param("# Language: C\n <SUF> b", ("C", "", "", "b"), id="empty-prefix"),
         pytest.param("a\r\n <SUF> \r\nb", ("", "", "a\r\n", "\r\nb"), id="crlf"),

@@ -1,5 +1,6 @@
 """How long is waited for a first token: of a loaded model, and of one that loads."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,15 +25,21 @@ class Waiting:
         self._loaded, self._begins = 1000 + loaded, 1000 + begins
         self._tick, self._asking = tick, asking
         watch: Any = self
-        patience = Patience(FIRST, LOAD, self.absent, lambda: self.now)
-        patience.begin(watch, lambda: self.now >= self._begins, "m")
+        patience = Patience(FIRST, LOAD, 30.0, self.absent, lambda: self.now)
+        patience.begin(watch, self.begun, "m")
         while self.alarm is not None:
             (at, act), self.alarm = self.alarm, None
             self.now = at + tick
             act()
 
+    def begun(self) -> float | None:
+        """When the text began, which then goes on without an end."""
+        return math.inf if self.now >= self._begins else None
+
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         """As a watch does it."""
+        if seconds == math.inf:
+            return
         assert 0 < seconds <= LOOK
         self.alarm = (self.now + seconds, act)
 

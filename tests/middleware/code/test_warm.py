@@ -11,6 +11,7 @@ from support.ollama import NDJSON, Body, Ollama
 
 from app.background import Background
 from app.exchange import Exchange
+from app.inflight import Inflight
 from middleware.base import calling
 from middleware.code.warm import WarmUp
 
@@ -69,7 +70,7 @@ def test_a_call() -> None:
     """The call is made as it is, read to its end and closed; nobody waits for it."""
     ollama, background = Slow(), Background()
     warm = WarmUp(ollama, background)
-    warm.start(environ_of(Exchange(model="m")), "s")
+    warm.start(environ_of(Exchange(model="m")))
     assert ollama.calls == []
     ollama.asked.wait()
     ollama.go.set()
@@ -85,7 +86,7 @@ def test_an_exchange_of_its_own() -> None:
     ollama, background = Slow(), Background()
     ollama.go.set()
     own = Exchange(model="m")
-    WarmUp(ollama, background).start(environ_of(own), "s")
+    WarmUp(ollama, background).start(environ_of(own))
     idle(background)
     (exchange,) = ollama.exchanges
     assert exchange is not own
@@ -95,17 +96,13 @@ def test_an_exchange_of_its_own() -> None:
 
 
 def test_dropped_while_busy() -> None:
-    """What comes while one runs is dropped, and leaves that one's session alone."""
+    """What comes while one runs is dropped, and leaves that one alone."""
     ollama, background = Slow(), Background()
     warm = WarmUp(ollama, background)
-    warm.start(environ_of(Exchange()), "s")
+    warm.start(environ_of(Exchange()))
     ollama.asked.wait()
-    warm.start(environ_of(Exchange()), "t")
+    warm.start(environ_of(Exchange()))
     gevent.sleep(0)
-    assert len(ollama.calls) == 1
-    warm.make_way("t")
-    gevent.sleep(0)
-    assert ollama.body.closed == 0
     ollama.go.set()
     idle(background)
     assert len(ollama.calls) == 1
@@ -113,33 +110,34 @@ def test_dropped_while_busy() -> None:
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_gives_way(begun: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """A request of the same session ends it, wherever it is; of that nobody hears."""
+    """It ends wherever it is when it has to make way; of that nobody hears."""
     ollama, background = Slow(), Background()
     warm = WarmUp(ollama, background)
-    warm.start(environ_of(Exchange()), ("s", "m"))
+    warm.start(environ_of(Exchange()))
     if begun:
         ollama.asked.wait()
-    warm.make_way(("s", "m"))
+    warm.make_way()
     idle(background)
     assert [body.closed for body in ollama.bodies] == [1] * begun
     assert caplog.records == []
-    warm.start(environ_of(Exchange()), ("s", "m"))  # and there may be another
+    warm.start(environ_of(Exchange()))  # and there may be another
     ollama.go.set()
     idle(background)
     assert len(ollama.calls) == begun + 1
 
 
-def test_another_session_ends_nothing() -> None:
-    """Another editor's request, or one before any, ends nothing."""
+@pytest.mark.parametrize("others", [0, 1])
+def test_dropped_while_others_are_answered(others: int) -> None:
+    """Whoever else is being answered comes first."""
     ollama, background = Slow(), Background()
-    warm = WarmUp(ollama, background)
-    warm.make_way("s")
-    warm.start(environ_of(Exchange()), "s")
-    ollama.asked.wait()
-    warm.make_way("t")
     ollama.go.set()
+    inflight = Inflight(60)
+    watches = [inflight.begin(None) for _ in range(1 + others)]
+    WarmUp(ollama, background).start(environ_of(Exchange(watch=watches[0])))
     idle(background)
-    assert ollama.body.taken == len(LINES)
+    assert len(ollama.calls) == (not others)
+    for watch in watches:
+        watch.end()
 
 
 def test_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
@@ -147,7 +145,7 @@ def test_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
     ollama = Slow(b'{"error":"no"}', status="404 Not Found")
     background = Background()
     ollama.go.set()
-    WarmUp(ollama, background).start(environ_of(Exchange()), "s")
+    WarmUp(ollama, background).start(environ_of(Exchange()))
     idle(background)
     (line,) = caplog.records
     assert line.levelno == logging.WARNING

@@ -76,7 +76,7 @@ class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
         if request.stream and tries > n:
             exchange.ignored.append("best_of")  # what is sent cannot be taken back
         found = exchange.filling = self._filling(request)
-        if found and not request.model:
+        if found and not (request.model or "").strip():
             request.model = DEFAULT
         raw = None if found else self._raw(request)
         if raw and request.suffix:

@@ -61,9 +61,10 @@ def explained(
 def passed_on(body: bytes, start_response: StartResponse) -> list[bytes]:
     """The answer that explains a request of Ollama's own, which goes on as it came."""
     try:
-        request: Any = decode(_anything, body)
+        text = body.decode(errors="replace")
+        request: Any = decode(_anything, text.encode())
     except msgspec.DecodeError:
-        request = body.decode(errors="replace")
+        request = text
     return _told(
         {
             "object": "pannier.explanation",

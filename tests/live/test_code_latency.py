@@ -669,26 +669,18 @@ def test_reading_ahead(quick: Server, ollama: Simulator) -> None:
 
 
 def test_one_reads_ahead(silent: Server, ollama: Simulator) -> None:
-    """While one is read ahead others are dropped; a request of that editor ends it."""
+    """One is read ahead at a time, and for nobody's sake while others are answered."""
     me, other = ("User-Agent", fresh("me")), ("User-Agent", fresh("other"))
     first, second, third = (fresh("pre") + "/" for _ in range(3))
     warm(silent, first, me)
     eventually(lambda: len(ahead(ollama, first)) == 1)
-    warm(silent, second, me)
     warm(silent, second, other)
     with Editor(silent, ollama, ": ".join(other)) as editor:
-        editor.ask(FORMS["infill"])  # what came before would have been made by now
-        assert ahead(ollama, second) == []
-        assert [one["outcome"] for one in ahead(ollama, first)] == ["open"]
-    with Editor(silent, ollama, ": ".join(me)) as editor:
-        mine = editor.ask(FORMS["infill"])
+        asked = editor.ask(FORMS["infill"])
         eventually(lambda: ahead(ollama, first)[0]["outcome"] == "client-left")
-        warm(silent, third, me)  # there is room again, and it ends nothing
-        eventually(lambda: len(ahead(ollama, third)) == 1)
-        assert editor.call(mine)["outcome"] == "open"
-    with Editor(silent, ollama, ": ".join(me)) as editor:
-        editor.ask(FORMS["infill"])
-        eventually(lambda: ahead(ollama, third)[0]["outcome"] == "client-left")
+        warm(silent, third, me)
+        assert ahead(ollama, second) == ahead(ollama, third) == []
+        assert editor.call(asked)["outcome"] == "open"
 
 
 def test_refused_ahead(silent: Server, ollama: Simulator) -> None:

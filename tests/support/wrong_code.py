@@ -93,10 +93,6 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
             ("min_p", -1, VALUE),
         )
     ],
-    *[
-        (path, {field: [FILE] * 257}, field, VALUE)
-        for path, field in ((INFILL, "input_extra"), (CODE, "extra"))
-    ],
     (INFILL, {"input_extra": ["x"]}, "input_extra[0]", TYPE),
     (INFILL, {"input_extra": [FILE, None]}, "input_extra[1]", TYPE),
     (INFILL, {"response_fields": [5]}, "response_fields[0]", TYPE),

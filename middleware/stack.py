@@ -38,12 +38,12 @@ from .base import Policy
 from .chat import ChatMiddleware
 from .code import probes as code_probes
 from .code.cache import Remembering
-from .code.doors import FormDoor
+from .code.doors import CodeDoor, FormDoor
 from .code.families import Families
 from .code.fim import FimMiddleware, TabbyMiddleware
 from .code.first import FirstToken
 from .code.form import CodeMiddleware
-from .code.generate import CodeDoor, CodeGenerateMiddleware
+from .code.generate import CodeGenerateMiddleware
 from .code.infill import InfillMiddleware, LlamaMiddleware
 from .code.policy import Fill
 from .code.supersede import who
@@ -142,8 +142,8 @@ class Shared:
         self.hears = Abilities(catalog.facts, "file")
         self.awaited = Awaited(catalog)
         self.families = Families.load(settings.code_families or None)
-        self.warm = WarmUp(relay, Background())
-        self.fill = Fill(catalog, settings, self.aliases, self.families, self.warm)
+        warm = WarmUp(relay, Background())
+        self.fill = Fill(catalog, settings, self.aliases, self.families, warm)
         #: Ollama for those that complete code, and what tells their editors apart.
         self.coding = Remembering(FirstToken(relay), settings.code_cache)
         self._address = Proxies(settings.trusted_proxies).client
@@ -155,10 +155,7 @@ class Shared:
     def form(self, kind: type[CodeMiddleware[Any]]) -> CodeMiddleware[Any]:
         """The endpoint for one form of a request for code."""
         policies = self.code_policies()
-        form = kind(self.coding, policies, self.settings, self.session)
-        if isinstance(form, LlamaMiddleware):
-            form.warm = self.warm
-        return form
+        return kind(self.coding, policies, self.settings, self.session)
 
     def code_policies(self) -> list[Policy]:
         """Those of a text that is filled in."""

@@ -1,20 +1,47 @@
-"""FormDoor: whose form a completion on ``/v1/completions`` has."""
+"""Doors: whose affair a request is on the two routes that have several owners.
 
-from collections.abc import Iterable
+Most of what comes to ``/api/generate`` is Ollama's own affair and goes on as it came,
+byte for byte.  Code are requests that name no model, that carry the markers of an
+editor, or a suffix that Ollama would refuse or lose (specification: code completion,
+section 2).  What comes to ``/v1/completions`` has one of three forms.
+"""
+
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
 from app.body import OwnBody, read_body
+from app.catalog import Catalog
+from app.errors import BadRequest
 from app.settings import Settings
 from app.turns import let_others
 from app.wire.decoding import decode
 
+from ..bounds import checked
+from ..explain import passed_on, wants_explanation
+from ..validation import MAX_NAME
+from .families import Families
+from .generate import is_default
+from .parser import markers
+
+#: Objects and arrays are refused, and so cost nothing, however large they are.
+_Scalar = str | int | float | bool | None
 _NULL = msgspec.Raw(b"null")
 
 
-class Peek(msgspec.Struct):
+class _Asked(msgspec.Struct):
+    """What decides whose affair a request is, as far as it can be any of ours."""
+
+    model: _Scalar = None
+    prompt: _Scalar = None
+    suffix: _Scalar = None
+    raw: _Scalar = None
+
+
+class _Form(msgspec.Struct):
     """The fields that only one form has; what is in them is looked at later."""
 
     segments: msgspec.Raw = _NULL
@@ -22,10 +49,105 @@ class Peek(msgspec.Struct):
     max_tokens: msgspec.Raw = _NULL
 
 
-_peek = msgspec.json.Decoder(Peek)
+_asked = msgspec.json.Decoder(_Asked)
+_form = msgspec.json.Decoder(_Form)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+Seen = TypeVar("Seen")
 
 
-class FormDoor:
+class Door:
+    """Reads a body once, looks into it, and passes it on to the one that it is for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer one request; raises what ``read_body`` raises."""
+        settings = self.settings
+        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
+        environ["wsgi.input"] = OwnBody(body)
+        return self.app_for(body, environ)(environ, start_response)
+
+    def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
+        """Whose affair a body is."""
+        raise NotImplementedError
+
+
+class CodeDoor(Door):
+    """``POST /api/generate``: to ``code`` or, as it came, to ``native``.
+
+    ``resolved`` tells the model that a name means.
+    """
+
+    def __init__(
+        self,
+        native: WSGIApplication,
+        code: WSGIApplication,
+        settings: Settings,
+        catalog: Catalog,
+        families: Families,
+        resolved: Callable[[str], str],
+    ) -> None:
+        super().__init__(settings)
+        self.native = native
+        self.code = code
+        self.catalog = catalog
+        self.families = families
+        self.resolved = resolved
+        self._always = any(known.mode == "always" for known in families.known)
+
+    def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
+        """Code's, or Ollama's, which may be explained instead."""
+        if self._is_code(body):
+            return self.code
+        if wants_explanation(environ):
+            return lambda _, start_response: passed_on(body, start_response)
+        return self.native
+
+    def _is_code(self, body: bytes) -> bool:
+        seen = _seen(_asked, body)
+        if seen is None:
+            return False  # Ollama says what is wrong with it
+        model = seen.model
+        if model is None:
+            return not _spelt_otherwise(body, "model")
+        if not isinstance(model, str) or len(model) > MAX_NAME:
+            return False
+        if is_default(model):
+            return True
+        return self._wanted(self.resolved(model), seen)
+
+    def _wanted(self, model: str, seen: _Asked) -> bool:
+        """Whether a request that names its model is better served here."""
+        prompt = "" if seen.prompt is None else seen.prompt
+        if not isinstance(prompt, str):
+            return False
+        if self._always:
+            family = self.families.of(model)
+            if family is not None and family.mode == "always":
+                return True
+        marks = markers(prompt, strict=self.settings.code_parser == "strict")
+        if not (self.settings.code_rewrite and (marks or seen.suffix)):
+            return False
+        facts = self.catalog.facts(model)
+        family = self.families.of(model, facts.family if facts else "")
+        if family is not None and not family.rewrite:
+            return False
+        if marks:
+            # What is raw, and in the model's own form, is as good as it can be.
+            own = family is not None and marks == family.markers != "codellama"
+            return not (own and seen.raw is True)
+        if not isinstance(seen.suffix, str):
+            return False
+        lost = seen.raw is True or not prompt
+        better = family is not None and family.better
+        return lost or better or (facts is not None and not facts.inserts)
+
+
+class FormDoor(Door):
     """``POST /v1/completions``: OpenAI's, or with ``segments`` Tabby's.
 
     With ``n_predict`` it is llama.cpp's, where there is such a one: its own server has
@@ -39,30 +161,41 @@ class FormDoor:
         llama: WSGIApplication | None,
         settings: Settings,
     ) -> None:
+        super().__init__(settings)
         self.openai = openai
         self.tabby = tabby
         self.llama = llama
-        self.settings = settings
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Read the body once, look into it, and pass it on."""
-        settings = self.settings
-        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
-        environ["wsgi.input"] = OwnBody(body)
-        return self._for(body)(environ, start_response)
-
-    def _for(self, body: bytes) -> WSGIApplication:
+    def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
+        """The one whose form it is."""
         if b'"segments"' not in body and b'"n_predict"' not in body:
             return self.openai  # as nearly always
-        try:
-            seen = decode(_peek, body, partial(let_others, body))
-        except msgspec.DecodeError:
+        seen = _seen(_form, body)
+        if seen is None:
             return self.openai  # which says what is wrong
-        finally:
-            let_others(body)
         if seen.segments != _NULL:
             return self.tabby
         theirs = seen.n_predict != _NULL and seen.max_tokens == _NULL
         return self.llama if theirs and self.llama is not None else self.openai
+
+
+def _seen(decoder: msgspec.json.Decoder[Seen], body: bytes) -> Seen | None:
+    """What a body says of some fields, if it can be read."""
+    try:
+        return decode(decoder, body, partial(let_others, body))
+    except msgspec.DecodeError:
+        return None
+    finally:
+        let_others(body)
+
+
+def _spelt_otherwise(body: bytes, name: str) -> bool:
+    """Whether an object has a member of this name in another case, as Go reads it."""
+    try:
+        return any(
+            key.lower() == name != key for key in decode(_members, checked(body))
+        )
+    except BadRequest:
+        return True  # more members than are looked at
+    except msgspec.DecodeError:
+        return False

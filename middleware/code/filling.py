@@ -61,6 +61,8 @@ class Filling:
     ahead = False
     alone = True
     ticket: Ticket | None = None
+    #: Has the model read the prompt of a call, and nobody wait for it.
+    read_ahead: Callable[[WSGIEnvironment], None] | None = None
     #: When the first token came, by the monotonic clock.
     began: float | None = None
 

@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.exchange import Exchange
 from app.settings import Settings
-from app.wire import ollama
+from app.wire import code, ollama
 from app.wire.generating import GeneratingRequest
 
 from ..aliases import DEFAULT
@@ -20,6 +20,7 @@ from ..formats import Format
 from ..generation import GenerationMiddleware
 from . import filling
 from .filling import Filling, Session
+from .hole import File
 
 Request = TypeVar("Request", bound=GeneratingRequest)
 #: Ollama's answer where nothing was asked of it.
@@ -105,3 +106,12 @@ def writing(exchange: Exchange, request: GeneratingRequest) -> dict[str, Any]:
     found: Filling = exchange.filling
     told = {"model": exchange.model, "stream": bool(request.stream)}
     return told | found.writing()
+
+
+def files(given: list[code.File] | None) -> tuple[File, ...]:
+    """Other files, the one that was in use last at the end."""
+    if not given:
+        return ()
+    if all(isinstance(one.time, int | float) for one in given):
+        given = sorted(given, key=lambda one: one.time)
+    return tuple(File(one.filename or "", one.text) for one in given if one.text)

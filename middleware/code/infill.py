@@ -11,11 +11,9 @@ from writers.code_shapes import InfillWriter
 
 from ..validation import integer
 from .filling import Filling
-from .form import CodeMiddleware, nothing, writing
-from .generate import files
+from .form import CodeMiddleware, files, nothing, writing
 from .hole import Hole
 from .parser import known, markers, parse
-from .warm import WarmUp
 
 Request = TypeVar("Request", bound=code.CompletionRequest)
 
@@ -24,8 +22,6 @@ class LlamaMiddleware(CodeMiddleware[Request]):
     """``POST /completion``: a prompt that goes on, or that an editor has marked."""
 
     request_type: ClassVar[Any] = code.CompletionRequest
-    #: Reads prompts ahead where nothing is to be said.
-    warm: WarmUp | None = None
 
     def filling(self, request: Request, exchange: Exchange) -> Filling:
         """The prompt, with markers or as it is."""
@@ -61,8 +57,8 @@ class LlamaMiddleware(CodeMiddleware[Request]):
         """Make the call and write its answer; nobody waits for what is read ahead."""
         if not exchange.filling.ahead:
             return super().answer(exchange, request, start_response, environs)
-        if self.warm is not None and environs:
-            self.warm.start(environs[0])
+        if exchange.filling.read_ahead is not None and environs:
+            exchange.filling.read_ahead(environs[0])
         writer = self.writer(exchange, request, start_response)
         return writer.answer(nothing, {})
 

@@ -152,6 +152,7 @@ class Fill:
     def _begin(self, exchange: Exchange, filling: Filling, call: Any) -> None:
         """Take the place of what the same editor asked before; bound the wait."""
         if filling.ahead:
+            filling.read_ahead = self._warm.start if self._warm else None
             return
         if self._warm is not None:
             self._warm.make_way()
@@ -160,7 +161,7 @@ class Fill:
         watch = exchange.watch
         if self._settings.code_supersede:
             session = (*filling.session, call.model)
-            asked = hash((call.prompt, call.suffix, _encode(call.options)))
+            asked = (call.prompt, call.suffix, _encode(call.options))
             filling.ticket = self._sessions.enter(session, watch, asked)
         if watch is not None:
             watch.look_closely()

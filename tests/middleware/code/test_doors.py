@@ -8,9 +8,8 @@ import pytest
 from support.ollama import Started, environ_of
 
 from app.settings import Settings
-from middleware.code.doors import FormDoor
+from middleware.code.doors import CodeDoor, FormDoor
 from middleware.code.families import Families
-from middleware.code.generate import CodeDoor
 
 #: Values enough to cost a hundred times their bytes, once they are objects.
 MANY = b"[" + b"[]," * 300_000 + b"[]]"

@@ -736,6 +736,9 @@ class Warm:
         """Noted."""
         self.ways += 1
 
+    def start(self, environ: Any) -> None:
+        """Nothing is read."""
+
 
 def test_reading_ahead_gives_way_and_takes_none() -> None:
     """What is read ahead ends for any request for code, and ends none itself."""

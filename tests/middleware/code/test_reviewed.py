@@ -41,7 +41,7 @@ from app.wire import ollama as wire
 from app.wire.decoding import decode
 from middleware.aliases import Aliases
 from middleware.base import calling
-from middleware.code import doors, generate
+from middleware.code import doors
 from middleware.code.chatting import messages
 from middleware.code.families import Families, FamiliesError
 from middleware.code.filling import Filling
@@ -274,8 +274,8 @@ def test_an_ollama_that_tells_no_abilities(model: str, raw: Any) -> None:
 @case(
     ("module", "path", "members"),
     [
-        (generate, NATIVE, '"prompt":"%s"'),
-        (generate, NATIVE, '"model":"m","prompt":"%s","suffix":"b"'),
+        (doors, NATIVE, '"prompt":"%s"'),
+        (doors, NATIVE, '"model":"m","prompt":"%s","suffix":"b"'),
         (doors, TEXT, '"segments":{"prefix":"%s"}'),
         (doors, TEXT, '"n_predict":1,"prompt":"%s"'),
     ],
@@ -299,7 +299,7 @@ def test_doors_pause_while_they_mend(
 def test_what_was_mended_is_text() -> None:
     """And the door reads of it what its form will read."""
     body = b'{"prompt":"<PRE> a\\ud800 <SUF> b <MID>","model":"talker"}'
-    assert decode(generate._peek, body).prompt == "<PRE> a\ufffd <SUF> b <MID>"
+    assert decode(doors._asked, body).prompt == "<PRE> a\ufffd <SUF> b <MID>"
     assert "a\ufffd" in str(called(NATIVE, body)["messages"][-1])
 
 

@@ -24,8 +24,8 @@ def amended(
 ) -> Iterable[bytes]:
     """The application's answer, its body amended if it is a good and plain one.
 
-    What has another status than 200, is compressed or larger than ``MAX_WHOLE`` bytes
-    passes as it is.  Raises what the application raises.
+    What has another status than 200, is no JSON, is compressed or larger than
+    ``MAX_WHOLE`` bytes passes as it is.  Raises what the application raises.
     """
     head = _Head()
     body = app(environ, head)
@@ -65,8 +65,9 @@ class _Head:
     @property
     def plain(self) -> bool:
         """Whether a body is one that can be looked at."""
-        codings = [v for n, v in self.headers if n.lower() == "content-encoding"]
-        return self.status[:3] == "200" and not codings
+        told = {name.lower(): value for name, value in self.headers}
+        is_json = told.get("content-type", "").startswith("application/json")
+        return self.status[:3] == "200" and is_json and "content-encoding" not in told
 
     def of(self, changed: bytes | None) -> Headers:
         """The headers for a body that was changed; or for the one that was not."""

@@ -25,7 +25,7 @@ MIB = 2**20
 #: Seconds: a tenth, and as much again for slower machines than most.
 HELD = 0.2
 #: How often a case is tried, for those that do something else meanwhile.
-TRIES = 4
+TRIES = 10
 #: Seconds that a name is looked up for, less what such a machine may take beside.
 LOOKUP = 0.9
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.errors import BadRequest
 from app.exchange import Exchange
-from app.settings import Settings
 from app.vocabulary import is_tokens, text_of
 from app.wire import ollama, openai
 from writers.code_completion import FilledCompleteWriter
@@ -18,11 +17,10 @@ from writers.completion import CompleteWriter, most_probable
 from writers.several import SeveralWriter
 
 from .aliases import DEFAULT
-from .base import DEFAULTS, Policy
 from .choices import ChoicesMiddleware, includes_usage, repeated
 from .code import filling
-from .code.filling import Filling, Session
-from .code.form import nothing
+from .code.filling import Filling
+from .code.form import EditorMiddleware, nothing
 from .code.hole import Hole
 from .code.parser import known, markers, parse
 from .formats import answer_check
@@ -34,29 +32,13 @@ MAX_LOGPROBS = 5
 MAX_CALLS = 128
 
 
-class CompletionsMiddleware(ChoicesMiddleware[openai.CompletionRequest]):
+class CompletionsMiddleware(
+    EditorMiddleware[openai.CompletionRequest],
+    ChoicesMiddleware[openai.CompletionRequest],
+):
     """``POST /v1/completions``."""
 
     request_type = openai.CompletionRequest
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        policies: Iterable[Policy] = (),
-        settings: Settings = DEFAULTS,
-        session: Session = lambda environ: (),
-    ) -> None:
-        super().__init__(app, policies, settings)
-        self.session = session
-
-    def prepared(
-        self, environ: WSGIEnvironment, exchange: Exchange
-    ) -> tuple[openai.CompletionRequest, Any]:
-        """The request and its call; the exchange knows who asks for code."""
-        request, call = super().prepared(environ, exchange)
-        if exchange.filling is not None:
-            exchange.filling.session = self.session(environ)
-        return request, call
 
     def read(
         self, environ: WSGIEnvironment

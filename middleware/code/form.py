@@ -27,8 +27,11 @@ Request = TypeVar("Request", bound=GeneratingRequest)
 _NOTHING = b'{"response":"","done":true,"done_reason":"stop"}\n'
 
 
-class CodeMiddleware(GenerationMiddleware[Request]):
-    """Translates one form."""
+class EditorMiddleware(GenerationMiddleware[Request]):
+    """Translates one endpoint where editors ask for code, be it among others.
+
+    ``session`` tells them apart.
+    """
 
     def __init__(
         self,
@@ -43,10 +46,15 @@ class CodeMiddleware(GenerationMiddleware[Request]):
     def prepared(
         self, environ: WSGIEnvironment, exchange: Exchange
     ) -> tuple[Request, Any]:
-        """The request and its call; the exchange knows who asks."""
+        """The request and its call; the exchange knows who asks for code."""
         request, call = super().prepared(environ, exchange)
-        exchange.filling.session += self.session(environ)
+        if exchange.filling is not None:
+            exchange.filling.session += self.session(environ)
         return request, call
+
+
+class CodeMiddleware(EditorMiddleware[Request]):
+    """Translates one form."""
 
     def rewrite(self, request: Request, exchange: Exchange) -> ollama.GenerateRequest:
         """The call for a hole, whose texts ``Fill`` puts where they belong."""

@@ -121,22 +121,24 @@ class _Ends(_Step):
             _, at, self.word = min(found)
             self.over, self._held = True, ""
             return text[:at]
-        at = self._undecided(text)
+        at = _undecided(text, self._ends, self._longest)
         self._held = text[at:]
         return text[:at]
-
-    def _undecided(self, text: str) -> int:
-        """Where the last of the text begins that may become an end."""
-        for at in range(max(0, len(text) - self._longest + 1), len(text)):
-            if text[at] in self._firsts:
-                tail = text[at:]
-                if any(end.startswith(tail) for end in self._ends):
-                    return at
-        return len(text)
 
     def rest(self) -> str:
         """It became none."""
         return self._held
+
+
+def _undecided(text: str, wanted: tuple[str, ...], longest: int) -> int:
+    """Where the last of a text begins that may become one of those wanted."""
+    firsts = {one[0] for one in wanted}
+    for at in range(max(0, len(text) - longest + 1), len(text)):
+        if text[at] in firsts:
+            tail = text[at:]
+            if any(one.startswith(tail) for one in wanted):
+                return at
+    return len(text)
 
 
 class _Joined(_Step):
@@ -144,6 +146,7 @@ class _Joined(_Step):
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = {text[0] + JOINER + text[1:]: text for text in texts}
+        self._longest = max(map(len, self._texts), default=0)
         self._held = ""
 
     def feed(self, text: str) -> str:
@@ -151,17 +154,9 @@ class _Joined(_Step):
         text = self._held + text
         for joined, plain in self._texts.items():
             text = text.replace(joined, plain)
-        at = self._undecided(text)
+        at = _undecided(text, tuple(self._texts), self._longest)
         self._held = text[at:]
         return text[:at]
-
-    def _undecided(self, text: str) -> int:
-        """Where the last of the text begins that may become one."""
-        longest = max(map(len, self._texts), default=0)
-        for at in range(max(0, len(text) - longest + 1), len(text)):
-            if any(joined.startswith(text[at:]) for joined in self._texts):
-                return at
-        return len(text)
 
     def rest(self) -> str:
         """It became none."""

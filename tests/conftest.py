@@ -1,5 +1,6 @@
 """A simulator, Pannier in front of it, and a client: what live tests need."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -21,6 +22,15 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("pannier")
+
+
+def pytest_collection_finish() -> None:
+    """A million objects are tests, which stay: to look through them takes a second.
+
+    Garbage is collected whenever it likes, in the midst of what a test has a limit for.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,13 +5,15 @@ the access log reads it when the answer is over.  Times are of the monotonic clo
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 from msgspec import Struct, field
 
+from .carriers.base import Timeouts
 from .errors import GatewayError
+from .gateway.keys import Key
 from .ids import new_id
 from .inflight import Watch
 from .prompt import Prompt
@@ -44,6 +46,13 @@ class Exchange(Struct):
     the reasoning from the client.  ``tools`` is what an endpoint found out of the tools
     it offers and its writers need; it alone knows the type.  So is ``filling`` with the
     text that a completion of code fills in; None: the request is no such thing.
+    ``key`` is the key that asks, None where none is needed; ``alias`` the other name of
+    a model that was asked for, if it was one, and ``resolved`` the model.  ``given``
+    names the options that the request itself sets.  ``timeouts`` bound the call to
+    Ollama in the place of the settings'.  ``closing`` are called once, in their order,
+    when the answer is over, however it ended; what became of it is known then:
+    ``status``, the bytes ``sent``, the milliseconds until the first of them, and the
+    ``outcome``: ``done``, ``left``, ``cut``, ``stalled``, or the code of an error.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
     prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
     ``watch`` watches over the request; without one nobody sees that its client leaves.
@@ -68,6 +77,16 @@ class Exchange(Struct):
     hidden: bool = False
     tools: Any = None
     filling: Any = None
+    key: Key | None = None
+    alias: str = ""
+    resolved: str = ""
+    given: Collection[str] = ()
+    timeouts: Timeouts | None = None
+    closing: list[Callable[[], object]] = field(default_factory=list)
+    status: str = ""
+    sent: int = 0
+    first_byte_ms: int | None = None
+    outcome: str = ""
     num_ctx: int | None = None
     prompt_estimate: int | None = None
     prompt: Prompt | None = None

@@ -6,6 +6,7 @@ nothing.
 
 import contextlib
 import functools
+import hashlib
 import logging
 import os
 import secrets
@@ -15,23 +16,33 @@ LENGTH = 32
 
 
 @functools.cache
-def secret(state_dir: str) -> bytes:
+def secret(state_dir: str, file: str = "") -> bytes:
     """The 32 bytes; read or made when first asked for.
 
-    Where the directory cannot be written they are this process's own, and a line in the
-    log says so.
+    ``file`` is one that several machines have, of at least 32 bytes; it is never made.
+    Where there is none, and the directory cannot be written, they are this process's
+    own, and a line in the log says so.
     """
-    if not state_dir:
-        return _own("there is no state directory")
-    path = Path(state_dir, "secret")
+    found = lasting(state_dir, file)
+    return _own(found) if isinstance(found, str) else found
+
+
+def lasting(state_dir: str, file: str = "") -> bytes | str:
+    """The 32 bytes that outlive this process, or why there are none."""
+    if not (state_dir or file):
+        return "there is no state directory"
+    path = Path(file or Path(state_dir, "secret"))
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            _make(path)
+        if not file:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                _make(path)
         found = path.read_bytes()
     except OSError as error:
-        return _own(f"{path}: {error.strerror}")
-    return found if len(found) == LENGTH else _own(f"{path} is damaged; remove it")
+        return f"{path}: {error.strerror}"
+    if file and len(found) >= LENGTH:
+        return hashlib.sha256(found).digest()
+    return found if len(found) == LENGTH else f"{path} is damaged or too short"
 
 
 def _make(path: Path) -> None:

@@ -29,7 +29,7 @@ WholeSeconds = Annotated[int, Meta(ge=1, le=_YEAR)]
 
 
 #: May hold a password: shown nowhere.
-_SECRETS = {"database_url", "upstream_api_key"}
+_SECRETS = {"database_url", "limits_url", "upstream_api_key"}
 
 
 def _option(variable: str, help: str) -> Meta:
@@ -74,6 +74,65 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             " state directory; never shown",
         ),
     ] = ""
+    secret_file: Annotated[
+        str,
+        _option(
+            "PANNIER_SECRET_FILE",
+            "the secret that keys are hashed with, the same on every machine that"
+            " shares a database; none: a file in the state directory",
+        ),
+    ] = ""
+    limits_url: Annotated[
+        str,
+        _option(
+            "PANNIER_LIMITS_URL",
+            "a Redis in which workers and machines count together what keys use"
+            " (redis://host:6379/0); none: each worker counts for itself; never shown",
+        ),
+    ] = ""
+    auth: Annotated[
+        Literal["auto", "on", "off"],
+        _option(
+            "PANNIER_AUTH",
+            "whether requests need a key; auto: as soon as there is one",
+        ),
+    ] = "auto"
+    pin_upstream: Annotated[
+        bool,
+        _option(
+            "PANNIER_PIN_UPSTREAM",
+            "OLLAMA_URL counts, whatever address of Ollama was set in the database",
+        ),
+    ] = False
+    usage: Annotated[
+        Literal["auto", "on", "off"],
+        _option(
+            "PANNIER_USAGE",
+            "keep a row of what each request has used; auto: as soon as there is a key",
+        ),
+    ] = "auto"
+    usage_days: Annotated[
+        int,
+        Meta(ge=1, le=3650),
+        _option(
+            "PANNIER_USAGE_DAYS",
+            "days for which these rows are kept; their sums are kept for ever",
+        ),
+    ] = 30
+    new_models: Annotated[
+        Literal["enabled", "disabled"],
+        _option(
+            "PANNIER_NEW_MODELS",
+            "whether models for which nothing was set may be used",
+        ),
+    ] = "enabled"
+    unknown_options: Annotated[
+        Literal["allow", "drop", "reject"],
+        _option(
+            "PANNIER_UNKNOWN_OPTIONS",
+            "what becomes of options that Ollama is not known to have",
+        ),
+    ] = "allow"
     responses_ttl: Annotated[
         int,
         Meta(ge=0, le=_YEAR),

@@ -25,7 +25,9 @@ _PLAIN = re.compile(r"[!#-<>-\[\]-~]+", re.ASCII)
 
 
 class AccessLogMiddleware:
-    """Writes through ``write``, which takes one line with its end.
+    """Writes through ``write``, which takes one line with its end; None: no lines.
+
+    Then it tells those who wait for the end (``Exchange.closing``).
 
     ``address`` says where a request came from, as far as that is known, ``redaction``
     knows what no line may hold.
@@ -34,7 +36,7 @@ class AccessLogMiddleware:
     def __init__(
         self,
         app: WSGIApplication,
-        write: Callable[[str], Any],
+        write: Callable[[str], Any] | None,
         address: Callable[[WSGIEnvironment], str] = lambda environ: "",
         redaction: Redaction = Redaction(),  # noqa: B008 - it never changes
     ) -> None:
@@ -141,14 +143,26 @@ class _Watched:
             self._say()
 
     def _say(self) -> None:
-        """Write the line, once."""
-        if not self._said:
-            self._said = True
-            redaction = self._log.redaction
-            line = self._line(str)
-            if redaction.is_suspect(line):  # one look for all; a second for the few
-                line = self._line(redaction.redacted)
-            self._log.write(line)
+        """Write the line, once, and say that the answer is over."""
+        if self._said:
+            return
+        self._said = True
+        if self._log.write is not None:
+            self._write_line(self._log.write)
+        exchange = self._exchange
+        if exchange.closing:
+            exchange.status, exchange.sent = self._status, self._bytes
+            exchange.first_byte_ms, exchange.outcome = self._first, self._outcome()
+            for tell in exchange.closing:
+                tell()
+            exchange.closing = []  # they may hold the exchange
+
+    def _write_line(self, write: Callable[[str], Any]) -> None:
+        redaction = self._log.redaction
+        line = self._line(str)
+        if redaction.is_suspect(line):  # one look for all; a second for the few
+            line = self._line(redaction.redacted)
+        write(line)
 
     def _line(self, of_text: Callable[[str], str]) -> str:
         """The line, of whose texts ``of_text`` says what may be seen."""
@@ -160,6 +174,7 @@ class _Watched:
             f"{_text('client_id', of_text(self._client_id))}"
             f"{_text('method', of_text(self._method))}"
             f"{_text('path', of_text(self._path))}"
+            f"{_text('key', exchange.key.id if exchange.key else '')}"
             f"{_text('model', of_text(exchange.model))}"
             f"{_text('status', self._status)}"
             f"{_text('outcome', self._outcome())}"

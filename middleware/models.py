@@ -4,7 +4,7 @@ OpenAI's clients and Anthropic's ask under one path; the latter say who they are
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,6 +25,7 @@ from writers.delete import DeleteWriter
 from writers.list import ListWriter
 from writers.retrieve import RetrieveWriter
 
+from .aliases import Aliases
 from .base import calling
 from .validation import model_name
 
@@ -37,17 +38,17 @@ _encode = msgspec.json.Encoder().encode
 class ListMiddleware:
     """``GET /v1/models`` over ``/api/tags``.
 
-    ``aliases`` are listed as well (model by alias); a ``catalog`` adds facts.
+    ``aliases`` are listed as well; a ``catalog`` adds facts.
     """
 
     def __init__(
         self,
         app: WSGIApplication,
-        aliases: Mapping[str, str] | None = None,
+        aliases: Aliases | None = None,
         catalog: Catalog | None = None,
     ) -> None:
         self.app = app
-        self.aliases = aliases or {}
+        self.aliases = aliases
         self.catalog = catalog
 
     def __call__(
@@ -58,7 +59,10 @@ class ListMiddleware:
         exchange.stream = False
         theirs = is_anthropic(environ)
         writer = (AnthropicListWriter if theirs else ListWriter)(
-            exchange, start_response, aliases=self.aliases, catalog=self.catalog
+            exchange,
+            start_response,
+            aliases=self.aliases.exact if self.aliases else {},
+            catalog=self.catalog,
         )
         if isinstance(writer, AnthropicListWriter):
             writer.page = page(environ)

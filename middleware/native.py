@@ -5,7 +5,7 @@ concerns no alias goes on, and comes back, byte for byte.  ``default`` is Ollama
 affair here unless an alias has that name.  Answers say the name of the model itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -66,12 +66,13 @@ class NativeNames:
         self.app = app
         self.aliases = aliases
         self.settings = settings
-        self._default_is_alias = DEFAULT in map(str.lower, aliases.exact)
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
+        if not self.aliases.names:
+            return self.app(environ, start_response)
         call, _ = self.read(environ)
         return self.app(call, start_response)
 
@@ -92,7 +93,7 @@ class NativeNames:
 
     def _meant(self, name: str) -> str:
         wanted = name.strip().lower()
-        ollamas = wanted == DEFAULT and not self._default_is_alias
+        ollamas = wanted == DEFAULT and DEFAULT not in self.aliases.names.exact
         if not wanted or ollamas or len(name) > MAX_NAME:
             return name
         return self.aliases.resolved(name)
@@ -154,12 +155,12 @@ def _shown(family: Family, shown: Members) -> bytes | None:
 
 
 class TagsMiddleware:
-    """``GET /api/tags`` with the aliases (model by alias) of what is installed.
+    """``GET /api/tags`` with the aliases of what is installed.
 
     They follow the models, each as its model under another name.
     """
 
-    def __init__(self, app: WSGIApplication, aliases: Mapping[str, str]) -> None:
+    def __init__(self, app: WSGIApplication, aliases: Aliases) -> None:
         self.app = app
         self.aliases = aliases
 
@@ -167,6 +168,8 @@ class TagsMiddleware:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
+        if not self.aliases.exact:
+            return self.app(environ, start_response)
         return amended(self.app, environ, start_response, self._listed)
 
     def _listed(self, whole: bytes) -> bytes | None:
@@ -181,7 +184,7 @@ class TagsMiddleware:
                 models[model.called] = entry
         more = [
             _renamed(entry, alias)
-            for alias, entry in under_aliases(self.aliases, models)
+            for alias, entry in under_aliases(self.aliases.exact, models)
         ]
         if not more:
             return None

@@ -16,6 +16,7 @@ from app.catalog import Catalog
 from app.doors import Doors
 from app.fetch import ImageFetcher
 from app.inflight import Inflight
+from app.installation import Installation
 from app.later import Later
 from app.native import Native
 from app.probes import probes
@@ -25,14 +26,15 @@ from app.relay import Relay
 from app.secret import secret
 from app.settings import Settings
 from app.signatures import Signatures
-from app.storage import Storage
 from app.upstream import Upstream
 from writers.count import MessageTokensWriter, ResponseTokensWriter
 
 from .abilities import Abilities
 from .absent import NoBackground, NoSocket, absent_routes
+from .access import Access
 from .access_log import AccessLogMiddleware
 from .aliases import Aliases
+from .auth import AuthMiddleware
 from .awaited import Awaited
 from .base import Policy
 from .chat import ChatMiddleware
@@ -61,30 +63,35 @@ from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
 from .messages import MessagesMiddleware
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .native import NAMING, NativeNames, ShowMiddleware, TagsMiddleware
+from .overrides import Overrides
 from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
 from .responses import ResponsesMiddleware
 from .responses_kept import Keeper
 from .responses_lookup import DeleteResponseMiddleware, RetrieveResponseMiddleware
 from .routes import Route, Routes
+from .throttle import ThrottleMiddleware, TokenLimit
 from .transcriptions import TranscriptionsMiddleware
 
 Layer = Callable[[WSGIApplication], WSGIApplication]
 
 
-def build_stack(settings: Settings) -> WatchMiddleware:
+def build_stack(
+    settings: Settings, installation: Installation | None = None
+) -> WatchMiddleware:
     """The application that ``settings`` describe; nothing is opened yet.
 
     Its ``inflight`` are the requests that a worker has to end before it stops.
     """
+    installation = installation or Installation(settings)
     upstream = Upstream.of(settings)
     pages = Later(lambda: load_pages(upstream))
     relay = Relay(upstream, settings)
     catalog = Catalog(upstream.control)
     images = ImageFetcher.of(settings)
     fetch = images.fetch_all if images else None
-    keeper = Storage.of(settings).responses
-    shared = Shared(relay, catalog, settings, fetch, keeper)
+    keeper = installation.storage.responses
+    shared = Shared(relay, catalog, settings, fetch, keeper, installation)
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
@@ -96,26 +103,34 @@ def build_stack(settings: Settings) -> WatchMiddleware:
     )
     inflight = Inflight(settings.write_timeout)
     write = logs.writer() if settings.access_log else None
-    return WatchMiddleware(wrap(routes, layers(settings, inflight, write)), inflight)
+    around = layers(settings, inflight, write, installation)
+    return WatchMiddleware(wrap(routes, around), inflight)
 
 
 def layers(
-    settings: Settings, inflight: Inflight, write: Callable[[str], object] | None
+    settings: Settings,
+    inflight: Inflight,
+    write: Callable[[str], object] | None,
+    installation: Installation,
 ) -> Iterable[Layer]:
     """All between the watch and the routes, outermost first; ``write`` is the log's."""
     doors = Doors(settings.allowed_hosts, settings.origins)
+    address = Proxies(settings.trusted_proxies).client
     yield RequestIdMiddleware
-    if write is not None:
-        yield partial(
-            AccessLogMiddleware,
-            write=write,
-            address=Proxies(settings.trusted_proxies).client,
-            redaction=Redaction(settings.upstream_api_key),
-        )
+    yield partial(
+        AccessLogMiddleware,
+        write=write,
+        address=address,
+        redaction=Redaction(settings.upstream_api_key),
+    )
     yield partial(CorsMiddleware, doors=doors)
     yield ErrorMiddleware  # everything below may raise
     yield partial(DoorsMiddleware, doors=doors)
     yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
+    yield partial(
+        AuthMiddleware, installation=installation, settings=settings, address=address
+    )
+    yield partial(ThrottleMiddleware, limits=installation.limits)
 
 
 class Shared:
@@ -131,12 +146,20 @@ class Shared:
         settings: Settings,
         fetch: Fetch | None = None,
         keeper: Keeper | None = None,
+        installation: Installation | None = None,
     ) -> None:
+        installation = installation or Installation(settings)
         self.relay, self.catalog, self.settings = relay, catalog, settings
         self.fetch = fetch
         self.keeper = keeper
-        self.signatures = Signatures(partial(secret, settings.state_dir))
-        self.aliases = Aliases(catalog, settings)
+        self.current = current = installation.current
+        self.signatures = Signatures(
+            partial(secret, settings.state_dir, settings.secret_file)
+        )
+        self.aliases = Aliases(catalog, settings, current)
+        self.access = Access(current, settings)
+        self.overrides = Overrides(current, settings)
+        self.tokens = TokenLimit(installation.limits)
         self.reasoning = Reasoning(catalog.facts, settings)
         self.context = Context(catalog, settings)
         self.hears = Abilities(catalog.facts, "file")
@@ -159,7 +182,8 @@ class Shared:
 
     def code_policies(self) -> list[Policy]:
         """Those of a text that is filled in."""
-        return [self.fill, self.reasoning, self.context, self.awaited]
+        after: list[Policy] = [self.reasoning, self.context, self.awaited, self.tokens]
+        return [self.fill, self.access, self.overrides, *after]
 
     def policies(
         self, aliases: Aliases | None = None, field: str = "messages"
@@ -167,7 +191,9 @@ class Shared:
         """Those of a conversation, which is in ``field``, in their order."""
         names = aliases or self.aliases
         sees = Abilities(self.catalog.facts, field, self.settings.strict)
-        return [names, sees, self.reasoning, self.context, self.awaited]
+        before: list[Policy] = [names, self.access, self.overrides, sees]
+        after: list[Policy] = [self.reasoning, self.context, self.awaited, self.tokens]
+        return [*before, *after]
 
 
 def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
@@ -175,7 +201,7 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     settings = shared.settings
     code = shared.form(CodeGenerateMiddleware)
     aliases = shared.aliases
-    names = NativeNames(native, aliases, settings) if settings.aliases else native
+    names = NativeNames(native, aliases, settings)
     door = CodeDoor(
         names,
         code,
@@ -191,9 +217,8 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     show = ShowMiddleware(native, aliases, settings, shared.families.of)
     yield ("*", "/api/show", native)
     yield ("POST", "/api/show", show)
-    if aliases.exact:
-        yield ("*", "/api/tags", native)
-        yield ("GET", "/api/tags", TagsMiddleware(native, aliases.exact))
+    yield ("*", "/api/tags", native)
+    yield ("GET", "/api/tags", TagsMiddleware(native, aliases))
     yield ("POST", "/api/generate", door)
     yield ("POST", "/code/generate", code)
 
@@ -216,12 +241,13 @@ def openai_routes(shared: Shared) -> Iterable[Route]:
     if settings.completions_raw == "auto":
         texts.append(PlainModels(shared.catalog))
     for base in ("/v1", ""):
-        names = Aliases(shared.catalog, settings, bare=not base)
+        names = Aliases(shared.catalog, settings, shared.current, bare=not base)
         chat = chat_type(relay, shared.policies(names), settings, shared.fetch)
-        audio = TranscriptionsMiddleware(
-            relay, [aliases, shared.hears, context, awaited], settings
-        )
-        vectors = EmbeddingsMiddleware(relay, [aliases, context], settings)
+        known: list[Policy] = [aliases, shared.access, shared.overrides]
+        heard: list[Policy] = [*known, shared.hears, context, awaited, shared.tokens]
+        audio = TranscriptionsMiddleware(relay, heard, settings)
+        measured: list[Policy] = [*known, context, shared.tokens]
+        vectors = EmbeddingsMiddleware(relay, measured, settings)
         yield from absent_routes(base)
         yield ("POST", f"{base}/chat/completions", chat)
         openai = completions_type(shared.coding, texts, settings, shared.session)
@@ -297,7 +323,7 @@ def model_routes(base: str, shared: Shared) -> Iterable[Route]:
     below = f"{base}/models/"
     named = (relay, below, shared.aliases.resolved)
     return [
-        ("GET", f"{base}/models", ListMiddleware(relay, shared.aliases.exact, facts)),
+        ("GET", f"{base}/models", ListMiddleware(relay, shared.aliases, facts)),
         ("GET", below, RetrieveMiddleware(*named, catalog=facts)),
         ("DELETE", below, DeleteMiddleware(*named, allowed=settings.model_delete)),
     ]

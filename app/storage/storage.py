@@ -14,6 +14,7 @@ from gevent import subprocess
 from .. import launch
 from ..settings import Settings
 from .aside import Aside
+from .configuration import Configuration
 from .failure import Failure, unavailable
 from .responses import Responses
 
@@ -28,7 +29,10 @@ WAIT, FIRST = 2.0, 10.0
 
 
 class Storage:
-    """What is kept.  ``responses`` is ``None`` where none are."""
+    """What is kept.  ``responses`` is ``None`` where none are.
+
+    ``configuration`` is what was set, ``usage`` what was used.
+    """
 
     def __init__(self, url: str, state_dir: str) -> None:
         self._url = url
@@ -37,6 +41,8 @@ class Storage:
         self._database: Database | None = None
         self._opening: gevent.Greenlet | None = None
         self.responses: Responses | None = None
+        self.configuration = Configuration(self)
+        self.usage = None
 
     @classmethod
     def of(

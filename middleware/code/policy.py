@@ -13,6 +13,7 @@ import msgspec
 from app.catalog import Catalog, Facts
 from app.errors import BadRequest
 from app.exchange import Exchange
+from app.gateway.keys import Key
 from app.settings import Settings
 
 from ..aliases import DEFAULT, Aliases
@@ -69,7 +70,9 @@ class Fill:
         filling: Filling | None = exchange.filling
         if filling is None or filling.empty:
             return
-        call.model = filling.model = self.model(call.model)
+        asked = call.model
+        call.model = filling.model = self.model(asked, exchange.key)
+        exchange.resolved, exchange.alias = call.model, self._aliases.alias(asked)
         facts = self._catalog.facts(call.model)
         family = self.families.of(call.model, facts.family if facts else "")
         filling.decide(family, facts, self._settings)
@@ -89,12 +92,13 @@ class Fill:
         filling.repeatable = not filling.ahead and call.options.get("temperature") == 0
         exchange.prepare = partial(self._begin, exchange, filling, call)
 
-    def model(self, name: str) -> str:
+    def model(self, name: str, key: Key | None = None) -> str:
         """The model that a name means; ``default`` is the one for code."""
         if name.strip().lower() != DEFAULT:
-            return self._aliases.resolved(name)
-        if chosen := self._settings.code_model:
-            return self._aliases.resolved(chosen)
+            return self._aliases.resolved(name, key)
+        own = key.terms.default_code_model if key is not None else ""
+        if chosen := own or self._settings.code_model:
+            return self._aliases.resolved(chosen, key)
         if found := self._catalog.first(self._fills_in):
             return found
         raise BadRequest(

@@ -46,7 +46,7 @@ def native(
     aliases = Aliases(Catalog(control or Control("gpt-4-turbo:latest")), chosen)
     inner: Any = LintMiddleware(ollama)
     routes: dict[str, WSGIApplication] = {
-        TAGS: TagsMiddleware(inner, aliases.exact),
+        TAGS: TagsMiddleware(inner, aliases),
         SHOW: ShowMiddleware(inner, aliases, chosen, Families.load().of),
     }
     names = NativeNames(inner, aliases, chosen)
@@ -55,6 +55,11 @@ def native(
         return routes.get(environ["PATH_INFO"], names)(environ, start)
 
     return LintMiddleware(ErrorMiddleware(app))
+
+
+def named(aliases: str) -> Aliases:
+    """These aliases, of an Ollama that has no models."""
+    return Aliases(Catalog(Control()), Settings(aliases=aliases))
 
 
 def sent(body: bytes, path: str = CHAT, **settings: Any) -> bytes:
@@ -198,7 +203,7 @@ def test_an_answer_is_not_changed() -> None:
     """It says the name of the model, and arrives in Ollama's own pieces."""
     lines = [b'{"model":"qwen3:8b","a":1}\n', b'{"model":"qwen3:8b","done":true}\n']
     start = Started()
-    aliases = Aliases(Catalog(Control()), Settings(aliases=ALIASES))
+    aliases = named(ALIASES)
     app = NativeNames(Ollama(*lines), aliases, Settings())
     assert list(app(environ_of("POST", CHAT, b'{"model":"gpt-4o"}'), start)) == lines
 
@@ -298,7 +303,7 @@ def test_an_answer_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(amended_module, "MAX_WHOLE", 20)
     ollama = Ollama(*[b'{"models":', b'[{"name":"qwen3:8b"}', b"]", b"}"])
     start = Started()
-    app = TagsMiddleware(ollama, {"a": "qwen3:8b"})
+    app = TagsMiddleware(ollama, named("a=qwen3:8b"))
     answer: Any = app(environ_of("GET", TAGS), start)
     assert ollama.body.taken == 2
     assert b"".join(answer) == b'{"models":[{"name":"qwen3:8b"}]}'
@@ -324,7 +329,7 @@ def test_an_answer_that_begins_late() -> None:
         start("200 OK", [*JSON])
         yield b'{"models":[{"name":"qwen3:8b"}]}'
 
-    answer = ask(TagsMiddleware(late, {"a": "qwen3:8b"}), "GET", TAGS)
+    answer = ask(TagsMiddleware(late, named("a=qwen3:8b")), "GET", TAGS)
     assert [entry["name"] for entry in answer.json["models"]] == ["qwen3:8b", "a"]
 
 

@@ -10,6 +10,7 @@ from werkzeug.middleware.lint import LintMiddleware
 
 from app.catalog import Catalog, Control
 from app.inflight import Inflight
+from app.installation import Installation
 from app.pages import create_app
 from app.settings import Settings
 from middleware.responses_kept import Keeper
@@ -44,17 +45,20 @@ def linted(
     log: Log | None = None,
     control: Control | None = None,
     keeper: Keeper | None = None,
+    installation: Installation | None = None,
     **settings: Any,
 ) -> WSGIApplication:
     """All layers and endpoints over a WSGI application, a linter in every gap.
 
     ``control`` answers the catalogue; without it nothing is known of any model.
-    ``keeper`` keeps responses.
+    ``keeper`` keeps responses; ``installation`` says what is set (``current``).
     """
     inner: Any = LintMiddleware(ollama)
     catalog = Catalog(control or FakeUpstream().control)
     pages = LintMiddleware(create_app(FakeUpstream()))  # type: ignore[arg-type]
-    shared = Shared(inner, catalog, Settings(**settings), keeper=keeper)
+    chosen = Settings(**settings)
+    installation = installation or Installation(chosen)
+    shared = Shared(inner, catalog, chosen, keeper=keeper, installation=installation)
     routes = [
         (method, path, LintMiddleware(app))
         for method, path, app in (
@@ -63,7 +67,7 @@ def linted(
         )
     ]
     write = partial(list.append, [] if log is None else log)
-    between = layers(Settings(**settings), Inflight(write_timeout=30), write)
+    between = layers(chosen, Inflight(write_timeout=30), write, installation)
     return wrap(
         LintMiddleware(Routes(pages, routes)),
         [one for layer in between for one in (LintMiddleware, layer)],

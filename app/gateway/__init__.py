@@ -1,0 +1,17 @@
+"""What makes a gateway of a sidecar: keys, models, aliases, overrides, usage.
+
+All of it is data of one installation, the same in every worker: a ``Snapshot`` in
+memory, replaced when it changes.  Requests look at it and never wait for a database.
+Nothing here knows WSGI, SQL or a dialect.
+
+    keys.py        Key, Terms: who may ask, and for what
+    secrets.py     how a key looks, and what of it is kept
+    groups.py      endpoint groups: which routes a key may use
+    globs.py       patterns of names of models
+    entries.py     ModelEntry, AliasEntry: what was set for a model, or for a name
+    overrides.py   parameters that an installation sets, and which of them wins
+    snapshot.py    Snapshot: all of that at one moment
+    current.py     Current: the snapshot in force
+    limits.py      how much a key may have
+    usage.py       what a request has used
+"""

@@ -1,0 +1,139 @@
+"""Current: the snapshot in force, renewed when the database has another.
+
+A request takes ``now`` and waits for nothing, but for the very first snapshot of a
+worker.  While the database cannot say, what it said last stays in force
+(specification: reliability, Q1 and Q2; gateway, section 2).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import gevent
+from gevent.event import Event
+
+from ..errors import GatewayError
+from .snapshot import NOTHING, Snapshot
+
+#: Seconds between two looks at the version: changes are felt within a second.
+PERIOD = 0.5
+#: Seconds that the first requests wait for the first snapshot.
+FIRST = 10.0
+#: Seconds between two lines about a database that cannot be used.
+REPEAT = 60.0
+
+log = logging.getLogger("pannier")
+
+
+class Source(Protocol):
+    """Where snapshots are; both raise ``GatewayError`` while that cannot be asked."""
+
+    def version(self) -> int:
+        """The version of what is set; 0 where nothing ever was."""
+
+    def snapshot(self) -> Snapshot:
+        """What is set now."""
+
+
+class Current:
+    """The snapshot in force in this worker.
+
+    ``source`` of None is nothing set, for ever.  ``auth`` is the setting: where it is
+    ``off``, a database that cannot be asked at first is as good as an empty one.
+    ``changed`` are called with each new snapshot, in a greenlet that nothing waits for.
+    """
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        auth: str = "auto",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._auth = auth
+        self._clock = clock
+        self._now = NOTHING
+        self._ready = source is None
+        self._first = Event()
+        self._renewing: gevent.Greenlet | None = None
+        self._said_at = -REPEAT
+        #: Why the database cannot be asked at the moment; None: it can.
+        self.failure: GatewayError | None = None
+        self.changed: list[Callable[[Snapshot], object]] = []
+
+    @property
+    def now(self) -> Snapshot:
+        """What is in force.
+
+        Raises ``GatewayError`` (503, ``storage_unavailable``) where that is needed and
+        was never known.
+        """
+        return self._now if self._ready else self._awaited()
+
+    @property
+    def closed(self) -> bool:
+        """Whether requests need a key (specification: decisions, 28); raises as now."""
+        if self._auth == "auto":
+            return bool(self.now.keys)
+        return self._auth == "on"
+
+    def start(self) -> None:
+        """Begin to look, if nobody has; of a worker, after the fork."""
+        if self._renewing is None and self._source is not None:
+            self._renewing = gevent.spawn(self._renew_always)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._renewing is not None:
+            self._renewing.kill()
+            self._renewing = None
+
+    def renew(self) -> None:
+        """Take up what the database has, if it is not what is in force."""
+        assert self._source is not None
+        try:
+            self._take(self._source)
+            self.failure = None
+        except GatewayError as error:
+            self._fail(error)
+        self._first.set()
+
+    def _take(self, source: Source) -> None:
+        version = source.version()
+        if version == self._now.version and self._ready:
+            return
+        if version < 1 <= self._now.version:
+            raise GatewayError("", detail="all that was set is gone from the database")
+        new = source.snapshot() if version else NOTHING
+        self._now, self._ready = new, True
+        for tell in self.changed:
+            tell(new)
+
+    def _fail(self, error: GatewayError) -> None:
+        self.failure = error
+        if self._clock() - self._said_at < REPEAT:
+            return
+        self._said_at = self._clock()
+        goes_on = "what was last known goes on" if self._ready else "nothing is known"
+        log.error("Keys and settings cannot be read; %s: %s", goes_on, error.detail)
+
+    def _awaited(self) -> Snapshot:
+        """The first snapshot."""
+        self.start()
+        self._first.wait(FIRST)
+        if self._ready or self._auth == "off":
+            return self._now
+        error = self.failure
+        raise GatewayError(
+            "Keys cannot be looked up at the moment. Please try again.",
+            status=503,
+            code="storage_unavailable",
+            headers=[("Retry-After", "1")],
+            detail=error.detail if error else f"no answer within {FIRST:g} seconds",
+        )
+
+    def _renew_always(self) -> None:
+        while True:
+            self.renew()
+            gevent.sleep(PERIOD)

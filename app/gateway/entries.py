@@ -1,0 +1,39 @@
+"""ModelEntry, AliasEntry: what was set for a model, or for another name of one.
+
+A model that vanishes from Ollama keeps its entry (specification: gateway, section 2).
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+#: What an alias may be called; ``*`` and ``?`` make it a pattern.
+AliasName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:/@+*?-]{1,128}$")]
+ModelName = Annotated[str, Meta(pattern=r"^[^\s*?]{1,512}$")]
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was set for one model.
+
+    ``hidden``: it can be called but is in no list.  ``overrides`` are parameters by
+    name (``app.gateway.overrides``).
+    """
+
+    name: ModelName
+    enabled: bool = True
+    hidden: bool = False
+    description: Annotated[str, Meta(max_length=2000)] = ""
+    overrides: dict[str, Any] = {}
+
+
+class AliasEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another name of a model; ``display`` is the one that people are shown for it."""
+
+    name: AliasName
+    target: ModelName
+    display: bool = False
+    enabled: bool = True
+    hidden: bool = False
+    shadow: bool = False
+    overrides: dict[str, Any] = {}

@@ -1,0 +1,33 @@
+"""Snapshot: what an installation has set, all of it, at one moment.
+
+It never changes; another takes its place.  Whoever computes something out of it may
+keep that for as long as ``Current`` still gives the same object.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from .entries import AliasEntry, ModelEntry
+from .keys import Key
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """``keys`` by digest, those of a rotation twice; ``models`` by ``names.key``.
+
+    ``aliases`` are by name in lower case.  ``settings`` are values by the field of
+    ``Settings`` that somebody set in the database, as JSON has them; ``overrides`` is
+    the global layer of parameters.  ``version`` 0 is that of nothing set.
+    """
+
+    version: int = 0
+    keys: Mapping[bytes, Key] = MappingProxyType({})
+    models: Mapping[str, ModelEntry] = MappingProxyType({})
+    aliases: Mapping[str, AliasEntry] = MappingProxyType({})
+    settings: Mapping[str, Any] = MappingProxyType({})
+    overrides: Mapping[str, Any] = MappingProxyType({})
+
+
+NOTHING = Snapshot()

@@ -1,0 +1,37 @@
+"""Installation: what a worker has one of, however often its settings change."""
+
+from functools import cached_property
+
+from .gateway.credentials import Hasher, hasher
+from .gateway.current import Current
+from .gateway.limits import Limits
+from .gateway.usage import Usage
+from .secret import secret
+from .settings import Settings
+from .storage import Storage
+
+
+class Installation:
+    """The storage, what is set there, and what is counted; nothing is opened yet."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secret = (settings.state_dir, settings.secret_file)
+        self.storage = storage = Storage.of(settings)
+        self.current = Current(storage.configuration, settings.auth)
+        self.limits = Limits(settings.limits_url)
+        self.usage = Usage(storage.usage)
+
+    @cached_property
+    def hash(self) -> Hasher:
+        """What turns a key into the digest by which it is known."""
+        return hasher(secret(*self._secret))
+
+    def start(self) -> None:
+        """Begin what goes on beside requests; of a worker, after the fork."""
+        self.current.start()
+
+    def close(self) -> None:
+        """Write what is to be written and close what is open."""
+        self.current.close()
+        self.usage.close()
+        self.storage.close()

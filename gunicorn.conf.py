@@ -134,6 +134,7 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()  # a collection looks at requests, not at all that is loaded each time
     gevent.spawn(drain, worker, worker.wsgi.inflight)
+    worker.wsgi.installation.start()
     start.say_what_nobody_catches()
 
 

@@ -1,6 +1,7 @@
 """The WSGI application as servers find it: ``gunicorn wsgi:application``."""
 
-from app.settings import Settings
-from middleware.stack import build_stack
+from app.given import given
+from app.settings import options
+from middleware.application import Application
 
-application = build_stack(Settings.from_environ())
+application = Application(given(options(), None, None))

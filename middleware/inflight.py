@@ -14,11 +14,20 @@ SLICE = 64 * 1024
 
 
 class WatchMiddleware:
-    """Watches over every request; place it outermost."""
+    """Watches over every request; place it outermost.
 
-    def __init__(self, app: WSGIApplication, inflight: Inflight) -> None:
+    ``release`` closes what nobody uses once no further request comes.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        inflight: Inflight,
+        release: Callable[[], object] = lambda: None,
+    ) -> None:
         self.app = app
         self.inflight = inflight
+        self.release = release
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse

@@ -77,13 +77,16 @@ Layer = Callable[[WSGIApplication], WSGIApplication]
 
 
 def build_stack(
-    settings: Settings, installation: Installation | None = None
+    settings: Settings,
+    installation: Installation | None = None,
+    inflight: Inflight | None = None,
 ) -> WatchMiddleware:
     """The application that ``settings`` describe; nothing is opened yet.
 
-    Its ``inflight`` are the requests that a worker has to end before it stops.
+    ``inflight`` are the requests that a worker has to end before it stops.
     """
     installation = installation or Installation(settings)
+    inflight = inflight or Inflight(settings.write_timeout)
     upstream = Upstream.of(settings)
     pages = Later(lambda: load_pages(upstream))
     relay = Relay(upstream, settings)
@@ -101,10 +104,9 @@ def build_stack(
             *dialect_routes(shared),
         ],
     )
-    inflight = Inflight(settings.write_timeout)
     write = logs.writer() if settings.access_log else None
     around = layers(settings, inflight, write, installation)
-    return WatchMiddleware(wrap(routes, around), inflight)
+    return WatchMiddleware(wrap(routes, around), inflight, upstream.close)
 
 
 def layers(

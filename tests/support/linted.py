@@ -45,3 +45,4 @@ validate.check_content_type = lambda status, headers: None
 
 application: Any = validate.validator(unhidden(ours))
 application.inflight = ours.inflight  # gunicorn.conf.py drains it
+application.installation = ours.installation  # and starts this

@@ -181,6 +181,9 @@ class FakeUpstream:
             raise self.control_answer
         return self.control_answer
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
 
 class Answer(msgspec.Struct):
     """What a client got, whole."""

@@ -86,7 +86,8 @@ def build_stack(
     ``inflight`` are the requests that a worker has to end before it stops.
     """
     installation = installation or Installation(settings)
-    inflight = inflight or Inflight(settings.write_timeout)
+    if inflight is None:  # one without requests is false
+        inflight = Inflight(settings.write_timeout)
     upstream = Upstream.of(settings)
     pages = Later(lambda: load_pages(upstream))
     relay = Relay(upstream, settings)

@@ -48,7 +48,7 @@ def test_the_address_of_ollama(pinned: str, wins: bool) -> None:
     ("field", "value"),
     [
         ("port", 1),
-        ("state_dir", "/tmp"),  # noqa: S108
+        ("state_dir", "/tmp"),
         ("upstream_api_key", "x"),
         ("auth", "off"),
         ("no_such", 1),
@@ -62,7 +62,7 @@ def test_the_address_of_ollama(pinned: str, wins: bool) -> None:
 def test_what_cannot_be_set(
     field: str, value: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is refused by name; where it is in the database all the same, it is left out."""
+    """It is refused by name, and left out where it is in the database all the same."""
     with pytest.raises(SettingsError):
         check(field, value)
     with caplog.at_level(logging.WARNING, "pannier"):

@@ -98,7 +98,7 @@ def test_the_same_requests_are_in_flight(pannier: Set) -> None:
 def test_what_does_not_go_together(
     pannier: Set, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Settings that would send requests in a circle are not used, and the log says so."""
+    """Settings that would send requests in a circle are not used; the log says so."""
     with caplog.at_level(logging.ERROR, "pannier"):
         pannier.change(upstream_url="http://127.0.0.1:8080")
     assert "are not used" in caplog.text

@@ -31,7 +31,7 @@ def test_nothing_is_set() -> None:
 
 
 def test_what_is_new_is_taken_up() -> None:
-    """Another version takes the place of the one before, and is told; the same is not."""
+    """Another version takes the place of the one before; the same is not told again."""
     source = Known(snapshot(version=3))
     current = Current(source)
     told: list[Snapshot] = []
@@ -75,7 +75,7 @@ def test_when_keys_are_needed(auth: str, keys: int, closed: bool) -> None:
 
 
 def test_q2_what_was_known_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    """While the database cannot say, what it said goes on; the log says it once a minute."""
+    """While the database cannot say, what it said goes on, and the log tells it."""
     source, clock = Known(snapshot(key())), Clock()
     current = Current(source, clock=clock)
     current.renew()

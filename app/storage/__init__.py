@@ -2,12 +2,22 @@
 
 Nothing here is loaded or opened before it is used: SQLAlchemy alone costs a worker
 more than half of what it has without (docs/decisions/0013).  Everything else knows the
-four names below, no table and no SQL.
+names below, no table and no SQL; what sets something calls ``configuration``.
 
     storage.py     Storage: opens the database when it is first needed
     responses.py   Responses: what /v1/responses keeps; waits for the rest
     items.py       Item, Kept: what is kept and handed out again
+    configuration.py  all that is set: what reads and changes it
+    keys.py        keys
+    entries.py     models, aliases, settings
+    audit.py       who set what, and the version of it all
+    storable.py    what a table can take
+    refusal.py     Refused: what cannot be set
+    snapshots.py   Snapshots: what is set, for workers that ask again and again
+    peek.py        Peek: a look at its version, without SQLAlchemy
     aside.py       Aside: the one thread that all of this runs in
+    place.py       where SQLite's file is
+    writing.py     a transaction that nobody may wait for any more
     database.py    Database: SQLite or PostgreSQL, transactions (loads SQLAlchemy)
     tables.py      the tables
     queries.py     what is asked of them

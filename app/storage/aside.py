@@ -19,6 +19,11 @@ class Aside:
     def __init__(self) -> None:
         self._pool: Any = None
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a thread yet."""
+        return self._pool is not None
+
     def run(self, job: Callable[[], Result]) -> Result:
         """What a job returns or raises.
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..settings import Settings, SettingsError
-from .database import FILE, Database, version
+from .database import Database, version
 from .failure import Failure
+from .place import FILE
 from .queries import summary
 from .tables import VERSION
 from .upgrade import PATIENCE as LONG

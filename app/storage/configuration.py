@@ -1,27 +1,74 @@
-"""Configuration: keys, models, aliases and settings, as they are kept."""
+"""Configuration: all that is set, as the tables have it.
 
-from typing import TYPE_CHECKING
+Plain functions over a connection, each a part of its caller's transaction
+(``Database.writing``).  Those that change something raise the version by one, leave an
+entry in the audit log, and raise ``Refused`` for what cannot be.  Loads SQLAlchemy.
+"""
 
-from ..gateway.snapshot import NOTHING, Snapshot
+from sqlalchemy.engine import Connection
 
-if TYPE_CHECKING:
-    from .storage import Storage
+from ..gateway.snapshot import Snapshot
+from ..wire.names import key as key_of
+from .audit import Entry, audit, note, read_version
+from .entries import (
+    aliases,
+    models,
+    remove_alias,
+    remove_model,
+    set_alias,
+    set_model,
+    set_settings,
+    settings,
+)
+from .keys import add_key, change_key, find_key, keys, note_used, remove_key
+from .refusal import Refused
+
+__all__ = [
+    "Entry",
+    "Refused",
+    "add_key",
+    "aliases",
+    "audit",
+    "change_key",
+    "find_key",
+    "keys",
+    "models",
+    "note",
+    "note_used",
+    "read_snapshot",
+    "read_version",
+    "remove_alias",
+    "remove_key",
+    "remove_model",
+    "set_alias",
+    "set_model",
+    "set_settings",
+    "settings",
+]
+
+#: The setting that is the global layer of parameters.
+OVERRIDES = "overrides"
 
 
-class Configuration:
-    """What is set; each call waits for the database.
+def read_snapshot(connection: Connection, unread: list[str] | None = None) -> Snapshot:
+    """All that is set; ``unread`` gets names of what cannot be read.
 
-    Each raises ``GatewayError`` (503, ``storage_unavailable``) where that cannot be
-    used.
+    Keys of these grant nothing, models are disabled; all else is not there.
     """
-
-    def __init__(self, storage: "Storage") -> None:
-        self._storage = storage
-
-    def version(self) -> int:
-        """The version of what is set; 0 where nothing ever was."""
-        return 0
-
-    def snapshot(self) -> Snapshot:
-        """What is set now."""
-        return NOTHING
+    # The version comes first: what is set meanwhile is then read once more.
+    version = read_version(connection)
+    by_digest = {}
+    for key in keys(connection, unread):
+        by_digest[key.digest] = key
+        if key.previous_digest is not None:
+            by_digest[key.previous_digest] = key
+    values = settings(connection, unread)
+    overrides = values.pop(OVERRIDES, {})
+    return Snapshot(
+        version=version,
+        keys=by_digest,
+        models={key_of(one.name): one for one in models(connection, unread)},
+        aliases={one.name.lower(): one for one in aliases(connection, unread)},
+        settings=values,
+        overrides=overrides if isinstance(overrides, dict) else {},
+    )

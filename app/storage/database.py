@@ -16,14 +16,13 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from .failure import Failure
+from .place import file_of
 from .tables import VERSION
 from .unpatched import unpatch
 
 #: Milliseconds that a statement may wait or take: a little less than who asked waits,
 #: so that whoever asks next finds the thread free.
 PATIENCE = 1_800
-#: SQLite's file, in the state directory.
-FILE = "pannier.db"
 #: Seconds to connect to PostgreSQL; its library takes no less than two.
 CONNECT = 2
 #: Any number that nobody else takes for a lock in this database: "pannier" on a phone.
@@ -45,7 +44,7 @@ class Database:
             if url:
                 self._engine = _postgresql(url, patience)
             else:
-                self._engine = _sqlite(_file(state_dir), patience)
+                self._engine = _sqlite(_made(state_dir), patience)
 
     @property
     def place(self) -> str:
@@ -69,6 +68,16 @@ class Database:
             turn = f"SELECT pg_advisory_xact_lock({_LOCK})"
         with _failures(), self._engine.begin() as connection:
             connection.exec_driver_sql(turn)
+            yield connection
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[Connection]:
+        """A connection that sees the data of one moment, for several statements."""
+        begin = "BEGIN"
+        if not self._sqlite:
+            begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        with _failures(), self._engine.begin() as connection:
+            connection.exec_driver_sql(begin)
             yield connection
 
     @contextlib.contextmanager
@@ -131,11 +140,11 @@ def _failures() -> Iterator[None]:
         raise Failure(f"{type(error).__name__}: {error}") from None
 
 
-def _file(state_dir: str) -> Path:
+def _made(state_dir: str) -> Path:
     """The file of the database; made if there is none, for its owner alone."""
-    if not state_dir:
+    path = file_of("", state_dir)
+    if path is None:
         raise Failure("there is no state directory")
-    path = Path(state_dir, FILE)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Only if it is new: closing a file that SQLite has open would end its locks.
     with contextlib.suppress(FileExistsError):

@@ -7,22 +7,20 @@ as long as their newest response: each moves the end of all before it to its own
 
 import logging
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
 
 from ..errors import GatewayError
-from .failure import Failure
 from .items import Item, Kept
+from .writing import Run, write
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from .database import Database
-
-Result = TypeVar("Result")
 
 #: Seconds between two looks for what is to be removed.
 PERIOD = 60.0
@@ -33,13 +31,6 @@ PARTS = 32
 _ROW = 256
 #: No id of ours is longer, or has anything else than letters, digits and signs.
 _LONGEST = 255
-
-
-class Run(Protocol):
-    """Does a job with the database; raises ``GatewayError`` (503) where it cannot."""
-
-    def __call__(self, job: "Callable[[Database], Result]", /) -> Result:
-        """What the job returns."""
 
 
 class Responses:
@@ -81,12 +72,12 @@ class Responses:
             return False
         kept = Kept(id, previous_id, created_at, body)
 
-        def write(connection: "Connection") -> None:
+        def keeping(connection: "Connection") -> None:
             from .queries import keep
 
             keep(connection, kept, items, size, self._end())
 
-        self._change(write)
+        write(self._run, keeping)
         self._note_written(size)
         return True
 
@@ -154,31 +145,12 @@ class Responses:
         What raises removes nothing, not later either.
         """
 
-        def write(connection: "Connection") -> bool:
+        def deleting(connection: "Connection") -> bool:
             from .queries import delete
 
             return delete(connection, id, self._now())
 
-        return _may_be(id) and self._change(write)
-
-    def _change(self, write: "Callable[[Connection], Result]") -> Result:
-        """What a transaction returns; it comes to nothing where nobody waits for it.
-
-        It was said that it failed, so it must not be done later.
-        """
-        waited = True
-
-        def job(database: "Database") -> Result:
-            with database.writing() as connection:
-                result = write(connection)
-                if not waited:
-                    raise Failure("nobody waits for it any more")
-                return result
-
-        try:
-            return self._run(job)
-        finally:
-            waited = False
+        return _may_be(id) and write(self._run, deleting)
 
     def tidy(self) -> None:
         """Remove what is over, and what is too much; a little at a time.

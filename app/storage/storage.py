@@ -14,11 +14,14 @@ from gevent import subprocess
 from .. import launch
 from ..settings import Settings
 from .aside import Aside
-from .configuration import Configuration
 from .failure import Failure, unavailable
 from .responses import Responses
+from .snapshots import Snapshots
+from .writing import write
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from .database import Database
 
 Result = TypeVar("Result")
@@ -41,7 +44,7 @@ class Storage:
         self._database: Database | None = None
         self._opening: gevent.Greenlet | None = None
         self.responses: Responses | None = None
-        self.configuration = Configuration(self)
+        self.configuration = Snapshots(self, url, state_dir)
         self.usage = None
 
     @classmethod
@@ -70,6 +73,33 @@ class Storage:
             except Failure as failure:
                 raise unavailable(str(failure)) from None
 
+    def aside(self, job: Callable[[], Result]) -> Result:
+        """What a job finds out in the database's thread, without the database.
+
+        Raises as ``run`` does.
+        """
+        with gevent.Timeout(WAIT, unavailable(f"no answer within {WAIT:g} seconds")):
+            try:
+                return self._aside.run(job)
+            except Failure as failure:
+                raise unavailable(str(failure)) from None
+
+    def read(self, job: "Callable[[Connection], Result]") -> Result:
+        """What is read by a job of some statements; raises as ``run`` does."""
+
+        def reading(database: "Database") -> Result:
+            with database.reading() as connection:
+                return job(connection)
+
+        return self.run(reading)
+
+    def write(self, job: "Callable[[Connection], Result]") -> Result:
+        """What a transaction returns; what raises changes nothing, not later either.
+
+        Raises as ``run`` does.
+        """
+        return write(self.run, job)
+
     def close(self) -> None:
         """Close what is open, and end the thread; what runs there has two seconds.
 
@@ -82,6 +112,8 @@ class Storage:
         with gevent.Timeout(WAIT, False):
             if database is not None:
                 self._aside.run(database.close)
+            if self._aside.is_used:
+                self._aside.run(self.configuration.close)
             self._aside.close()
 
     def _opened(self) -> "Database":

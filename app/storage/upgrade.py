@@ -13,7 +13,7 @@ from alembic.config import Config
 
 from .database import Database
 from .failure import Failure
-from .tables import METADATA
+from .tables import METADATA, VERSION
 
 #: Milliseconds: others may be about it.
 PATIENCE = 60_000
@@ -28,7 +28,7 @@ def upgrade(database: Database) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes |= {"connection": connection, "metadata": METADATA}
-        command.upgrade(config, "head")
+        command.upgrade(config, VERSION)
 
 
 def main() -> int:

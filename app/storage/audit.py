@@ -1,0 +1,113 @@
+"""Audit: who set what and when, and the version of all that is set.
+
+Each change raises the version and leaves one entry, in the transaction of the change.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ..redaction import Redaction
+from .tables import AUDIT_LOG, CONFIG_VERSION
+
+#: Entries that are kept.
+MOST = 100_000
+HIDDEN = "***"
+
+_A = AUDIT_LOG.c
+_NEWEST = sa.select(*_A).order_by(_A.id.desc()).limit(sa.bindparam("limit"))
+_redacted = Redaction().redacted
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One change; ``diff`` has [before, after] by field, with no secret in it.
+
+    ``at`` is in Unix milliseconds; ``before`` of what is new is None, ``after`` of what
+    is removed.
+    """
+
+    id: int
+    at: int
+    actor: str
+    ip: str
+    action: str
+    object: str
+    diff: dict[str, tuple[Any, Any]]
+
+
+def now() -> int:
+    """The Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def read_version(connection: Connection) -> int:
+    """The version of what is set; 0 where nothing ever was."""
+    return connection.scalar(sa.select(CONFIG_VERSION.c.n)) or 0
+
+
+def changed(
+    connection: Connection,
+    actor: str,
+    action: str,
+    object: str,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    """Raise the version and note what was changed."""
+    connection.execute(sa.update(CONFIG_VERSION).values(n=CONFIG_VERSION.c.n + 1))
+    note(connection, actor, action, object, _diff(before or {}, after or {}))
+
+
+def note(
+    connection: Connection,
+    actor: str,
+    action: str,
+    object: str,
+    diff: Mapping[str, tuple[Any, Any]],
+    ip: str = "",
+) -> None:
+    """Leave an entry; beyond what is kept the oldest one goes."""
+    row = {"at": now(), "actor": actor, "ip": ip, "action": action, "object": object}
+    row["diff"] = msgspec.json.encode(diff)
+    done = connection.execute(sa.insert(AUDIT_LOG), row)
+    id = done.inserted_primary_key
+    assert id is not None
+    connection.execute(sa.delete(AUDIT_LOG).where(_A.id <= id[0] - MOST))
+
+
+def audit(connection: Connection, limit: int, before: int | None = None) -> list[Entry]:
+    """The newest entries, newest first; with ``before`` those older than that id."""
+    statement = _NEWEST if before is None else _NEWEST.where(_A.id < before)
+    return [
+        Entry(**{**row._mapping, "diff": _decode(row.diff)})
+        for row in connection.execute(statement, {"limit": limit})
+    ]
+
+
+_Diff = dict[str, tuple[Any, Any]]
+_decode = msgspec.json.Decoder(_Diff).decode
+
+
+def _diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> _Diff:
+    return {
+        field: (_shown(before.get(field)), _shown(after.get(field)))
+        for field in {**before, **after}
+        if before.get(field) != after.get(field)
+    }
+
+
+def _shown(value: Any) -> Any:
+    """A value without secrets: digests are some, and a URL may have a password."""
+    if isinstance(value, bytes):
+        return HIDDEN
+    if isinstance(value, str):
+        return _redacted(value)
+    if isinstance(value, dict):
+        return {name: _shown(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(one) for one in value]
+    return value

@@ -63,16 +63,20 @@ def origins(text: str) -> list[str]:
 class Doors:
     """Who may call, by the settings' two lists; asked for every request.
 
-    ``admits_host`` takes a ``Host`` header, ``admits_origin`` an ``Origin`` header.
+    ``admits_host`` takes a ``Host`` header, ``admits_origin`` an ``Origin`` header;
+    ``lists_origin`` is whether the settings themselves name the latter.
     """
 
     def __init__(self, allowed_hosts: str = "", allowed_origins: str = "") -> None:
         names = (*HOSTS, socket.gethostname().lower(), *hosts(allowed_hosts))
         self._hosts = _pattern(names)
         self._any_host = "*" in names
-        self._origins = _pattern((*ORIGINS, *origins(allowed_origins)))
+        listed = origins(allowed_origins)
+        self._origins = _pattern((*ORIGINS, *listed))
+        self._listed = _pattern(listed)
         self.admits_host = lru_cache(_REMEMBERED)(self._admits_host)
         self.admits_origin = lru_cache(_REMEMBERED)(self._admits_origin)
+        self.lists_origin = lru_cache(_REMEMBERED)(self._lists_origin)
 
     def _admits_host(self, host: str) -> bool:
         if not host or self._any_host:
@@ -86,6 +90,11 @@ class Doors:
         if not _ORIGIN.fullmatch(origin):
             return False
         return bool(self._origins.fullmatch(origin.lower()))
+
+    def _lists_origin(self, origin: str) -> bool:
+        if not _ORIGIN.fullmatch(origin):
+            return False
+        return bool(self._listed.fullmatch(origin.lower()))
 
 
 def is_own(origin: str, host: str) -> bool:

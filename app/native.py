@@ -6,6 +6,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .addresses import is_loopback
 from .errors import BadRequest
+from .exchange import Exchange
 from .settings import Settings
 
 #: Routes that use models and do not change them, with their methods.
@@ -24,7 +25,10 @@ _NOT_RELAYED = ("TRACE", "CONNECT")
 
 
 class Native:
-    """The relay, for the native requests that ``PANNIER_RELAY`` allows."""
+    """The relay, for the native requests that ``PANNIER_RELAY`` allows.
+
+    Who had to show a key, and has come so far, may do what that grants.
+    """
 
     def __init__(self, relay: WSGIApplication, settings: Settings) -> None:
         self.relay = relay
@@ -41,7 +45,7 @@ class Native:
             )
         path = environ.get("PATH_INFO", "")
         inference = method in INFERENCE.get(path, ())
-        if not inference and not relays_all(self.settings, _heard_on(environ)):
+        if not inference and not self._relays_all(environ):
             raise BadRequest(
                 "404 page not found: this server relays only the routes that use models"
                 " and do not change them (HINT: PANNIER_RELAY=all can allow it)",
@@ -49,6 +53,11 @@ class Native:
                 code="unknown_url",
             )
         return self.relay(environ, start_response)
+
+    def _relays_all(self, environ: WSGIEnvironment) -> bool:
+        if Exchange.of(environ).key is not None:  # of the group ``manage``
+            return self.settings.relay != "inference"
+        return relays_all(self.settings, _heard_on(environ))
 
 
 def relays_all(settings: Settings, host: str | None) -> bool:

@@ -9,12 +9,14 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from wsgiref.types import WSGIEnvironment
 
-from .addresses import Address, parsed
+from .addresses import Address, is_loopback, parsed
 from .listing import entries
 
 #: What stands for peers without an address, those that come over a unix socket.
 UNIX = "unix"
 _REMEMBERED = 128
+#: Headers that proxies add.
+_FORWARDED = ("HTTP_X_FORWARDED", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 def networks(text: str) -> list[IPv4Network | IPv6Network]:
@@ -52,6 +54,14 @@ class Proxies:
             return self._unix
         address = _address(peer)
         return address is not None and any(address in net for net in self._networks)
+
+
+def is_local(environ: WSGIEnvironment) -> bool:
+    """Whether a program of this very machine asks, and not a proxy for another."""
+    for name in environ:
+        if name.startswith(_FORWARDED):
+            return False
+    return is_loopback(environ.get("REMOTE_ADDR", ""))
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network:

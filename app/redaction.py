@@ -13,7 +13,7 @@ _SECRET = re.compile(
     | (?P<url>://) [^/\s"']* (?=@)                           # a URL's user and password
     | (?P<scheme>\b(?:bearer|basic) (?:\s|%20|\+)+) [^\s"',;\\]+
     | (?P<field>
-        (?:authorization|x-api-key|cookie) [\\"']* \s* [:=] \s* [\\"']*
+        (?:authorization|api[-_]key|cookie) [\\"']* \s* [:=] \s* [\\"']*
         (?:(?:bearer|basic|digest|token)\s+)?
       ) [^\s"';\\]+ (?:; \s* [^\s"';\\]+)*
     | (?P<name>(?:key|token|pass|passwd|password|pwd|secret)=) [^\s"'&;,\\]+

@@ -1,32 +1,178 @@
-"""AuthMiddleware: lets through whoever has a key, where one is needed."""
+"""AuthMiddleware: lets through whoever has a key, where one is needed.
 
+Keys are looked up in memory, by their digests (specification: gateway, sections 2 and
+3; reliability, K2, K3 and K7; decisions, 28 and 29).  A key is never repeated to
+anybody: not to Ollama, not in an error, not in a log.
+"""
+
+import hmac
+import time
 from collections.abc import Callable, Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from app.errors import BadRequest, GatewayError
+from app.exchange import Exchange
+from app.gateway.credentials import is_mistyped
+from app.gateway.groups import ADMIN, METRICS, OPEN, OPEN_BELOW, groups_for
+from app.gateway.guesses import Guesses
+from app.gateway.keys import Key
 from app.installation import Installation
-from app.settings import Settings
+from app.proxies import is_local
+
+#: Seconds between two notes that a key has been used.
+NOTED = 60.0
+
+_MISSING = (
+    "You didn't provide an API key. This server needs one, as Authorization: Bearer"
+    " YOUR_KEY, or in the header x-api-key or api-key."
+)
 
 
 class AuthMiddleware:
-    """Finds the key of a request; raises ``BadRequest``, 401 or 403.
+    """Finds the key of a request; raises ``GatewayError``, mostly 401 or 403.
 
-    ``address`` says where a request came from.
+    ``address`` says where a request came from, ``clock`` is Unix time in seconds.
     """
 
     def __init__(
         self,
         app: WSGIApplication,
         installation: Installation,
-        settings: Settings,
         address: Callable[[WSGIEnvironment], str],
+        clock: Callable[[], float] = time.time,
+        guesses: Guesses | None = None,
     ) -> None:
         self.app = app
         self.installation = installation
-        self.settings = settings
+        self.current = installation.current
         self.address = address
+        self.clock = clock
+        self.guesses = guesses or Guesses()
+        self._noted: dict[str, float] = {}
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Pass the request on."""
+        """Pass the request on, with the key that it has."""
+        if environ["PATH_INFO"] not in OPEN and self.current.closed:
+            self._admit(environ)
         return self.app(environ, start_response)
+
+    def _admit(self, environ: WSGIEnvironment) -> None:
+        path = environ["PATH_INFO"]
+        if path.startswith(OPEN_BELOW) or path == ADMIN:
+            return
+        if path == METRICS and is_local(environ):
+            return
+        exchange = Exchange.of(environ)
+        exchange.key = key = self._key(environ)
+        self._note(key, exchange.started, environ)
+        groups = groups_for(environ["REQUEST_METHOD"], path)
+        if groups is not None and groups.isdisjoint(key.terms.allow_endpoints):
+            raise BadRequest(
+                "This API key may not use this endpoint: it would need the group"
+                f" {' or '.join(sorted(groups))}.",
+                status=403,
+                code="endpoint_not_allowed",
+            )
+
+    def _key(self, environ: WSGIEnvironment) -> Key:
+        secret = _given(environ)
+        if not secret:
+            raise _unauthorized(_MISSING)
+        digest = self.installation.hash(secret.encode("latin-1"))
+        key = self.current.now.keys.get(digest)
+        if key is not None:
+            newest = hmac.compare_digest(digest, key.digest)
+            if newest or hmac.compare_digest(digest, key.previous_digest or b""):
+                if fault := _fault(key, newest, self.clock):
+                    raise _unauthorized(fault, detail=f"key {key.id}")
+                return key
+        raise self._refusal(secret, self.address(environ))
+
+    def _refusal(self, secret: str, address: str) -> GatewayError:
+        """What is said of a key that nobody knows."""
+        mistyped = is_mistyped(secret)
+        if self.current.failure is not None and not mistyped:  # it may be a new one
+            return GatewayError(
+                "Keys cannot be looked up at the moment. Please try again.",
+                status=503,
+                code="storage_unavailable",
+                headers=[("Retry-After", "1")],
+                detail=self.current.failure.detail,
+            )
+        if seconds := self.guesses.count(address):
+            return BadRequest(
+                "Too many wrong API keys came from this address. Please try again in"
+                f" {seconds} seconds.",
+                status=429,
+                code="rate_limit_exceeded",
+                headers=[("Retry-After", str(seconds))],
+            )
+        if mistyped:
+            return _unauthorized(
+                f"Incorrect API key provided: {masked(secret)} has a typing error in"
+                " it. Please copy it once more."
+            )
+        return _unauthorized(f"Incorrect API key provided: {masked(secret)}.")
+
+    def _note(self, key: Key, now: float, environ: WSGIEnvironment) -> None:
+        """Have it written that a key is used; ``now`` is of the monotonic clock."""
+        at = self._noted.get(key.id)
+        if at is not None and now - at < NOTED:
+            return
+        if len(self._noted) > len(self.current.now.keys):
+            self._noted.clear()  # of keys that are no more
+        self._noted[key.id] = now
+        self.installation.usage.note_used(key.id, self.address(environ))
+
+
+def masked(secret: str) -> str:
+    """As much of a wrong key as tells its owner which one it was.
+
+    That is its first 3 and its last 4 characters, or a quarter of a shorter one, and
+    nothing of what nobody could read.
+    """
+    if not (secret.isascii() and secret.isprintable()):
+        return "…"
+    few = len(secret) // 4
+    first = min(3, few)
+    last = min(4, few - first)
+    return f"{secret[:first]}…{secret[len(secret) - last :]}"
+
+
+def _given(environ: WSGIEnvironment) -> str:
+    """The key of a request, empty for none; it may be there more than once."""
+    scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    secret: str = given.strip() if scheme.lower() == "bearer" else ""
+    for name in ("HTTP_X_API_KEY", "HTTP_API_KEY"):
+        other: str = environ.get(name, "").strip()
+        if other and secret and other != secret:
+            raise _unauthorized("Two different API keys are in this request.")
+        secret = secret or other
+    return secret
+
+
+def _fault(key: Key, newest: bool, clock: Callable[[], float]) -> str:
+    """Why a key is good no more, empty if it is; its owner may know."""
+    if key.revoked_at is not None:
+        return "This API key has been revoked."
+    if not key.enabled:
+        return "This API key is disabled."
+    until = key.expires_at
+    if until is not None and until <= clock() * 1000:
+        return "This API key has expired."
+    until = key.previous_until
+    if not newest and (until is None or until <= clock() * 1000):
+        return "This API key has been replaced by a newer one."
+    return ""
+
+
+def _unauthorized(message: str, detail: str = "") -> BadRequest:
+    return BadRequest(
+        message,
+        status=401,
+        code="invalid_api_key",
+        headers=[("WWW-Authenticate", "Bearer")],
+        detail=detail,
+    )

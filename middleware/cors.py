@@ -2,7 +2,9 @@
 
 Place it outside ``ErrorMiddleware``, so that errors can be read as well.  It refuses
 nothing: ``DoorsMiddleware`` does.  Credentials are never allowed: whoever is admitted
-is told so by name (specification: errors, section 6; reliability, H9).
+is told so by name (specification: errors, section 6; reliability, H9).  Where keys are
+needed only pages that the settings name are admitted, and the pages of operators are
+nobody's to read (specification: decisions, 19).
 """
 
 from collections.abc import Iterable
@@ -11,11 +13,17 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.carriers.base import Headers
 from app.doors import Doors
+from app.errors import GatewayError
+from app.gateway.current import Current
+from app.gateway.groups import ADMIN
 
 #: What scripts may read beside what browsers always let them.
 _EXPOSED = (
     "x-request-id, request-id, retry-after, x-should-retry, openai-processing-ms,"
-    " X-Pannier-Ignored, X-Pannier-Adjusted, X-Pannier-Token-Count"
+    " X-Pannier-Ignored, X-Pannier-Adjusted, X-Pannier-Token-Count,"
+    " x-ratelimit-limit-requests, x-ratelimit-remaining-requests,"
+    " x-ratelimit-reset-requests, x-ratelimit-limit-tokens,"
+    " x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 _METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 #: Ollama's list (server/routes.go), then other clients' headers, then our own.
@@ -34,18 +42,24 @@ _MAX_AGE = "43200"
 
 
 class CorsMiddleware:
-    """Adds CORS headers for the pages that ``doors`` admit."""
+    """Adds CORS headers for the pages that ``doors`` admit.
 
-    def __init__(self, app: WSGIApplication, doors: Doors) -> None:
+    ``current`` says whether keys are needed; without it none is.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, doors: Doors, current: Current | None = None
+    ) -> None:
         self.app = app
         self.doors = doors
+        self.current = current or Current()
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on; most have no ``Origin``."""
         origin = environ.get("HTTP_ORIGIN")
-        if not origin or not self.doors.admits_origin(origin):
+        if not origin or not self._admits(origin, environ.get("PATH_INFO", "")):
             return self.app(environ, start_response)
         more = _allowing(origin, preflight=environ["REQUEST_METHOD"] == "OPTIONS")
 
@@ -53,6 +67,16 @@ class CorsMiddleware:
             return start_response(status, headers + more, exc_info)
 
         return self.app(environ, start)
+
+    def _admits(self, origin: str, path: str) -> bool:
+        if path.startswith(ADMIN):
+            return False
+        try:
+            closed = self.current.closed
+        except GatewayError:  # the request will be told so, if it matters
+            closed = True
+        doors = self.doors
+        return (doors.lists_origin if closed else doors.admits_origin)(origin)
 
 
 def _allowing(origin: str, preflight: bool) -> Headers:

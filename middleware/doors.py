@@ -1,6 +1,8 @@
 """DoorsMiddleware: turns away calls under a foreign name, and those of foreign pages.
 
-Place it right inside ``ErrorMiddleware``, which renders the refusals.
+Place it right inside ``ErrorMiddleware``, which renders the refusals.  Where keys are
+needed, neither is any reason: who has a key may use it under any name, on any page
+(specification: decisions, 19).
 """
 
 from collections.abc import Iterable
@@ -8,6 +10,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.doors import Doors, is_own
 from app.errors import BadRequest
+from app.gateway.current import Current
 from app.probes import HEALTH, READY
 
 #: Asked under whatever name or address a load balancer has.
@@ -15,30 +18,43 @@ PROBES = frozenset([*HEALTH, *READY])
 
 
 class DoorsMiddleware:
-    """Lets through what ``doors`` admit; answers OPTIONS itself."""
+    """Lets through what ``doors`` admit; answers OPTIONS itself.
 
-    def __init__(self, app: WSGIApplication, doors: Doors) -> None:
+    ``current`` says whether keys are needed; without it none is.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, doors: Doors, current: Current | None = None
+    ) -> None:
         self.app = app
         self.doors = doors
+        self.current = current or Current()
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on, or raise ``BadRequest``, 403."""
-        host = environ.get("HTTP_HOST", "")
-        if not self.doors.admits_host(host) and environ["PATH_INFO"] not in PROBES:
-            raise _refusal(
-                "name", host, "PANNIER_ALLOWED_HOSTS", code="host_not_allowed"
-            )
-        origin = environ.get("HTTP_ORIGIN")
-        if origin and not self.doors.admits_origin(origin) and not is_own(origin, host):
-            raise _refusal(
-                "origin", origin, "PANNIER_ORIGINS", code="origin_not_allowed"
-            )
+        refusal = self._refusal(environ)
+        if refusal is not None and not self.current.closed:
+            raise refusal
         if environ["REQUEST_METHOD"] == "OPTIONS":
             start_response("204 No Content", [])
             return []
         return self.app(environ, start_response)
+
+    def _refusal(self, environ: WSGIEnvironment) -> BadRequest | None:
+        """Why the request may not come in, where no key says that it may."""
+        host = environ.get("HTTP_HOST", "")
+        if not self.doors.admits_host(host) and environ["PATH_INFO"] not in PROBES:
+            return _refusal(
+                "name", host, "PANNIER_ALLOWED_HOSTS", code="host_not_allowed"
+            )
+        origin = environ.get("HTTP_ORIGIN")
+        if origin and not self.doors.admits_origin(origin) and not is_own(origin, host):
+            return _refusal(
+                "origin", origin, "PANNIER_ORIGINS", code="origin_not_allowed"
+            )
+        return None
 
 
 def _refusal(kind: str, value: str, setting: str, code: str) -> BadRequest:

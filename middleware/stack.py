@@ -126,13 +126,11 @@ def layers(
         address=address,
         redaction=Redaction(settings.upstream_api_key),
     )
-    yield partial(CorsMiddleware, doors=doors)
+    yield partial(CorsMiddleware, doors=doors, current=installation.current)
     yield ErrorMiddleware  # everything below may raise
-    yield partial(DoorsMiddleware, doors=doors)
+    yield partial(DoorsMiddleware, doors=doors, current=installation.current)
     yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
-    yield partial(
-        AuthMiddleware, installation=installation, settings=settings, address=address
-    )
+    yield partial(AuthMiddleware, installation=installation, address=address)
     yield partial(ThrottleMiddleware, limits=installation.limits)
 
 

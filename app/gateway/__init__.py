@@ -7,6 +7,7 @@ Nothing here knows WSGI, SQL or a dialect.
     keys.py        Key, Terms: who may ask, and for what
     secrets.py     how a key looks, and what of it is kept
     groups.py      endpoint groups: which routes a key may use
+    guesses.py     wrong keys, by the address that they came from
     globs.py       patterns of names of models
     entries.py     ModelEntry, AliasEntry: what was set for a model, or for a name
     overrides.py   parameters that an installation sets, and which of them wins

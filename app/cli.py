@@ -1,4 +1,4 @@
-"""The command ``pannier``: serve, run, simulate, config, database.
+"""The command ``pannier``: serve, run, simulate, config, database, keys and others.
 
 It starts other programs and prints; it knows nothing of requests.  Everything is
 imported relatively, so that it works the same as ``pannier.app.cli`` (installed) and
@@ -27,6 +27,20 @@ usage: pannier COMMAND [arguments]
   database status|upgrade   what is kept, and where; bring its tables up to date,
                             which otherwise happens when they are first needed
   run                       serve, in front of the simulator if no Ollama answers
+
+What is set in the database; a running Pannier has it within a second (--help):
+
+  keys create|list|show|set|enable|disable|revoke|rotate|delete|import
+                            who may ask, and for what
+  models list|set|reset     which models may be used, and with which parameters
+  alias add|remove|list     other names of models
+  overrides show|set|clear  parameters for all models
+  settings list|set|unset   settings that can change while Pannier runs
+  audit                     who changed what
+  export [FILE], import FILE
+                            all of it, as a file
+  migrate-ollama2openai DIR take over keys and models from Ollama2OpenAI
+  doctor                    look at what is in the way, and say what to do
 
   --version, --help
 
@@ -88,6 +102,13 @@ def database(arguments: list[str]) -> int:
     return command(Settings.from_environ(), arguments, print)
 
 
+def administer(name: str, arguments: list[str]) -> int:
+    """One of the commands about what is set in the database."""
+    from .commands import run as command  # loads SQLAlchemy and Alembic
+
+    return command(name, arguments, print, partial(print, file=sys.stderr))
+
+
 def _no_arguments(command: str, arguments: list[str]) -> None:
     if arguments:
         raise SettingsError(f"'{command}' takes no arguments: {arguments[0]!r}.")
@@ -98,12 +119,27 @@ def _say(text: str) -> int:
     return 0
 
 
+#: What is in ``app.commands``.
+_ADMINISTRATION = (
+    "keys",
+    "models",
+    "alias",
+    "overrides",
+    "settings",
+    "audit",
+    "export",
+    "import",
+    "migrate-ollama2openai",
+    "doctor",
+)
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "serve": serve,
     "run": run,
     "config": config,
     "database": database,
     "simulate": simulate,
+    **{name: partial(administer, name) for name in _ADMINISTRATION},
     "--version": lambda _: _say(f"pannier {own_version()}"),
     "--help": lambda _: _say(USAGE),
     "-h": lambda _: _say(USAGE),

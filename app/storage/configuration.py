@@ -48,6 +48,8 @@ __all__ = [
 
 #: The setting that is the global layer of parameters.
 OVERRIDES = "overrides"
+#: The one that says by which secret the digests of keys were made.
+FINGERPRINT = "fingerprint"
 
 
 def read_snapshot(connection: Connection, unread: list[str] | None = None) -> Snapshot:
@@ -64,6 +66,7 @@ def read_snapshot(connection: Connection, unread: list[str] | None = None) -> Sn
             by_digest[key.previous_digest] = key
     values = settings(connection, unread)
     overrides = values.pop(OVERRIDES, {})
+    values.pop(FINGERPRINT, None)
     return Snapshot(
         version=version,
         keys=by_digest,

@@ -1,0 +1,24 @@
+"""Administration: what an operator does, whoever asks for it in his name.
+
+The commands use it, and so can pages.  Everything is checked before anything is
+written, each call writes in one transaction, and the audit log learns who did it.
+What cannot be done is ``Refused``, with a sentence for people and the field's name.
+Loads SQLAlchemy.
+
+    office.py        Administration: all of it, for one database and one actor
+    desk.py          Desk: reading, writing, and the secret that keys are hashed with
+    keys.py          Keys: make, change, rotate, revoke, delete, import
+    models.py        Models, Aliases
+    choices.py       Choices: settings in the database, and the overrides for all
+    checks.py        what is wrong with what somebody wants to set
+    document.py      Document: all that is set, as a file
+    transfer.py      Transfer: writes such a file, and takes one in
+    steps.py         what that does, one thing after the other
+    ollama2openai.py reads the files of Ollama2OpenAI into a Document
+    views.py         how keys are shown: never their digests
+"""
+
+from ..storage.refusal import Refused
+from .office import Administration
+
+__all__ = ["Administration", "Refused"]

@@ -1,0 +1,135 @@
+"""Checks: what is wrong with what somebody wants to set, in one sentence each.
+
+All are pure.  Specification: gateway, sections 2 and 4; decisions, 29.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from ..aliases import is_pattern
+from ..gateway import globs, overrides
+from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway.keys import Moment, Name, Terms
+from ..storage.refusal import Refused
+from ..wire.names import key as key_of
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+#: A control character in a name would spoil lists, and the lines of logs.
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: What msgspec says of a text that does not fit a pattern, which helps nobody.
+_PATTERN = re.compile(r"Expected `str` matching regex .*", re.DOTALL)
+_MODEL = re.compile(r"[^\s*?]{1,512}")
+
+
+class KeyForm(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator says of a key: its terms, and these."""
+
+    name: Name
+    notes: Annotated[str, Meta(max_length=2000)] = ""
+    enabled: bool = True
+    expires_at: Moment | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """The terms alone."""
+        fields = Terms.__struct_fields__
+        return Terms(**{field: getattr(self, field) for field in fields})
+
+
+def shaped(given: Mapping[str, Any], kind: type[Struct]) -> Struct:
+    """``given``, as JSON has it, as a struct; raises ``Refused``."""
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        said, _, path = str(error).partition(" - at `$")
+        said = _PATTERN.sub("this has characters that it cannot have", said)
+        field = re.search(r"field `([^`]*)`", said)
+        param = path.strip(".`") or (field[1] if field else "")
+        where = f"{path.strip('.`')}: " if path else ""
+        raise Refused(f"{where}{said}.", param) from None
+
+
+def key_form(given: Mapping[str, Any]) -> KeyForm:
+    """A key's form, with nothing wrong in it."""
+    form = shaped(given, KeyForm)
+    check_name(form.name)
+    check_terms(form)
+    return form
+
+
+def check_news(form: KeyForm, fields: Iterable[str], now: Moment) -> None:
+    """Raise ``Refused`` for what may be, but is never meant when somebody says it.
+
+    ``fields`` are those that somebody said; ``now`` is in milliseconds.
+    """
+    said = set(fields)
+    if "expires_at" in said and form.expires_at is not None and form.expires_at <= now:
+        raise Refused("A key cannot expire in the past.", "expires_at")
+    if "allow_models" in said and not form.allow_models:
+        raise Refused(
+            "A key that may use no model is of no use; '*' means all of them.",
+            "allow_models",
+        )
+    if "allow_endpoints" in said and not form.allow_endpoints:
+        raise Refused("A key that may use no endpoint is of no use.", "allow_endpoints")
+
+
+def check_name(name: str) -> None:
+    """Raise ``Refused`` for a key's name that would spoil lists."""
+    if _ODD.search(name) or name != name.strip():
+        raise Refused("A name has no control characters, and no spaces around.", "name")
+
+
+def check_terms(terms: Terms) -> None:
+    """Raise ``Refused`` for patterns, models and overrides that mean nothing."""
+    for field in ("allow_models", "deny_models"):
+        for glob in getattr(terms, field):
+            said_of(partial(globs.check, glob), field)
+    for field in ("default_model", "default_code_model"):
+        name = getattr(terms, field)
+        if name and not _MODEL.fullmatch(name):
+            raise Refused(f"{name!r} is not a model's name.", field)
+    check_overrides(terms.overrides)
+
+
+def check_overrides(found: Mapping[str, Any]) -> None:
+    """Raise ``Refused`` for overrides that mean nothing."""
+    said_of(lambda: overrides.check(found, "overrides"), "overrides")
+
+
+def check_model(entry: ModelEntry) -> None:
+    """Raise ``Refused`` for what cannot be set for a model."""
+    check_overrides(entry.overrides)
+
+
+def check_alias(entry: AliasEntry, models: Iterable[str]) -> None:
+    """Raise ``Refused`` for an alias that means nothing, or hides one of ``models``."""
+    check_overrides(entry.overrides)
+    if entry.display and is_pattern(entry.name):
+        raise Refused("A pattern cannot be shown as a model's name.", "display")
+    own, target = key_of(entry.name), key_of(entry.target)
+    if entry.shadow or is_pattern(entry.name) or own == target:
+        return
+    if own in set(map(key_of, models)):
+        raise Refused(
+            f"There is a model called {entry.name!r}, which this alias would hide;"
+            " say `shadow` if it shall.",
+            "name",
+        )
+
+
+def said_of(check: Callable[[], object], param: str) -> None:
+    """Run a check; what it says against something becomes ``Refused``."""
+    try:
+        check()
+    except ValueError as error:
+        text = str(error)
+        where = "" if text.startswith(param) else f"{param}: "
+        end = "" if text.endswith(".") else "."
+        raise Refused(f"{where}{text}{end}", param) from None

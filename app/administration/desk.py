@@ -1,0 +1,92 @@
+"""Desk: how an operator's wishes reach the database, and the installation's secret."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ..gateway import credentials
+from ..option import Given
+from ..secret import lasting
+from ..settings import Settings
+from ..storage import configuration as kept
+from ..storage.configuration import FINGERPRINT
+from ..storage.refusal import Refused
+
+if TYPE_CHECKING:
+    from ..storage.database import Database
+
+Result = TypeVar("Result")
+#: SQLAlchemy's, which the storage alone knows.
+Connection = Any
+
+
+class Run(Protocol):
+    """Runs a job with the database: ``Storage.run``, or in this very thread."""
+
+    def __call__(self, job: "Callable[[Database], Result]", /) -> Result:
+        """What the job returns or raises."""
+
+
+class Desk:
+    """One database, in the name of one ``actor``.
+
+    ``found`` is what the environment and ``.env`` say; ``settings`` are made of it.
+    """
+
+    def __init__(
+        self, run: Run, settings: Settings, actor: str, found: Mapping[str, Given]
+    ) -> None:
+        self._run = run
+        self.settings = settings
+        self.actor = actor
+        self.found = found
+
+    def read(self, job: Callable[[Connection], Result]) -> Result:
+        """What a job finds out."""
+
+        def read(database: "Database") -> Result:
+            with database.reading() as connection:
+                return job(connection)
+
+        return self._run(read)
+
+    def write(self, job: Callable[[Connection], Result]) -> Result:
+        """What a job returns; all that it wrote stays, or nothing if it raised."""
+
+        def write(database: "Database") -> Result:
+            with database.writing() as connection:
+                return job(connection)
+
+        return self._run(write)
+
+    def now(self) -> int:
+        """Unix milliseconds."""
+        return int(time.time() * 1000)
+
+    def hash(self) -> credentials.Hasher:
+        """What makes digests of keys; ``Refused`` where they would not last."""
+        found = lasting(self.settings.state_dir, self.settings.secret_file)
+        if isinstance(found, str):
+            raise Refused(
+                "Keys need a secret that lasts: set PANNIER_STATE_DIR to a directory"
+                f" that can be written, or PANNIER_SECRET_FILE ({found}).",
+                "key",
+            )
+        return credentials.hasher(found)
+
+    def hash_for(self, connection: Connection) -> credentials.Hasher:
+        """The same, if all keys there are were made with this secret; notes which."""
+        hash = self.hash()
+        own = credentials.fingerprint(hash)
+        other = kept.settings(connection).get(FINGERPRINT)
+        if other == own:
+            return hash
+        if other and kept.keys(connection):
+            raise Refused(
+                "The keys in this database were made with another secret than this"
+                " machine has: give it the same PANNIER_SECRET_FILE, or the file"
+                " `secret` of the state directory there.",
+                "key",
+            )
+        kept.set_settings(connection, {FINGERPRINT: own}, self.actor)
+        return hash

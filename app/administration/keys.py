@@ -1,0 +1,171 @@
+"""Keys: make, change, rotate, revoke, delete and import them.
+
+A key's secret is handed out once, when it is made or rotated, and kept nowhere
+(specification: gateway, section 2; decisions, 28 to 30).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ..gateway import credentials
+from ..gateway.keys import Key, Moment
+from ..ids import new_id
+from ..storage import configuration as kept
+from ..storage.refusal import Refused
+from .checks import KeyForm, check_news, key_form
+from .desk import Connection, Desk
+
+#: The longest time, in milliseconds, for which an old secret stays good.
+LONGEST_GRACE = 7 * 86_400_000
+
+
+class Keys:
+    """The keys of an installation.  ``which`` is an id, or a name in any case."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def list(self) -> list[Key]:
+        """All of them, by name."""
+        return sorted(self._desk.read(kept.keys), key=lambda key: key.name.lower())
+
+    def get(self, which: str) -> Key:
+        """One of them."""
+        return self._desk.read(lambda connection: kept.find_key(connection, which))
+
+    def closes(self) -> bool:
+        """Whether the first key would close what is open to everybody."""
+        return self._desk.settings.auth == "auto" and not self._desk.read(kept.keys)
+
+    def opens(self, which: str) -> bool:
+        """Whether without this key everything is open to everybody."""
+        id = self.get(which).id
+        others = [key for key in self.list() if key.id != id]
+        return self._desk.settings.auth == "auto" and not others
+
+    def create(self, given: Mapping[str, Any]) -> tuple[Key, str]:
+        """A new key, as a ``KeyForm`` has it, and its secret."""
+        secret = credentials.new_secret()
+        return self._add(given, secret), secret
+
+    def take_in(self, given: Mapping[str, Any], secret: str) -> Key:
+        """A key whose secret is from elsewhere: 8 to 256 visible ASCII characters."""
+        if not credentials.is_importable(secret):
+            raise Refused("A key has 8 to 256 visible ASCII characters.", "key")
+        return self._add(given, secret)
+
+    def change(self, which: str, changes: Mapping[str, Any]) -> Key:
+        """Change fields of a ``KeyForm``."""
+
+        def change(connection: Connection) -> Key:
+            key = kept.find_key(connection, which)
+            form = self._changed(key, changes)
+            wanted = {
+                "name": form.name,
+                "notes": form.notes,
+                "enabled": form.enabled,
+                "expires_at": form.expires_at,
+                "terms": form.terms,
+            }
+            return self._write(connection, key, wanted)
+
+        return self._desk.write(change)
+
+    def revoke(self, which: str) -> Key:
+        """Revoke a key, for ever; it stays in lists."""
+
+        def revoke(connection: Connection) -> Key:
+            key = kept.find_key(connection, which)
+            ended = {"previous_digest": None, "previous_until": None}
+            revoked = key.revoked_at or self._desk.now()
+            return self._write(connection, key, {"revoked_at": revoked, **ended})
+
+        return self._desk.write(revoke)
+
+    def rotate(self, which: str, grace: int = 0) -> tuple[Key, str]:
+        """Give a key another secret; the old one is good for ``grace`` milliseconds."""
+        if not 0 <= grace <= LONGEST_GRACE:
+            raise Refused("The old secret can stay good for 0 to 7 days.", "grace")
+        secret = credentials.new_secret()
+
+        def rotate(connection: Connection) -> Key:
+            key = _in_use(kept.find_key(connection, which))
+            digest = self._desk.hash_for(connection)(secret.encode())
+            prefix, suffix = credentials.shown(secret)
+            made = {"digest": digest, "prefix": prefix, "suffix": suffix, "weak": False}
+            old = {
+                "previous_digest": key.digest if grace else None,
+                "previous_until": self._desk.now() + grace if grace else None,
+            }
+            return self._write(connection, key, made | old)
+
+        return self._desk.write(rotate), secret
+
+    def delete(self, which: str) -> Key:
+        """Remove a key as if it had never been; returns what it was."""
+
+        def delete(connection: Connection) -> Key:
+            key = kept.find_key(connection, which)
+            kept.remove_key(connection, key.id, self._desk.actor)
+            return key
+
+        return self._desk.write(delete)
+
+    def _add(self, given: Mapping[str, Any], secret: str) -> Key:
+        form = key_form(given)
+        check_news(form, KeyForm.__struct_fields__, self._desk.now())
+
+        def add(connection: Connection) -> Key:
+            digest = self._desk.hash_for(connection)(secret.encode())
+            key = _new(form, secret, digest, self._desk.now())
+            kept.add_key(connection, key, self._desk.actor)
+            return key
+
+        return self._desk.write(add)
+
+    def _changed(self, key: Key, changes: Mapping[str, Any]) -> KeyForm:
+        if "enabled" in changes:
+            _in_use(key)
+        own = {field: getattr(key, field) for field in _OWN}
+        form = key_form({**msgspec.to_builtins(key.terms), **own, **changes})
+        check_news(form, changes, self._desk.now())
+        return form
+
+    def _write(self, connection: Connection, key: Key, wanted: dict[str, Any]) -> Key:
+        changes = {
+            field: value
+            for field, value in wanted.items()
+            if getattr(key, field) != value
+        }
+        if not changes:
+            return key
+        return kept.change_key(connection, key.id, changes, self._desk.actor)
+
+
+#: What a ``KeyForm`` has beside the terms.
+_OWN = ("name", "notes", "enabled", "expires_at")
+
+
+def _new(form: KeyForm, secret: str, digest: bytes, now: Moment) -> Key:
+    prefix, suffix = credentials.shown(secret)
+    return Key(
+        id=new_id("key_"),
+        name=form.name,
+        digest=digest,
+        prefix=prefix,
+        suffix=suffix,
+        terms=form.terms,
+        created_at=now,
+        enabled=form.enabled,
+        weak=len(secret) < credentials.STRONG,
+        notes=form.notes,
+        expires_at=form.expires_at,
+    )
+
+
+def _in_use(key: Key) -> Key:
+    if key.revoked_at is not None:
+        raise Refused(f"The key '{key.name}' is revoked, for ever: make another.", "id")
+    return key

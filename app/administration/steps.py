@@ -1,0 +1,176 @@
+"""Steps: what taking in a document does, one thing after the other.
+
+``merge`` puts what the document has in the place of what is there, ``skip`` takes only
+what is not there, ``replace`` also removes what the document does not have.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway.keys import Key
+from ..storage import configuration as kept
+from ..storage.configuration import OVERRIDES
+from ..wire.names import key as key_of
+from .desk import Connection
+from .document import Document, KeptKey
+
+Mode = Literal["merge", "replace", "skip"]
+Action = Literal["add", "change", "remove"]
+Do = Callable[[Connection, str], object]
+
+Entry = TypeVar("Entry", Key, ModelEntry, AliasEntry)
+
+#: What of a key is not taken over from a file where the key is there.
+_OWN = {"id", "created_at", "last_used_at", "last_used_ip"}
+
+
+class Step(NamedTuple):
+    """One thing to do; ``fields`` are those that change."""
+
+    action: Action
+    section: str
+    name: str
+    fields: tuple[str, ...]
+    do: Do
+
+
+def steps(there: Document, wanted: Document, mode: Mode) -> list[Step]:
+    """What makes ``there`` as ``wanted`` says, what removes something first."""
+    found = [
+        *_settings(there.settings, wanted.settings, mode),
+        *_overrides(there.overrides, wanted.overrides, mode),
+        *_entries("model", there.models, wanted.models, mode, _MODELS),
+        *_entries("alias", there.aliases, wanted.aliases, mode, _ALIASES),
+        *_keys(there.keys, wanted.keys, mode),
+    ]
+    # A name may have to become free before another can have it.
+    return sorted(found, key=lambda step: _ORDER.index(step.action))
+
+
+_ORDER = ("remove", "change", "add")
+
+
+def _settings(there: Any, wanted: Any, mode: Mode) -> Iterator[Step]:
+    if wanted is UNSET:
+        return
+    for field, value in wanted.items():
+        if field not in there or (mode != "skip" and there[field] != value):
+            action: Action = "change" if field in there else "add"
+            yield Step(action, "setting", field, (), _set({field: value}))
+    for field in there if mode == "replace" else ():
+        if field not in wanted:
+            yield Step("remove", "setting", field, (), _set({field: None}))
+
+
+def _overrides(there: Any, wanted: Any, mode: Mode) -> Iterator[Step]:
+    if wanted is UNSET:
+        return
+    merged = {
+        "merge": {**there, **wanted},
+        "skip": {**wanted, **there},
+        "replace": wanted,
+    }[mode]
+    if merged != there:
+        names = (*there, *wanted)
+        fields = {name for name in names if there.get(name) != merged.get(name)}
+        action: Action = "change" if there else "add"
+        do = _set({OVERRIDES: merged or None})
+        yield Step(action, "overrides", "for all models", tuple(sorted(fields)), do)
+
+
+def _set(values: Mapping[str, Any]) -> Do:
+    return lambda connection, actor: kept.set_settings(connection, values, actor)
+
+
+class _Table(NamedTuple):
+    """What tells entries apart, and how they are written and removed."""
+
+    identity: Callable[[Any], str]
+    write: Callable[[Connection, Any, str], None]
+    remove: Callable[[Connection, str, str], None]
+
+
+_MODELS = _Table(lambda entry: key_of(entry.name), kept.set_model, kept.remove_model)
+_ALIASES = _Table(lambda entry: entry.name.lower(), kept.set_alias, kept.remove_alias)
+
+
+def _entries(
+    section: str,
+    there: list[Entry] | UnsetType,
+    wanted: list[Entry] | UnsetType,
+    mode: Mode,
+    table: _Table,
+) -> Iterator[Step]:
+    if there is UNSET or wanted is UNSET:
+        return
+    old = {table.identity(entry): entry for entry in there}
+    new = {table.identity(entry): entry for entry in wanted}
+    for identity, entry in new.items():
+        before = old.get(identity)
+        do = _writing(table, entry)
+        if before is None:
+            yield Step("add", section, entry.name, (), do)
+        elif mode != "skip" and before != entry:
+            yield Step("change", section, entry.name, _differing(before, entry), do)
+    for identity, entry in old.items() if mode == "replace" else ():
+        if identity not in new:
+            yield Step("remove", section, entry.name, (), _removing(table, entry.name))
+
+
+def _writing(table: _Table, entry: Any) -> Do:
+    return lambda connection, actor: table.write(connection, entry, actor)
+
+
+def _removing(table: _Table, name: str) -> Do:
+    return lambda connection, actor: table.remove(connection, name, actor)
+
+
+def _keys(
+    there: list[KeptKey] | UnsetType, wanted: list[KeptKey] | UnsetType, mode: Mode
+) -> Iterator[Step]:
+    """Keys are the same by their id, or by their secret; revoked ones stay so."""
+    if there is UNSET or wanted is UNSET:
+        return
+    by_id = {key.id: key for key in there}
+    by_digest = {key.digest: key for key in there}
+    names = {key.name.casefold() for key in there}
+    stay = set()
+    for key in wanted:
+        before = by_id.get(key.id) or by_digest.get(key.digest)
+        if before is None:
+            if mode != "skip" or key.name.casefold() not in names:
+                yield Step("add", "key", key.name, (), _adding(key.key()))
+            continue
+        stay.add(before.id)
+        stays = {"revoked_at"} if before.revoked_at is not None else set()
+        fields = tuple(sorted(set(_differing(before, key)) - _OWN - stays))
+        if fields and mode != "skip":
+            changes = {field: getattr(key, field) for field in fields}
+            yield Step("change", "key", before.name, fields, _changing(before, changes))
+    for key in there if mode == "replace" else ():
+        if key.id not in stay:
+            yield Step("remove", "key", key.name, (), _deleting(key))
+
+
+def _adding(key: Key) -> Do:
+    return lambda connection, actor: kept.add_key(connection, key, actor)
+
+
+def _changing(key: Key, changes: Mapping[str, Any]) -> Do:
+    return lambda connection, actor: kept.change_key(connection, key.id, changes, actor)
+
+
+def _deleting(key: Key) -> Do:
+    return lambda connection, actor: kept.remove_key(connection, key.id, actor)
+
+
+def _differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[str, ...]:
+    return tuple(
+        field
+        for field in after.__struct_fields__
+        if getattr(before, field) != getattr(after, field)
+    )

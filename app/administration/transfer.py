@@ -1,0 +1,125 @@
+"""Transfer: writes all that is set as a document, and takes one in.
+
+A document is checked as a whole before anything of it is written, in one transaction
+(specification: gateway, section 9).
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ..gateway import credentials
+from ..storage import configuration as kept
+from ..storage.configuration import FINGERPRINT, OVERRIDES
+from ..storage.refusal import Refused
+from .checks import check_alias, check_model, check_name, check_overrides, check_terms
+from .choices import check_settings, settings_of
+from .desk import Connection, Desk
+from .document import SECTIONS, Document, KeptKey
+from .steps import Mode, Step, steps
+
+if TYPE_CHECKING:
+    from ..gateway.entries import AliasEntry, ModelEntry
+
+#: Bytes of a digest.
+_DIGEST = 32
+
+
+class Transfer:
+    """Exports and imports."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def export(self, sections: Iterable[str] = SECTIONS) -> Document:
+        """All that is set, or these sections of it."""
+        return self._desk.read(self._document).only(tuple(sections))
+
+    def plan(self, document: Document, mode: Mode) -> list[Step]:
+        """What taking this in would do; raises ``Refused`` if that cannot be."""
+        return self._desk.read(
+            lambda connection: self._plan(connection, document, mode)
+        )
+
+    def take_in(self, document: Document, mode: Mode) -> list[Step]:
+        """Take this in; returns what was done."""
+
+        def take_in(connection: Connection) -> list[Step]:
+            plan = self._plan(connection, document, mode)
+            if document.keys:
+                self._desk.hash_for(connection)
+            for step in plan:
+                step.do(connection, self._desk.actor)
+            return plan
+
+        return self._desk.write(take_in)
+
+    def _document(self, connection: Connection) -> Document:
+        chosen = kept.settings(connection)
+        return Document(
+            created_at=self._desk.now(),
+            fingerprint=str(chosen.get(FINGERPRINT, "")),
+            settings=settings_of(chosen),
+            overrides=dict(chosen.get(OVERRIDES) or {}),
+            models=kept.models(connection),
+            aliases=kept.aliases(connection),
+            keys=[KeptKey.of(key) for key in kept.keys(connection)],
+        )
+
+    def _plan(
+        self, connection: Connection, document: Document, mode: Mode
+    ) -> list[Step]:
+        there = self._document(connection)
+        if document.keys:
+            self._check_secret(document)
+        if document.settings:
+            before = {} if mode == "replace" else there.settings or {}
+            with _at("settings"):
+                check_settings(before, document.settings, self._desk)
+        _check(document)
+        return steps(there, document, mode)
+
+    def _check_secret(self, document: Document) -> None:
+        if document.fingerprint != credentials.fingerprint(self._desk.hash()):
+            raise Refused(
+                "The keys in the file were made with another secret than this machine"
+                " has, so nobody could use them here: bring the secret along"
+                " (PANNIER_SECRET_FILE, or `secret` in the state directory), or leave"
+                " the keys out.",
+                "fingerprint",
+            )
+
+
+def _check(document: Document) -> None:
+    """Raise ``Refused``, saying where, for what cannot be set."""
+    with _at("overrides"):
+        check_overrides(document.overrides or {})
+    models: list[ModelEntry] = document.models or []
+    for number, model in enumerate(models):
+        with _at(f"models[{number}] ({model.name})"):
+            check_model(model)
+    aliases: list[AliasEntry] = document.aliases or []
+    for number, alias in enumerate(aliases):
+        with _at(f"aliases[{number}] ({alias.name})"):
+            check_alias(alias, [model.name for model in models])
+    for number, key in enumerate(document.keys or []):
+        with _at(f"keys[{number}] ({key.name})"):
+            _check_key(key)
+
+
+def _check_key(key: KeptKey) -> None:
+    check_name(key.name)
+    check_terms(key.terms)
+    for field in ("digest", "previous_digest"):
+        digest = getattr(key, field)
+        if digest is not None and len(digest) != _DIGEST:
+            raise Refused(f"A digest has {_DIGEST} bytes.", field)
+
+
+@contextlib.contextmanager
+def _at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except Refused as refused:
+        param = f"{place.partition(' ')[0]}.{refused.param}"
+        raise Refused(f"{place}: {refused}", param) from None

@@ -1,0 +1,17 @@
+"""Commands: what an operator types about keys, models, aliases and settings.
+
+They read arguments, ask where that is needed, and print; what may be done is the
+administration's affair.  They use the database of the settings in force, beside a
+server that runs: it has what they change within a second.
+
+    command.py   Command: one of them, from its arguments to its exit code
+    words.py     times, limits and tables, as people write and read them
+    keys.py      pannier keys            transfer.py  export, import
+    models.py    models, alias           migrate.py   migrate-ollama2openai
+    settings.py  settings, overrides     audit.py     audit
+    doctor.py    doctor
+"""
+
+from .command import run
+
+__all__ = ["run"]

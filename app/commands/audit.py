@@ -1,0 +1,38 @@
+"""``pannier audit``: who changed what."""
+
+import argparse
+from argparse import Namespace
+from collections.abc import Iterator
+
+from ..administration.office import Entry
+from .command import Desk
+from .words import json_of, line_of, moment
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier audit``."""
+    parser.description = "Who changed what, newest first."
+    parser.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="so many (default: 50)"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(do=_audit)
+
+
+def _audit(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        entries = administration.audit(max(1, words.limit))
+    if words.json:
+        desk.say(json_of(entries))
+        return
+    for entry in entries:
+        for line in _lines(entry):
+            desk.say(line)
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    yield f"{moment(entry.at)}  {entry.actor}  {entry.action}  {entry.object}"
+    for field, (before, after) in entry.diff.items():
+        if before is None and not after:
+            continue  # what is as it is without being said
+        yield f"    {field}: {line_of(before)} -> {line_of(after)}"

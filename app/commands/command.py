@@ -1,0 +1,109 @@
+"""Command: one of the commands, from its arguments to its exit code."""
+
+import argparse
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from ..administration import Administration, Refused
+from ..given import given
+from ..option import SettingsError
+from ..settings import Settings, options
+from ..storage.database import Database
+from ..storage.failure import Failure
+from ..storage.place import file_of
+from ..storage.upgrade import PATIENCE, upgrade
+
+#: Who the audit log names.
+ACTOR = "cli"
+
+Say = Callable[[str], object]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one sentence what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it."""
+        raise SettingsError(f"{message} ({self.prog} --help)")
+
+
+class Desk:
+    """What commands do their work with.
+
+    ``say`` gets lines for the standard output, ``note`` those that are not the
+    answer itself.
+    """
+
+    def __init__(self, say: Say, note: Say) -> None:
+        self.say, self.note = say, note
+        self.found = given(options(), None, None)
+        self.settings = Settings.meant(self.found)
+
+    @contextlib.contextmanager
+    def administration(self) -> Iterator[Administration]:
+        """The administration of the database of these settings, brought up to date."""
+        settings = self.settings
+        _must_be_ours(settings)
+        database = Database(settings.database_url, settings.state_dir, PATIENCE)
+        try:
+            if not database.is_current():
+                upgrade(database)
+            yield Administration(lambda job: job(database), settings, ACTOR, self.found)
+        finally:
+            database.close()
+
+    def confirm(self, warning: str, yes: bool) -> None:
+        """Go on if the user agrees; else ``Refused``."""
+        if yes:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise Refused(f"{warning} Say --yes to go on.", "yes")
+        self.note(warning)
+        if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise Refused("Nothing was changed.", "yes")
+
+    def secret(self) -> str:
+        """A key, from the standard input or typed in unseen."""
+        if sys.stdin.isatty():
+            return getpass.getpass("Key: ").strip()
+        return sys.stdin.readline().strip()
+
+
+def run(name: str, arguments: list[str], say: Say, note: Say) -> int:
+    """Do what a command says; its exit code.
+
+    Raises ``SettingsError``, with one sentence, for what cannot be done.
+    """
+    from .table import TABLE
+
+    parser = Parser(prog=f"pannier {name}", allow_abbrev=False)
+    TABLE[name](parser)
+    words = parser.parse_args(arguments)
+    try:
+        code: int | None = words.do(Desk(say, note), words)
+    except Refused as refused:
+        raise SettingsError(str(refused)) from None
+    except Failure as failure:
+        note(f"pannier: the database cannot be used: {failure}")
+        return 1
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: {error.strerror}.") from None
+    return code or 0
+
+
+def _must_be_ours(settings: Settings) -> None:
+    """Refuse to make a file that the server, another user, could not open."""
+    file = file_of(settings.database_url, settings.state_dir)
+    if file is None or os.geteuid() or file.exists() or not file.parent.is_dir():
+        return
+    owner = file.parent.stat().st_uid
+    if owner:
+        raise Refused(
+            f"{file.parent} belongs to another user (number {owner}), who has to make"
+            " the database: run this as that user.",
+            "",
+        )

@@ -1,0 +1,26 @@
+"""Installed: which models Ollama has, where it answers."""
+
+import msgspec
+
+from ..errors import UpstreamError
+from ..settings import Settings
+from ..upstream import Upstream
+from ..wire import ollama
+
+_PATIENCE = 5.0
+
+
+def installed(settings: Settings) -> list[str] | None:
+    """The names of Ollama's models; ``None`` where it does not answer."""
+    upstream = Upstream.of(settings)
+    try:
+        answer = upstream.control("GET", "/api/tags", timeout=_PATIENCE)
+        listed = msgspec.json.decode(answer, type=ollama.ListResponse)
+        return [
+            msgspec.json.decode(raw, type=ollama.ListModel).called
+            for raw in listed.models or ()
+        ]
+    except (UpstreamError, msgspec.DecodeError):
+        return None
+    finally:
+        upstream.close()

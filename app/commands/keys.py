@@ -1,0 +1,268 @@
+"""``pannier keys``: make, show, change and revoke keys."""
+
+import argparse
+import time
+from argparse import Namespace
+from typing import Any
+
+from ..administration import Administration
+from ..administration.views import state, view
+from ..gateway.credentials import STRONG
+from ..gateway.groups import GROUPS
+from ..gateway.keys import Key, Moment
+from .command import Desk
+from .words import duration, expiry, json_of, limit, mapping, moment, table
+
+#: Options by the field of a key's form that they set.
+_LIMITS = {
+    "rpm": ("--rpm", "requests a minute"),
+    "tpd": ("--tokens-per-day", "tokens a day (UTC)"),
+    "max_concurrent": ("--concurrent", "requests at a time"),
+    "max_output_tokens": ("--max-output-tokens", "tokens of one answer"),
+    "max_num_ctx": ("--max-num-ctx", "the largest context it may ask for"),
+}
+_MODELS = {
+    "default_model": "the model called `default`",
+    "default_code_model": "the model that completes code, where none is named",
+}
+_SWITCHES = {
+    "allow_runner_options": "options that change how a model is loaded",
+    "allow_keep_alive": "keep_alive: to unload models, or keep them for longer",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier keys``."""
+    parser.description = "Keys: who may ask, and for what."
+    words = parser.add_subparsers(required=True, metavar="WORD")
+    create = words.add_parser("create", help="make a key and print it, this once")
+    _form(create, create=True)
+    create.set_defaults(do=_create)
+    take_in = words.add_parser(
+        "import", help="take in a key from elsewhere, read from standard input"
+    )
+    _form(take_in, create=True)
+    take_in.set_defaults(do=_take_in)
+    show_all = words.add_parser("list", help="show all keys")
+    show_all.add_argument("--json", action="store_true", help="as JSON")
+    show_all.set_defaults(do=_list)
+    change = _about(words, "set", "change what a key may do", _set)
+    _form(change, create=False)
+    _about(words, "show", "show one key", _show)
+    _about(words, "enable", "let a disabled key in again", _switch(True))
+    _about(words, "disable", "refuse a key until it is enabled", _switch(False))
+    _about(words, "revoke", "refuse a key for ever", _revoke)
+    rotate = _about(words, "rotate", "give a key another secret, printed once", _rotate)
+    rotate.add_argument(
+        "--grace",
+        type=duration,
+        default=0,
+        metavar="TIME",
+        help="how long the old secret stays good, at most 7d (default: not at all)",
+    )
+    delete = _about(words, "delete", "remove a key as if it had never been", _delete)
+    _add_yes(delete)
+
+
+def _about(words: Any, name: str, help: str, do: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = words.add_parser(name, help=help)
+    parser.add_argument("which", metavar="NAME|ID", help="the key")
+    parser.set_defaults(do=do)
+    return parser
+
+
+def _form(parser: argparse.ArgumentParser, create: bool) -> None:
+    """The options that say what a key is; what is not said is ``None``."""
+    parser.add_argument("--name", required=create, help="what people call it")
+    _globs(parser, "--allow", "models that it may use; * stands for any text", create)
+    _globs(parser, "--deny", "of these the ones that it may not use")
+    parser.add_argument(
+        "--endpoints",
+        dest="allow_endpoints",
+        nargs="+",
+        choices=GROUPS,
+        metavar="GROUP",
+        help=f"what it may ask for, of {', '.join(GROUPS)} (default: all but manage)",
+    )
+    for field, (name, help) in _LIMITS.items():
+        parser.add_argument(
+            name, dest=field, type=limit, default=..., metavar="N", help=help
+        )
+    for field, help in _SWITCHES.items():
+        name = f"--{field.replace('_', '-')}"
+        action = argparse.BooleanOptionalAction
+        parser.add_argument(name, dest=field, action=action, help=help)
+    for field, help in _MODELS.items():
+        name = f"--{field.replace('_', '-')}"
+        parser.add_argument(name, dest=field, metavar="MODEL", help=help)
+    parser.add_argument(
+        "--overrides", type=mapping, metavar="JSON", help="parameters for its requests"
+    )
+    parser.add_argument(
+        "--expires",
+        type=expiry,
+        metavar="TIME",
+        help="30d, 2027-01-01 (UTC) or never (default: never)",
+    )
+    parser.add_argument("--notes", help="anything that helps to remember")
+    if create:
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        _add_yes(parser)
+
+
+def _globs(
+    parser: argparse.ArgumentParser, name: str, help: str, required: bool = False
+) -> None:
+    parser.add_argument(
+        name,
+        dest=f"{name.strip('-')}_models",
+        nargs="+",
+        required=required,
+        metavar="GLOB",
+        help=help,
+    )
+
+
+def _add_yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _said(words: Namespace) -> dict[str, Any]:
+    """The fields of a key's form that were said."""
+    fields = ["name", "notes", "overrides", "allow_models", "deny_models"]
+    fields += ["allow_endpoints", *_SWITCHES, *_MODELS]
+    said = {field: getattr(words, field) for field in fields}
+    said = {field: value for field, value in said.items() if value is not None}
+    limits = {field: getattr(words, field) for field in _LIMITS}
+    said |= {field: value for field, value in limits.items() if value is not ...}
+    if words.expires is not None:
+        kind, at = words.expires
+        said["expires_at"] = (_now() + at if kind == "in" else at) or None
+    return said
+
+
+def _create(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        _warn(desk, administration, words.yes)
+        key, secret = administration.keys.create(_said(words))
+    if words.json:
+        desk.say(json_of({"key": secret, **view(key, _now())}))
+        return
+    desk.say(secret)
+    desk.note(f"This is the key {key.name!r}. It is not shown again.")
+
+
+def _take_in(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        _warn(desk, administration, words.yes)
+        key = administration.keys.take_in(_said(words), desk.secret())
+    if words.json:
+        desk.say(json_of(view(key, _now())))
+        return
+    desk.say(f"The key {key.name!r} ({key.shown}) works from now on.")
+    if key.weak:
+        desk.note(f"It has less than {STRONG} characters: it may be guessed.")
+
+
+def _warn(desk: Desk, administration: Administration, yes: bool) -> None:
+    """Say what a first key does before it is made."""
+    if desk.settings.auth == "off":
+        desk.note("PANNIER_AUTH=off: nobody is asked for a key.")
+    if administration.keys.closes():
+        desk.confirm(
+            "This is the first key: from now on every request needs one"
+            " (PANNIER_AUTH=auto).",
+            yes,
+        )
+
+
+def _list(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        keys = administration.keys.list()
+    now = _now()
+    if words.json:
+        desk.say(json_of([view(key, now) for key in keys]))
+    elif keys:
+        head = ["NAME", "KEY", "STATE", "MODELS", "LIMITS", "EXPIRES", "LAST USED"]
+        for line in table(head, (_row(key, now) for key in keys)):
+            desk.say(line)
+    else:
+        desk.say("There are no keys.")
+
+
+def _row(key: Key, now: Moment) -> list[str]:
+    terms = key.terms
+    models = [*terms.allow_models, *(f"not {glob}" for glob in terms.deny_models)]
+    limits = (
+        f"{getattr(terms, field)} {name.removeprefix('--')}"
+        for field, (name, _) in _LIMITS.items()
+        if getattr(terms, field) is not None
+    )
+    return [
+        key.name,
+        key.shown,
+        state(key, now) + (", weak" if key.weak else ""),
+        _short(", ".join(models)) or "none",
+        ", ".join(limits) or "-",
+        moment(key.expires_at),
+        moment(key.last_used_at),
+    ]
+
+
+def _short(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _show(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        desk.say(json_of(view(administration.keys.get(words.which), _now())))
+
+
+def _set(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        key = administration.keys.change(words.which, _said(words))
+    desk.say(json_of(view(key, _now())))
+
+
+def _switch(enabled: bool) -> Any:
+    def do(desk: Desk, words: Namespace) -> None:
+        with desk.administration() as administration:
+            key = administration.keys.change(words.which, {"enabled": enabled})
+        desk.say(f"The key {key.name!r} is {state(key, _now())}.")
+
+    return do
+
+
+def _revoke(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        key = administration.keys.revoke(words.which)
+    desk.say(f"The key {key.name!r} is revoked.")
+
+
+def _rotate(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        key, secret = administration.keys.rotate(words.which, words.grace)
+    desk.say(secret)
+    until = "is no longer good"
+    if key.previous_until is not None:
+        until = f"is good until {moment(key.previous_until)} UTC"
+    desk.note(
+        f"This is the new secret of the key {key.name!r}. It is not shown again; the"
+        f" old one {until}."
+    )
+
+
+def _delete(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        if administration.keys.opens(words.which):
+            desk.confirm(
+                "This is the only key: without it nobody needs one"
+                " (PANNIER_AUTH=auto).",
+                words.yes,
+            )
+        key = administration.keys.delete(words.which)
+    desk.say(f"The key {key.name!r} is gone.")
+
+
+def _now() -> Moment:
+    return int(time.time() * 1000)

@@ -1,0 +1,27 @@
+"""``pannier migrate-ollama2openai``: takes over what Ollama2OpenAI has."""
+
+import argparse
+from argparse import Namespace
+from pathlib import Path
+
+from .command import Desk
+from .transfer import add_run, take_in
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier migrate-ollama2openai``."""
+    parser.description = (
+        "Take over keys, models, names and parameters from the data directory of"
+        " Ollama2OpenAI. Its keys go on to work. What is set here already stays."
+    )
+    parser.add_argument("directory", type=Path, metavar="DIR", help="its `data`")
+    add_run(parser)
+    parser.set_defaults(do=_migrate)
+
+
+def _migrate(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        found = administration.migration(words.directory)
+        for remark in found.remarks:
+            desk.note(remark)
+        take_in(desk, administration, found.document, "skip", words)

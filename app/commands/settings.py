@@ -1,0 +1,106 @@
+"""``pannier settings`` and ``pannier overrides``: what is set for all requests."""
+
+import argparse
+from argparse import Namespace
+
+from ..administration import Refused
+from ..changeable import WHERE, changeable
+from ..option import Given, Option, meaning
+from .command import Desk
+from .words import json_of, mapping, table
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier settings``."""
+    parser.description = (
+        "Settings that can change while Pannier runs. The environment and .env count"
+        " more, but for Ollama's address."
+    )
+    words = parser.add_subparsers(required=True, metavar="WORD")
+    show = words.add_parser("list", help="show them, and where they are from")
+    show.add_argument("--json", action="store_true", help="what is set, as JSON")
+    show.set_defaults(do=_list)
+    change = words.add_parser("set", help="set one in the database")
+    change.add_argument("name", metavar="NAME", help="such as PANNIER_CONTEXT")
+    change.add_argument("value", metavar="VALUE")
+    change.set_defaults(do=_set)
+    unset = words.add_parser("unset", help="remove it from the database")
+    unset.add_argument("name", metavar="NAME")
+    unset.set_defaults(do=_unset)
+
+
+def overrides_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier overrides``."""
+    parser.description = "Parameters for all models."
+    words = parser.add_subparsers(required=True, metavar="WORD")
+    show = words.add_parser("show", help="print them")
+    show.set_defaults(do=_show_overrides)
+    change = words.add_parser("set", help="set all of them")
+    change.add_argument("overrides", type=mapping, metavar="JSON")
+    change.set_defaults(do=_set_overrides)
+    clear = words.add_parser("clear", help="remove all of them")
+    clear.set_defaults(do=_set_overrides, overrides={})
+
+
+def _list(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        chosen = administration.choices.list()
+        settings = administration.choices.in_force()
+    if words.json:
+        desk.say(json_of(chosen))
+        return
+    rows = [
+        [option.variable, str(getattr(settings, field)), _source(desk, option, chosen)]
+        for field, option in changeable().items()
+    ]
+    for line in table(["SETTING", "VALUE", "FROM"], rows):
+        desk.say(line)
+
+
+def _source(desk: Desk, option: Option, chosen: dict[str, object]) -> str:
+    given = desk.found.get(option.field)
+    database = option.field in chosen
+    if database and (given is None or _counts_more(desk, option)):
+        return WHERE
+    return "default" if given is None else given.where
+
+
+def _counts_more(desk: Desk, option: Option) -> bool:
+    """Whether the database counts more than the environment for this one."""
+    return option.field == "upstream_url" and not desk.settings.pin_upstream
+
+
+def _set(desk: Desk, words: Namespace) -> None:
+    option = _option(words.name)
+    value = meaning(option, Given(words.value, option.variable, WHERE))
+    with desk.administration() as administration:
+        administration.choices.set({option.field: value})
+    given = desk.found.get(option.field)
+    if given is not None and not _counts_more(desk, option):
+        desk.note(f"{given.variable} is set in {given.where}, which counts more.")
+    desk.say(f"{option.variable} is {value!r} in the database.")
+
+
+def _unset(desk: Desk, words: Namespace) -> None:
+    option = _option(words.name)
+    with desk.administration() as administration:
+        administration.choices.set({option.field: None})
+    desk.say(f"{option.variable} is not in the database any more.")
+
+
+def _option(name: str) -> Option:
+    for field, option in changeable().items():
+        if name.lower() in (field, option.variable.lower()):
+            return option
+    raise Refused(f"{name!r} is not a setting that can be changed here.", name)
+
+
+def _show_overrides(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        desk.say(json_of(administration.choices.overrides()))
+
+
+def _set_overrides(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        administration.choices.set_overrides(words.overrides)
+    desk.say(json_of(words.overrides))

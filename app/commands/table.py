@@ -1,0 +1,20 @@
+"""Table: which command is where."""
+
+import argparse
+from collections.abc import Callable
+
+from . import audit, doctor, keys, migrate, models, settings, transfer
+
+#: By name what adds a command's arguments, and ``do``, to a parser.
+TABLE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "keys": keys.arguments,
+    "models": models.arguments,
+    "alias": models.alias_arguments,
+    "settings": settings.arguments,
+    "overrides": settings.overrides_arguments,
+    "audit": audit.arguments,
+    "export": transfer.export_arguments,
+    "import": transfer.import_arguments,
+    "migrate-ollama2openai": migrate.arguments,
+    "doctor": doctor.arguments,
+}

@@ -1,0 +1,122 @@
+"""``pannier export`` and ``pannier import``: all that is set, as a file."""
+
+import argparse
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from ..administration import Administration
+from ..administration.document import SECTIONS, Document
+from ..administration.steps import Mode, Step
+from .command import Desk
+
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+
+
+def export_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier export``."""
+    parser.description = (
+        "Write all that is set to a file. Keys are in it by their digests: they work"
+        " only where the secret of the installation is the same."
+    )
+    parser.add_argument("file", nargs="?", default="-", metavar="FILE")
+    _sections(parser)
+    parser.set_defaults(do=_export)
+
+
+def import_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier import``."""
+    parser.description = "Take in a file that `pannier export` has written."
+    parser.add_argument("file", metavar="FILE", help="- for standard input")
+    parser.add_argument(
+        "--mode",
+        choices=get_args(Mode),
+        default="merge",
+        help="merge: what the file has counts (default); skip: what is there counts;"
+        " replace: what the file does not have is removed",
+    )
+    _sections(parser)
+    add_run(parser)
+    parser.set_defaults(do=_import)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The options of what takes in much at once."""
+    help = "say what would be done, and do nothing"
+    parser.add_argument("--dry-run", action="store_true", help=help)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def take_in(
+    desk: Desk,
+    administration: Administration,
+    document: Document,
+    mode: Mode,
+    words: Namespace,
+) -> None:
+    """Take in a document, or say what that would do."""
+    plan = administration.transfer.plan(document, mode)
+    if words.dry_run:
+        _say(desk, plan)
+        desk.say(f"Nothing was changed; these would be {len(plan)} changes.")
+        return
+    _ask(desk, administration, plan, words.yes)
+    done = administration.transfer.take_in(document, mode)
+    _say(desk, done)
+    desk.say(f"Done: {len(done)} changes.")
+
+
+def _sections(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=SECTIONS,
+        default=SECTIONS,
+        metavar="SECTION",
+        help=f"these parts of it: {', '.join(SECTIONS)}",
+    )
+
+
+def _export(desk: Desk, words: Namespace) -> None:
+    with desk.administration() as administration:
+        written = administration.transfer.export(words.only).written()
+    if words.file == "-":
+        desk.say(written.decode().rstrip("\n"))
+        return
+    # For its owner alone: it says what there is and who may use it.
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
+    with open(os.open(words.file, flags, 0o600), "wb") as file:
+        file.write(written)
+    desk.note(f"All that is set is in {words.file}.")
+
+
+def _import(desk: Desk, words: Namespace) -> None:
+    standard = words.file == "-"
+    data = sys.stdin.buffer.read() if standard else Path(words.file).read_bytes()
+    document = Document.read(data).only(tuple(words.only))
+    with desk.administration() as administration:
+        take_in(desk, administration, document, words.mode, words)
+
+
+def _ask(
+    desk: Desk, administration: Administration, plan: Sequence[Step], yes: bool
+) -> None:
+    brings_keys = any((step.action, step.section) == ("add", "key") for step in plan)
+    if brings_keys and administration.keys.closes():
+        desk.confirm(
+            "These are the first keys: from now on every request needs one"
+            " (PANNIER_AUTH=auto).",
+            yes,
+        )
+    removed = sum(step.action == "remove" for step in plan)
+    if removed:
+        desk.confirm(f"This removes {removed} of what is there.", yes)
+
+
+def _say(desk: Desk, plan: Sequence[Step]) -> None:
+    for step in plan:
+        fields = f": {', '.join(step.fields)}" if step.fields else ""
+        desk.say(f"{_SIGNS[step.action]} {step.section} {step.name}{fields}")

@@ -11,9 +11,10 @@ from wsgiref.types import WSGIEnvironment
 
 from msgspec import Struct, field
 
-from .carriers.base import Timeouts
+from .carriers.base import Headers, Timeouts
 from .errors import GatewayError
 from .gateway.keys import Key
+from .gateway.limits import Taken
 from .ids import new_id
 from .inflight import Watch
 from .prompt import Prompt
@@ -53,6 +54,8 @@ class Exchange(Struct):
     when the answer is over, however it ended; what became of it is known then:
     ``status``, the bytes ``sent``, the milliseconds until the first of them, and the
     ``outcome``: ``done``, ``left``, ``cut``, ``stalled``, or the code of an error.
+    ``taken`` is what the request has of its key's limits, ``headers`` gives what goes
+    out with its answer, whatever that is.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
     prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
     ``watch`` watches over the request; without one nobody sees that its client leaves.
@@ -87,6 +90,8 @@ class Exchange(Struct):
     sent: int = 0
     first_byte_ms: int | None = None
     outcome: str = ""
+    taken: Taken | None = None
+    headers: Callable[[], Headers] | None = None
     num_ctx: int | None = None
     prompt_estimate: int | None = None
     prompt: Prompt | None = None

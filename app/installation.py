@@ -18,7 +18,7 @@ class Installation:
         self._secret = (settings.state_dir, settings.secret_file)
         self.storage = storage = Storage.of(settings)
         self.current = Current(storage.configuration, settings.auth)
-        self.limits = Limits(settings.limits_url)
+        self.limits = Limits(settings.limits_url, settings.state_dir)
         self.usage = Usage(storage.usage)
 
     @cached_property
@@ -34,4 +34,5 @@ class Installation:
         """Write what is to be written and close what is open."""
         self.current.close()
         self.usage.close()
+        self.limits.close()
         self.storage.close()

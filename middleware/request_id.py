@@ -40,6 +40,8 @@ class RequestIdMiddleware:
                 ("request-id", exchange.id),
                 ("X-Content-Type-Options", "nosniff"),
             ]
+            if exchange.headers is not None:
+                own += exchange.headers()
             return start_response(status, headers + own, exc_info)
 
         return self.app(environ, start)

@@ -1,15 +1,40 @@
-"""ThrottleMiddleware: holds a key to its requests a minute, and to those at a time."""
+"""ThrottleMiddleware, TokenLimit: hold a key to its limits.
 
+Requests a minute and requests at a time are a matter of the layer: it counts all of a
+key's requests, once each.  Tokens a day are one of the policy, which knows the call;
+for native ones the layer goes by the size of the body.  What a request is about to use
+is reserved and, when its answer is over, corrected to what it did use (specification:
+gateway, section 7; decisions, 14 and 20).
+"""
+
+import math
+import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from app.carriers.base import Headers
+from app.errors import BadRequest
 from app.exchange import Exchange
-from app.gateway.limits import Limits
+from app.gateway.limits import Limits, Taken
+from app.ids import new_id
+from app.wire import errors, ollama
+
+from .native import NAMING
+
+#: Bytes of a text for a token, and tokens for an image (Ollama, server/prompt.go).
+_BYTES, _IMAGE = 4, 768
+#: The most that a native request reserves for its prompt: of a longer one Ollama reads
+#: no more where nothing else was set, and an image makes a body long, not a prompt.
+_NATIVE = 4096
 
 
 class ThrottleMiddleware:
-    """Counts the requests of keys; raises ``BadRequest``, 429."""
+    """Counts the requests of keys; raises ``BadRequest``, 429.
+
+    How much is left goes out with every answer (``Exchange.headers``).
+    """
 
     def __init__(self, app: WSGIApplication, limits: Limits) -> None:
         self.app = app
@@ -18,15 +43,154 @@ class ThrottleMiddleware:
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Pass the request on."""
+        """Pass the request on; most keys have no limits."""
+        exchange = Exchange.of(environ)
+        if exchange.key is not None:
+            terms = exchange.key.terms
+            if not (terms.rpm is terms.max_concurrent is terms.tpd is None):
+                self._count(exchange, environ)
         return self.app(environ, start_response)
+
+    def _count(self, exchange: Exchange, environ: WSGIEnvironment) -> None:
+        assert exchange.key is not None
+        limits = self.limits
+        exchange.taken = taken = Taken(exchange.key, new_id(""))
+        exchange.closing.append(partial(_leave, limits, exchange))
+        path, version = environ["PATH_INFO"], environ.get("HTTP_ANTHROPIC_VERSION")
+        anthropic = errors.dialect(path, version) == "anthropic"
+        exchange.headers = partial(_headers, limits, taken, anthropic)
+        limits.enter(taken)
+        if taken.refused:
+            raise _refused(taken)
+        if taken.terms.tpd is not None and path in NAMING:
+            size = int(environ.get("CONTENT_LENGTH") or 0)
+            taken.prompt = min(size // _BYTES, _NATIVE)
+            _reserve(limits, taken, taken.prompt)
 
 
 class TokenLimit:
-    """A policy that holds a key to its tokens a day."""
+    """A policy that holds a key to its tokens a day; raises ``BadRequest``, 429."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Take what the call may need; what it did not need is given back."""
+        taken = exchange.taken
+        if taken is None or taken.terms.tpd is None:
+            return
+        taken.prompt = exchange.prompt_estimate or _estimated(call)
+        asked = (call.options or {}).get("num_predict")
+        answer = max(asked, 0) if isinstance(asked, int) else 0
+        _reserve(self.limits, taken, taken.prompt + answer)
+
+
+def _reserve(limits: Limits, taken: Taken, tokens: int) -> None:
+    if not limits.reserve(taken, tokens):
+        raise _refused(taken, tokens)
+
+
+def _estimated(call: Any) -> int:
+    """About how many tokens the prompt of a call has, after a short look."""
+    if isinstance(call, ollama.EmbedRequest):
+        texts = [call.input] if isinstance(call.input, str) else call.input
+        return sum(map(len, texts)) // _BYTES
+    if isinstance(call, ollama.GenerateRequest):
+        return len(call.prompt + call.suffix + call.system) // _BYTES
+    images = sum(len(message.images or ()) for message in call.messages)
+    size = sum(len(message.content) for message in call.messages)
+    return size // _BYTES + _IMAGE * images
+
+
+def _leave(limits: Limits, exchange: Exchange) -> None:
+    assert exchange.taken is not None
+    limits.leave(exchange.taken, _used(exchange, exchange.taken))
+
+
+def _used(exchange: Exchange, taken: Taken) -> int:
+    """The tokens of an answer that is over: as Ollama counted, or what was seen.
+
+    An answer that was broken off has no count: its prompt as it was estimated, and a
+    token for each piece that went out.
+    """
+    prompt, completion = exchange.prompt_tokens, exchange.completion_tokens
+    if prompt is not None or completion is not None:
+        return (prompt or 0) + (completion or 0)
+    if not exchange.status.startswith("2"):
+        return 0
+    if exchange.outcome == "done":  # of native answers not all say what they used
+        return taken.prompt if exchange.stream is None else 0
+    return taken.prompt + (exchange.watch.items if exchange.watch else 0)
+
+
+def _refused(taken: Taken, tokens: int = 0) -> BadRequest:
+    terms = taken.terms
+    headers = [("Retry-After", str(max(1, math.ceil(taken.wait))))]
+    if taken.refused == "tokens":
+        # To try again within the day is of no use; libraries would, twice.
+        headers.append(("x-should-retry", "false"))
+        left = max(0, (terms.tpd or 0) - taken.tokens)
+        return _too_much(
+            f"This key may use {_many(terms.tpd, 'token')} a day (UTC);"
+            f" {left} are left, and this request may need {tokens}.",
+            "quota_exceeded",
+            headers,
+        )
+    if taken.refused == "requests":
+        what = f"make {_many(terms.rpm, 'request')} a minute"
+    else:
+        what = f"have {_many(terms.max_concurrent, 'request')} answered at a time"
+    return _too_much(
+        f"This key may {what}; please try again later.", "rate_limit_exceeded", headers
+    )
+
+
+def _many(limit: int | None, what: str) -> str:
+    return f"{limit or 'no'} {what}{'' if limit == 1 else 's'}"
+
+
+def _too_much(message: str, code: str, headers: Headers) -> BadRequest:
+    return BadRequest(message, status=429, code=code, headers=headers)
+
+
+def _headers(limits: Limits, taken: Taken, anthropic: bool) -> Headers:
+    """How much is left, as OpenAI says it, and for Anthropic's clients as that does."""
+    terms, headers = taken.terms, []
+    if terms.rpm is not None:
+        gauge = (terms.rpm, taken.requests, taken.reset)
+        headers += _gauge(limits, "requests", *gauge, anthropic)
+    if terms.tpd is not None:
+        gauge = (terms.tpd, taken.tokens, limits.left_of_day())
+        headers += _gauge(limits, "tokens", *gauge, anthropic)
+    return headers
+
+
+def _gauge(
+    limits: Limits, what: str, limit: int, used: int, reset: float, anthropic: bool
+) -> Headers:
+    left = str(max(0, limit - used))
+    headers = [
+        (f"x-ratelimit-limit-{what}", str(limit)),
+        (f"x-ratelimit-remaining-{what}", left),
+        (f"x-ratelimit-reset-{what}", duration(reset)),
+    ]
+    if anthropic:
+        at = time.gmtime(math.ceil(limits.now() + reset))
+        headers += [
+            (f"anthropic-ratelimit-{what}-limit", str(limit)),
+            (f"anthropic-ratelimit-{what}-remaining", left),
+            (f"anthropic-ratelimit-{what}-reset", time.strftime(_RFC_3339, at)),
+        ]
+    return headers
+
+
+_RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def duration(seconds: float) -> str:
+    """A time as OpenAI writes it: ``0s``, ``1s``, ``6m0s``, ``13h0m5s``."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

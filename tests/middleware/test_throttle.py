@@ -1,0 +1,384 @@
+"""Limits of keys: what goes through, what is said of it, what is given back."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gateway import installed, key, snapshot
+from support.ollama import CHAT, Ollama, ask
+from support.stack import linted
+
+from app.gateway.keys import Key
+from app.gateway.limits import Limits, Taken
+from app.installation import Installation
+from middleware.throttle import duration
+
+MESSAGES = [{"role": "user", "content": "Hello, who are you?"}]
+BODY = {"model": "m", "messages": MESSAGES}
+SECRET = "sk-test-key-of-thirty-two-characters"
+BEGIN = 1_800_000_000.0  # 08:00 UTC
+
+
+class Clock:
+    """The time, as a test says it is; in Unix seconds."""
+
+    now = BEGIN
+
+    def __call__(self) -> float:
+        """What time it is."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands."""
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "file"])
+def limits(request: Any, clock: Clock, tmp_path: Path) -> Limits:
+    """Limits of this machine, counted where a worker is alone, and where it is not."""
+    return Limits("", str(tmp_path) if request.param == "file" else "", clock)
+
+
+def enter(limits: Limits, key: Key, ticket: str = "t") -> Taken:
+    """One request that asks to be let in."""
+    taken = Taken(key, ticket)
+    limits.enter(taken)
+    return taken
+
+
+def let_in(limits: Limits, key: Key, times: int) -> int:
+    """How many of so many requests are let in."""
+    return sum(not enter(limits, key).refused for _ in range(times))
+
+
+def world(installation: Installation, *blocks: Any, **settings: Any) -> Any:
+    """The whole stack, over Ollama, with limits."""
+    return linted(Ollama(*blocks), installation=installation, **settings)
+
+
+def post(app: Any, path: str = "/v1/chat/completions", body: Any = BODY) -> Any:
+    """A request of the key."""
+    return ask(app, "POST", path, body, Authorization=f"Bearer {SECRET}")
+
+
+def test_a_minute(limits: Limits, clock: Clock) -> None:
+    """Never more than its requests fall into any minute, and then as many again."""
+    one = key(rpm=5)
+    assert let_in(limits, one, 3) == 3
+    clock.now += 30
+    assert let_in(limits, one, 9) == 2
+    refused = enter(limits, one)
+    assert (refused.refused, refused.requests) == ("requests", 5)
+    assert refused.wait == 31
+    clock.now += refused.wait - 0.01
+    assert let_in(limits, one, 9) == 0
+    clock.now += 0.01
+    assert let_in(limits, one, 9) == 3
+    clock.now += 61
+    assert let_in(limits, one, 9) == 5
+
+
+def test_any_minute(limits: Limits, clock: Clock) -> None:
+    """However requests lie, no 60 seconds hold more than the limit."""
+    one, passed = key(rpm=7), []
+    for step in range(2000):
+        clock.now += (step * 7919 % 97) / 40
+        if not enter(limits, one).refused:
+            passed.append(clock.now)
+    assert len(passed) > 100
+    for first, eighth in zip(passed, passed[7:], strict=False):
+        assert eighth - first > 60
+
+
+@pytest.mark.parametrize("back", [30.0, 7200.0])
+def test_a_clock_that_is_put_back(limits: Limits, clock: Clock, back: float) -> None:
+    """Who puts the clock back locks no key out."""
+    one = key(rpm=2)
+    assert let_in(limits, one, 3) == 2
+    clock.now -= back
+    let_in(limits, one, 3)
+    clock.now += 100
+    assert let_in(limits, one, 3) == 2
+
+
+def test_nothing_and_none(limits: Limits) -> None:
+    """0 lets nothing through, none everything."""
+    assert let_in(limits, key(rpm=0), 3) == 0
+    assert enter(limits, key("other", max_concurrent=0)).refused == "concurrent"
+    taken = enter(limits, key("third", tpd=0))
+    assert not taken.refused
+    assert not limits.reserve(taken, 0)
+    assert let_in(limits, key("fourth", tpd=9), 500) == 500
+
+
+def test_at_a_time(limits: Limits) -> None:
+    """As many at a time as the limit says; who has left makes room."""
+    one = key(rpm=4, max_concurrent=2)
+    first, second, third = (enter(limits, one) for _ in range(3))
+    assert [first.refused, second.refused, third.refused] == ["", "", "concurrent"]
+    assert third.wait == 1
+    limits.leave(third, 0)
+    assert enter(limits, one).refused == "concurrent"
+    limits.leave(first, 0)
+    limits.leave(first, 0)  # once is enough
+    assert let_in(limits, one, 2) == 1
+    assert enter(limits, one).requests == 3, "who is refused does not count"
+    limits.close()
+
+
+def test_tokens_of_a_day(limits: Limits, clock: Clock) -> None:
+    """Tokens are reserved, corrected, and the next day all are there again."""
+    one = key(tpd=100)
+    first, second = enter(limits, one), enter(limits, one)
+    assert limits.reserve(first, 60)
+    assert not limits.reserve(second, 41)
+    assert (second.refused, second.tokens) == ("tokens", 60)
+    assert second.wait == 86_400 - BEGIN % 86_400
+    limits.leave(second, 0)
+    limits.leave(first, 25)
+    third = enter(limits, one)
+    assert third.tokens == 25
+    assert limits.reserve(third, 75)
+    clock.now += third.wait or 86_400 - BEGIN % 86_400
+    assert enter(limits, one).tokens == 0
+    fourth = enter(limits, one)
+    assert limits.reserve(fourth, 100)
+    limits.leave(third, 500)  # yesterday's
+    assert enter(limits, one).tokens == 100
+
+
+def test_a_reservation_grows(limits: Limits) -> None:
+    """What is known better later is reserved in the place of what was guessed."""
+    taken = enter(limits, key(tpd=100))
+    assert limits.reserve(taken, 30)
+    assert limits.reserve(taken, 10)
+    assert taken.tokens == 30
+    assert limits.reserve(taken, 100)
+    assert not limits.reserve(taken, 101)
+    limits.leave(taken, 7)
+    assert enter(limits, key(tpd=100)).tokens == 7
+
+
+def test_a_key_that_changes(limits: Limits) -> None:
+    """Another limit finds the counts of the one before."""
+    assert let_in(limits, key(rpm=10), 8) == 8
+    assert let_in(limits, key(rpm=5), 1) == 0
+    assert let_in(limits, key(rpm=9), 3) == 1
+    assert let_in(limits, key("other", rpm=9), 20) == 9
+
+
+def test_two_workers(tmp_path: Path, clock: Clock) -> None:
+    """Workers of one machine count together, and a new one goes on where they are."""
+    one = key(rpm=9, max_concurrent=3, tpd=100)
+    workers = [Limits("", str(tmp_path), clock) for _ in range(2)]
+    held = [enter(worker, one) for worker in workers * 2]
+    assert [taken.refused for taken in held] == ["", "", "", "concurrent"]
+    assert workers[0].reserve(held[0], 60)
+    assert not workers[1].reserve(held[1], 60)
+    workers[1].leave(held[1], 0)
+    assert enter(workers[0], one).refused == ""
+    for worker in workers:
+        worker.close()
+    after = enter(Limits("", str(tmp_path), clock), one)
+    assert (after.requests, after.tokens) == (4, 60)
+
+
+def test_a_worker_that_died(tmp_path: Path, clock: Clock) -> None:
+    """What a dead worker had under way is forgotten; what lives is not."""
+    one = key(max_concurrent=2)
+    dead, alive = (Limits("", str(tmp_path), clock) for _ in range(2))
+    assert let_in(dead, one, 1) == let_in(alive, one, 1) == 1
+    clock.now += 15
+    alive._local.renew()
+    assert enter(alive, one).refused == "concurrent"
+    clock.now += 10
+    assert let_in(alive, one, 3) == 1
+    dead.close()
+    alive.close()
+
+
+def test_many_keys(tmp_path: Path, clock: Clock) -> None:
+    """3,000 keys have each a room of their own."""
+    limits = Limits("", str(tmp_path), clock)
+    keys = [key(f"k{number}", rpm=2) for number in range(3000)]
+    for one in keys:
+        limits.enter(Taken(one, ""))
+    assert [enter(limits, one).requests for one in keys] == [2] * 3000
+    limits.close()
+
+
+def test_a_directory_that_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then each worker counts for itself, and says so once."""
+    (tmp_path / "file").touch()
+    limits = Limits("", str(tmp_path / "file"))
+    with caplog.at_level(logging.WARNING):
+        assert let_in(limits, key(rpm=2), 4) == 2
+    (line,) = caplog.messages
+    assert "each worker counts for itself" in line
+
+
+def test_what_is_said(clock: Clock) -> None:
+    """Every answer of a key with limits says what is left, also a refusal."""
+    installation = installed(snapshot(key(rpm=2, tpd=1000)))
+    installation.limits = Limits("", "", clock)
+    app = world(installation)
+    first = post(app)
+    assert first.status == 200
+    said = {k.lower(): v for k, v in first.headers.items() if "ratelimit" in k.lower()}
+    reserved = int(said.pop("x-ratelimit-remaining-tokens"))
+    assert 900 < reserved < 1000
+    assert said == {
+        "x-ratelimit-limit-requests": "2",
+        "x-ratelimit-remaining-requests": "1",
+        "x-ratelimit-reset-requests": "1m1s",
+        "x-ratelimit-limit-tokens": "1000",
+        "x-ratelimit-reset-tokens": "16h0m0s",
+    }
+    wrong = post(app, body={"model": "m"})
+    assert wrong.status == 400
+    assert wrong.headers["x-ratelimit-remaining-requests"] == "0"
+    # 7 and 3 are what Ollama counted
+    assert wrong.headers["x-ratelimit-remaining-tokens"] == "990"
+    third = post(app)
+    assert third.status == 429
+    assert third.headers["retry-after"] == "61"
+    assert third.headers["x-ratelimit-remaining-requests"] == "0"
+    error = third.json["error"]
+    assert error["code"] == "rate_limit_exceeded"
+    assert error["type"] == "rate_limit_error"
+    assert "2 requests a minute" in error["message"]
+
+
+def test_what_anthropics_clients_are_told(clock: Clock) -> None:
+    """They find what they look for, with the time of day in place of a duration."""
+    installation = installed(snapshot(key(rpm=1, tpd=1000)))
+    installation.limits = Limits("", "", clock)
+    app = world(installation)
+    body = {**BODY, "max_tokens": 9}
+    answer = post(app, "/v1/messages", body)
+    assert answer.status == 200
+    assert answer.headers["anthropic-ratelimit-requests-limit"] == "1"
+    assert answer.headers["anthropic-ratelimit-requests-remaining"] == "0"
+    reset = answer.headers["anthropic-ratelimit-requests-reset"]
+    assert reset == "2027-01-15T08:01:01Z"
+    assert answer.headers["anthropic-ratelimit-tokens-reset"] == "2027-01-16T00:00:00Z"
+    refused = post(app, "/v1/messages", body)
+    assert refused.status == 429
+    assert refused.json["error"]["type"] == "rate_limit_error"
+    assert refused.headers["anthropic-ratelimit-requests-remaining"] == "0"
+
+
+def test_what_a_key_without_limits_is_told() -> None:
+    """Nothing of limits."""
+    app = world(installed(snapshot(key())))
+    answer = post(app)
+    assert answer.status == 200
+    assert "ratelimit" not in str(answer.headers).lower()
+
+
+@pytest.mark.parametrize(
+    ("terms", "code", "said"),
+    [
+        ({"rpm": 0}, "rate_limit_exceeded", "no requests a minute"),
+        ({"max_concurrent": 0}, "rate_limit_exceeded", "no requests answered at"),
+        ({"tpd": 0}, "quota_exceeded", "no tokens a day"),
+        ({"tpd": 3}, "quota_exceeded", "3 tokens a day (UTC); 3 are left"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", BODY),
+        ("/v1/completions", {"model": "m", "prompt": "Hello, who are you?"}),
+        ("/v1/responses", {"model": "m", "input": "Hello, who are you?"}),
+        ("/v1/messages", {**BODY, "max_tokens": 9}),
+        ("/v1/embeddings", {"model": "m", "input": "Hello, who are you?"}),
+        ("/api/chat", {**BODY, "stream": False}),
+        ("/api/generate", {"model": "m", "prompt": "Hello, who are you?"}),
+        ("/api/embed", {"model": "m", "input": "Hello, who are you?"}),
+    ],
+)
+def test_every_dialect(
+    path: str, body: Any, terms: dict[str, int], code: str, said: str
+) -> None:
+    """A limit holds on every route of models: 429, its name, when to come again."""
+    app = world(installed(snapshot(key(**terms))))
+    answer = post(app, path, body)
+    assert answer.status == 429
+    assert int(answer.headers["retry-after"]) >= 1
+    error = answer.json["error"]
+    if isinstance(error, dict) and path != "/v1/messages":
+        assert error["code"] == code
+    assert said in (error if isinstance(error, str) else error["message"])
+    again = answer.headers.get("x-should-retry")
+    assert again == ("false" if code == "quota_exceeded" else None)
+
+
+def used(installation: Installation) -> int:
+    """The tokens that are taken of the day."""
+    return enter(installation.limits, key(tpd=10**6)).tokens
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "body", "tokens"),
+    [
+        ("/v1/chat/completions", BODY, 10),
+        ("/v1/chat/completions", {**BODY, "max_tokens": 5000}, 10),
+        ("/v1/chat/completions", {**BODY, "n": 3}, 16),
+        ("/v1/messages", {**BODY, "max_tokens": 9}, 10),
+        ("/v1/responses", {"model": "m", "input": "Hi"}, 10),
+        ("/v1/embeddings", {"model": "m", "input": "Hi"}, 4),
+        ("/v1/completions", {"model": "m", "prompt": "Hi"}, 10),
+        ("/v1/chat/completions", {**BODY, "temperature": 9}, 0),
+        ("/v1/chat/completions", {"model": "m"}, 0),
+    ],
+)
+def test_what_a_request_costs(path: str, body: Any, tokens: int, stream: bool) -> None:
+    """When its answer is over, a request has used what Ollama counted, no more."""
+    installation = installed(snapshot(key(tpd=10**6)))
+    app = world(installation)
+    if stream and path != "/v1/embeddings":
+        body = {**body, "stream": True}
+    post(app, path, body)
+    assert used(installation) == tokens
+
+
+def test_what_a_failure_costs() -> None:
+    """Nothing: it used nothing."""
+    installation = installed(snapshot(key(tpd=10**6)))
+    failing = Ollama(b'{"error":"boom"}', status="500 Internal Server Error")
+    app = linted(failing, installation=installation)
+    assert post(app).status >= 500
+    assert used(installation) == 0
+
+
+def test_what_a_broken_off_stream_costs() -> None:
+    """Its prompt as it was estimated, since nobody counted."""
+    installation = installed(snapshot(key(tpd=10**6)))
+    half = CHAT.replace(b'"done":true', b'"done":false')
+    app = world(installation, half)
+    answer = post(app, body={**BODY, "stream": True})
+    assert b"upstream_incomplete" in answer.body
+    assert 1 <= used(installation) < 30
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.2, "1s"),
+        (59.5, "1m0s"),
+        (360, "6m0s"),
+        (3600, "1h0m0s"),
+        (46_805, "13h0m5s"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    """As OpenAI writes them."""
+    assert duration(seconds) == text

@@ -21,7 +21,7 @@ from .generation import MAX_TOP_LOGPROBS, bounded
 from .images import Images
 from .responses_echo import echo, logprobs_wanted, not_included, truncation
 from .responses_input import InputItems
-from .responses_kept import Keeper, encoded, given, to_keep
+from .responses_kept import Keeper, encoded, given, owner_of, to_keep
 from .responses_recalled import Recalled
 from .responses_tools import call_form, choice, namespaces
 from .validation import missing
@@ -98,7 +98,7 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         """
         request.previous_response_id = request.previous_response_id or None
         room = self.settings.max_body_bytes - exchange.size
-        recalled = Recalled(self.keeper, room)
+        recalled = Recalled(self.keeper, room, owner_of(exchange))
         request.input = items = recalled.resolved(given(request))
         conversation = InputItems(request.instructions, images)
         previous = request.previous_response_id
@@ -133,20 +133,28 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
         keeps = keeps and not request.debug_render_only
         repeated = echo(request, exchange.model, store=keeps)
         return {
-            "reasoning_field": self.settings.reasoning_field,
+            "reasoning_field": exchange.reasoning_field
+            or self.settings.reasoning_field,
             "echo": repeated,
             "namespaces": namespaces(request),
-            "keep": self._keep(request, repeated.id) if keeps else None,
+            "keep": self._keep(request, repeated.id, exchange) if keeps else None,
         }
 
-    def _keep(self, request: responses.ResponsesRequest, id: str) -> Keep:
+    def _keep(
+        self, request: responses.ResponsesRequest, id: str, exchange: Exchange
+    ) -> Keep:
         """What keeps the response; of the request it holds no more than it keeps."""
         assert isinstance(request.input, list)
         items = to_keep(request.input, id)
-        return partial(self._kept, items, request.previous_response_id)
+        owner = owner_of(exchange)
+        return partial(self._kept, items, request.previous_response_id, owner)
 
     def _kept(
-        self, items: list[Item], previous: str | None, response: responses.Response
+        self,
+        items: list[Item],
+        previous: str | None,
+        owner: str,
+        response: responses.Response,
     ) -> bool:
         """Keep a response; where that fails, the answer goes out all the same."""
         assert self.keeper is not None
@@ -158,6 +166,7 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
                 encoded(response),
                 items + said,
                 response.created_at,
+                owner,
             )
         except GatewayError as error:
             if self._faults.untold(error) is not None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from app.errors import BadRequest
+from app.exchange import Exchange
 from app.storage import Item, Kept
 from app.turns import in_turns, let_others
 from app.wire import responses
@@ -30,7 +31,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Keeper(Protocol):
-    """Where responses are kept; all may raise ``GatewayError``, 503."""
+    """Where responses are kept; all may raise ``GatewayError``, 503.
+
+    What belongs to another than ``owner`` is not there.
+    """
 
     def keep(
         self,
@@ -39,26 +43,36 @@ class Keeper(Protocol):
         body: bytes,
         items: list[Item],
         created_at: int,
+        owner: str,
     ) -> bool:
         """Keep one; ``False`` where it is too large."""
 
-    def get(self, id: str) -> Kept | None:
+    def get(self, id: str, owner: str) -> Kept | None:
         """One of them."""
 
-    def items(self, id: str, *, output: bool = True) -> list[Item]:
+    def items(self, id: str, owner: str, *, output: bool = True) -> list[Item]:
         """Its own items."""
 
-    def conversation(self, id: str, most: int, most_bytes: int) -> list[Item] | None:
+    def conversation(
+        self, id: str, most: int, most_bytes: int, owner: str
+    ) -> list[Item] | None:
         """All items up to its last; ``None`` if any of it is unknown.
 
         Raises ``TooMuch`` where there are more of them, or of their bytes.
         """
 
-    def found(self, ids: Collection[str], most_bytes: int) -> dict[str, bytes]:
+    def found(
+        self, ids: Collection[str], most_bytes: int, owner: str
+    ) -> dict[str, bytes]:
         """Those items of these ids that are there; raises ``TooMuch``."""
 
-    def delete(self, id: str) -> bool:
+    def delete(self, id: str, owner: str) -> bool:
         """Forget one."""
+
+
+def owner_of(exchange: Exchange) -> str:
+    """Whose a response is: the id of the key that asks, empty where none is needed."""
+    return exchange.key.id if exchange.key is not None else ""
 
 
 def given(request: responses.ResponsesRequest) -> list[dict[str, Any]]:

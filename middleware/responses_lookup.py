@@ -17,7 +17,7 @@ from app.wire import responses
 from writers import headers
 
 from .effects import unsupported
-from .responses_kept import Keeper, own_id
+from .responses_kept import Keeper, own_id, owner_of
 
 #: Items on a page, and the most that can be asked for.
 _PAGE, _MOST = 20, 100
@@ -32,6 +32,9 @@ class _OneResponse:
     def __init__(self, keeper: Keeper | None, prefix: str) -> None:
         self.keeper = keeper
         self.prefix = prefix
+
+    def _owner(self, environ: WSGIEnvironment) -> str:
+        return owner_of(Exchange.of(environ))
 
     def _id(self, environ: WSGIEnvironment) -> str:
         path: str = environ["PATH_INFO"]
@@ -56,26 +59,27 @@ class RetrieveResponseMiddleware(_OneResponse):
     ) -> Iterable[bytes]:
         """Answer one request."""
         id, query = self._id(environ), parse_qs(environ.get("QUERY_STRING", ""))
+        owner = self._owner(environ)
         if id.endswith(_INPUT):
-            payload = self._input(id.removesuffix(_INPUT), query)
+            payload = self._input(id.removesuffix(_INPUT), owner, query)
         else:
             if query.get("stream") == ["true"]:
                 raise unsupported("stream")
-            payload = self._kept(id)
+            payload = self._kept(id, owner)
         return self._send(environ, start_response, payload)
 
-    def _kept(self, id: str) -> bytes:
-        kept = self.keeper.get(id) if self.keeper is not None else None
+    def _kept(self, id: str, owner: str) -> bytes:
+        kept = self.keeper.get(id, owner) if self.keeper is not None else None
         if kept is None:
             raise _unknown(id)
         return kept.body
 
-    def _input(self, id: str, query: dict[str, list[str]]) -> bytes:
+    def _input(self, id: str, owner: str, query: dict[str, list[str]]) -> bytes:
         limit, descending = _limit(query), _descending(query)
         keeper = self.keeper
-        items = keeper.items(id, output=False) if keeper is not None else []
+        items = keeper.items(id, owner, output=False) if keeper is not None else []
         if not items:
-            self._kept(id)  # which may have been asked without any
+            self._kept(id, owner)  # which may have been asked without any
         if descending:
             items.reverse()
         after = query.get("after", [""])[0]
@@ -90,7 +94,7 @@ class DeleteResponseMiddleware(_OneResponse):
     ) -> Iterable[bytes]:
         """Answer one request."""
         id = self._id(environ)
-        if self.keeper is None or not self.keeper.delete(id):
+        if self.keeper is None or not self.keeper.delete(id, self._owner(environ)):
             raise _unknown(id)
         return self._send(
             environ, start_response, _encode(responses.ResponseDeleted(id))

@@ -25,14 +25,15 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Recalled:
-    """What is looked up for one request; it may have so many bytes.
+    """What is looked up for one request of ``owner``; it may have so many bytes.
 
     ``keeper`` is ``None`` where nothing is kept.  What is asked of it may raise
     ``GatewayError``, 503.
     """
 
-    def __init__(self, keeper: Keeper | None, most_bytes: int) -> None:
+    def __init__(self, keeper: Keeper | None, most_bytes: int, owner: str) -> None:
         self._keeper = keeper
+        self._owner = owner
         self._room = max(most_bytes, 0)
 
     def resolved(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -85,7 +86,7 @@ class Recalled:
         if self._keeper is None or not ids:
             return {}
         try:
-            found = self._keeper.found(ids, self._room)
+            found = self._keeper.found(ids, self._room, self._owner)
         except TooMuch:
             raise _too_much("input") from None
         self._room -= sum(len(body) * wanted[id] for id, body in found.items())
@@ -97,7 +98,7 @@ class Recalled:
         if self._keeper is None:
             return None
         try:
-            return self._keeper.conversation(id, most, self._room)
+            return self._keeper.conversation(id, most, self._room, self._owner)
         except TooMuch:
             raise _too_much("previous_response_id") from None
 
@@ -105,7 +106,7 @@ class Recalled:
         """What a client may not think of."""
         if self._keeper is None:
             return ": this server keeps no responses"
-        if self._keeper.get(id) is not None:
+        if self._keeper.get(id, self._owner) is not None:
             return " with all before it: one of those was deleted"
         return ""
 

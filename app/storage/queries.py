@@ -1,4 +1,7 @@
-"""What is asked of the tables about responses.  Times are in milliseconds here."""
+"""What is asked of the tables about responses.  Times are in milliseconds here.
+
+``owner`` is who asks: what is another's is not there.
+"""
 
 from collections.abc import Collection, Iterator
 
@@ -15,7 +18,7 @@ FEW, LITTLE = 200, 16 * 1024 * 1024
 DEEPEST = 10_000
 
 _R, _B, _I = RESPONSE.c, RESPONSE_BODY.c, RESPONSE_ITEM.c
-_ALIVE = _R.expires_at > sa.bindparam("now")
+_ALIVE = sa.and_(_R.expires_at > sa.bindparam("now"), _R.owner == sa.bindparam("owner"))
 
 
 def _chain(*alive: sa.ColumnElement[bool]) -> sa.CTE:
@@ -76,13 +79,18 @@ _ENDS = (
 
 
 def keep(
-    connection: Connection, kept: Kept, items: list[Item], size: int, end: int
+    connection: Connection,
+    kept: Kept,
+    items: list[Item],
+    size: int,
+    end: int,
+    owner: str,
 ) -> None:
     """Keep a response that is not there yet, and all before it as long as this one."""
     if connection.scalar(_KNOWN, {"wanted": kept.id}) is not None:
         return
     row = {"previous_id": kept.previous_id, "created_at": kept.created_at}
-    row |= {"id": kept.id, "expires_at": end, "size": size}
+    row |= {"id": kept.id, "expires_at": end, "size": size, "owner": owner}
     connection.execute(sa.insert(RESPONSE), row)
     body = {"response_id": kept.id, "body": kept.body}
     connection.execute(sa.insert(RESPONSE_BODY), body)
@@ -102,26 +110,27 @@ def keep(
         connection.execute(_PROLONG, {"from_id": kept.previous_id, "end": end})
 
 
-def get(connection: Connection, id: str, now: int) -> Kept | None:
+def get(connection: Connection, id: str, now: int, owner: str) -> Kept | None:
     """A response, or ``None``."""
-    row = connection.execute(_GET, {"wanted": id, "now": now}).one_or_none()
+    wanted = {"wanted": id, "now": now, "owner": owner}
+    row = connection.execute(_GET, wanted).one_or_none()
     return row and Kept(row.id, row.previous_id, row.created_at, row.body)
 
 
-def items(connection: Connection, id: str, now: int) -> list[Item]:
+def items(connection: Connection, id: str, now: int, owner: str) -> list[Item]:
     """Its items."""
-    rows = connection.execute(_ITEMS, {"wanted": id, "now": now})
+    rows = connection.execute(_ITEMS, {"wanted": id, "now": now, "owner": owner})
     return [Item(row.id, row.body, row.output) for row in rows]
 
 
 def conversation(
-    connection: Connection, id: str, now: int, most: int, most_bytes: int
+    connection: Connection, id: str, now: int, owner: str, most: int, most_bytes: int
 ) -> list[Item] | None:
     """The items of a response and of all before it, or ``None`` if one is missing.
 
     Raises ``TooMuch`` before it has read them.
     """
-    wanted = {"from_id": id, "now": now}
+    wanted = {"from_id": id, "now": now, "owner": owner}
     depth, count, size = connection.execute(_EXTENT, wanted).one()
     if depth == DEEPEST or count > most or size > most_bytes:
         raise TooMuch
@@ -135,19 +144,19 @@ def conversation(
 
 
 def found(
-    connection: Connection, ids: Collection[str], now: int, most_bytes: int
+    connection: Connection, ids: Collection[str], now: int, owner: str, most_bytes: int
 ) -> dict[str, bytes]:
     """The items that are there, by their ids; raises ``TooMuch`` before reading."""
-    wanted = {"ids": list(ids), "now": now}
+    wanted = {"ids": list(ids), "now": now, "owner": owner}
     if (connection.scalar(_FOUND_BYTES, wanted) or 0) > most_bytes:
         raise TooMuch
     return {row.id: row.body for row in connection.execute(_FOUND_ITEMS, wanted)}
 
 
-def delete(connection: Connection, id: str, now: int) -> bool:
+def delete(connection: Connection, id: str, now: int, owner: str) -> bool:
     """Remove a response; ``False`` if there is none."""
-    found = get(connection, id, now) is not None
-    connection.execute(sa.delete(RESPONSE).where(_R.id == id))
+    found = get(connection, id, now, owner) is not None
+    connection.execute(sa.delete(RESPONSE).where(_R.id == id, _R.owner == owner))
     return found
 
 

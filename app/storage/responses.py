@@ -2,7 +2,9 @@
 
 A response is kept with the items that its request added and those of its answer.  With
 the responses before it (``previous_id``) they are a conversation.  Conversations live
-as long as their newest response: each moves the end of all before it to its own.
+as long as their newest response: each moves the end of all before it to its own.  They
+belong to the key that made them (``owner``, its id, or empty where none was needed):
+for all others they are not there.
 """
 
 import logging
@@ -59,6 +61,7 @@ class Responses:
         body: bytes,
         items: list[Item],
         created_at: int,
+        owner: str = "",
     ) -> bool:
         """Keep a response; again is the same as once.
 
@@ -75,24 +78,24 @@ class Responses:
         def keeping(connection: "Connection") -> None:
             from .queries import keep
 
-            keep(connection, kept, items, size, self._end())
+            keep(connection, kept, items, size, self._end(), owner)
 
         write(self._run, keeping)
         self._note_written(size)
         return True
 
-    def get(self, id: str) -> Kept | None:
+    def get(self, id: str, owner: str = "") -> Kept | None:
         """A response, or ``None``."""
 
         def job(database: "Database") -> Kept | None:
             from .queries import get
 
             with database.reading() as connection:
-                return get(connection, id, self._now())
+                return get(connection, id, self._now(), owner)
 
         return self._run(job) if _may_be(id) else None
 
-    def items(self, id: str, *, output: bool = True) -> list[Item]:
+    def items(self, id: str, owner: str = "", *, output: bool = True) -> list[Item]:
         """The items of a response in their order, without those before it.
 
         ``output=False`` leaves its answer's out.  None where there is no response.
@@ -102,12 +105,14 @@ class Responses:
             from .queries import items
 
             with database.reading() as connection:
-                return items(connection, id, self._now())
+                return items(connection, id, self._now(), owner)
 
         found = self._run(job) if _may_be(id) else []
         return [item for item in found if output or not item.output]
 
-    def conversation(self, id: str, most: int, most_bytes: int) -> list[Item] | None:
+    def conversation(
+        self, id: str, most: int, most_bytes: int, owner: str = ""
+    ) -> list[Item] | None:
         """All items from the first response to this one, oldest first.
 
         ``None`` if this one or any before it is unknown, deleted or expired.  Raises
@@ -119,11 +124,14 @@ class Responses:
             from .queries import conversation
 
             with database.reading() as connection:
-                return conversation(connection, id, self._now(), most, most_bytes)
+                now = self._now()
+                return conversation(connection, id, now, owner, most, most_bytes)
 
         return self._run(job) if _may_be(id) else None
 
-    def found(self, ids: Collection[str], most_bytes: int) -> dict[str, bytes]:
+    def found(
+        self, ids: Collection[str], most_bytes: int, owner: str = ""
+    ) -> dict[str, bytes]:
         """The JSON of those items of these ids that are there, in one look.
 
         Raises ``TooMuch`` where they have more bytes.  Who keeps items sees to it that
@@ -135,11 +143,11 @@ class Responses:
             from .queries import found
 
             with database.reading() as connection:
-                return found(connection, ids, self._now(), most_bytes)
+                return found(connection, ids, self._now(), owner, most_bytes)
 
         return self._run(job) if ids else {}
 
-    def delete(self, id: str) -> bool:
+    def delete(self, id: str, owner: str = "") -> bool:
         """Remove a response and its items; ``False`` if there is none.
 
         What raises removes nothing, not later either.
@@ -148,7 +156,7 @@ class Responses:
         def deleting(connection: "Connection") -> bool:
             from .queries import delete
 
-            return delete(connection, id, self._now())
+            return delete(connection, id, self._now(), owner)
 
         return _may_be(id) and write(self._run, deleting)
 

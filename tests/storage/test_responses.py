@@ -46,6 +46,32 @@ def test_q8_what_was_never_kept_is_not_found(responses: Responses, id: str) -> N
     assert responses.delete(id) is False
 
 
+@pytest.mark.parametrize("other", ["", "key_b", "key_A"])
+def test_what_is_kept_has_one_owner(responses: Responses, other: str) -> None:
+    """For everybody else it is not there, by none of the ways to it."""
+    for id, before in (("r1", None), ("r2", "r1")):
+        items = [Item(f"i_{id}", b"1", False)]
+        assert responses.keep(id, before, b"{}", items, 1, "key_a")
+    assert responses.get("r2", other) is None
+    assert responses.items("r2", other) == []
+    assert responses.conversation("r2", *MOST, other) is None
+    assert responses.found(["i_r1", "i_r2"], MIB, other) == {}
+    assert responses.delete("r2", other) is False
+    assert responses.get("r2", "key_a") == Kept("r2", "r1", 1, b"{}")
+    assert ids(responses.items("r2", "key_a")) == ["i_r2"]
+    assert ids(responses.conversation("r2", *MOST, "key_a")) == ["i_r1", "i_r2"]
+    assert set(responses.found(["i_r1", "i_r2"], MIB, "key_a")) == {"i_r1", "i_r2"}
+    assert responses.delete("r2", "key_a") is True
+
+
+def test_nobody_goes_on_from_what_is_another_s(responses: Responses) -> None:
+    """A response that follows another's is kept, and leads nowhere."""
+    assert responses.keep("r1", None, b"{}", [Item("i1", b"1", False)], 1, "key_a")
+    assert responses.keep("r2", "r1", b"{}", [Item("i2", b"1", False)], 1, "key_b")
+    assert responses.conversation("r2", *MOST, "key_b") is None
+    assert responses.conversation("r2", *MOST, "key_a") is None
+
+
 def test_keeping_again_changes_nothing(responses: Responses, place: Place) -> None:
     """A response that is kept twice is there once, as it was first."""
     for body in (b"1", b"2"):

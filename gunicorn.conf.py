@@ -150,3 +150,9 @@ def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None
     """See to it that a broken body, unread, does not get an answer of its own."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         finish_body(request.body, keepalive)
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write what requests have used, before the worker ends."""
+    if hasattr(worker, "wsgi"):  # or it never began
+        worker.wsgi.installation.close()
+
+

@@ -12,14 +12,20 @@ from .storage import Storage
 
 
 class Installation:
-    """The storage, what is set there, and what is counted; nothing is opened yet."""
+    """The storage, what is set there, and what is counted; nothing is opened yet.
+
+    ``ledger`` is what was used, ``usage`` the way of rows there.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._secret = (settings.state_dir, settings.secret_file)
         self.storage = storage = Storage.of(settings)
         self.current = Current(storage.configuration, settings.auth)
         self.limits = Limits(settings.limits_url, settings.state_dir)
-        self.usage = Usage(storage.usage)
+        # A thread and a connection of its own: nobody waits while rows are written.
+        self._ledger = Storage(settings.database_url, settings.state_dir)
+        self.ledger = self._ledger.usage
+        self.usage = Usage(self.ledger, settings.usage_days)
 
     @cached_property
     def hash(self) -> Hasher:
@@ -36,3 +42,4 @@ class Installation:
         self.usage.close()
         self.limits.close()
         self.storage.close()
+        self._ledger.close()

@@ -16,6 +16,7 @@ from .errors import BadRequest, GatewayError, UpstreamBroken
 from .exchange import Exchange
 from .protocol import status_line
 from .settings import Settings
+from .gateway.spent import TAIL
 from .upstream import Upstream
 from .wire import errors
 
@@ -128,7 +129,8 @@ class _Relayed:
     def __init__(self, response: Response, exchange: Exchange) -> None:
         self._response = response
         self._exchange = exchange
-        self._last = b"\n"
+        self._before, self._last = b"", b"\n"
+        self._lines = False
 
     def headers(self) -> Headers:
         """What the client gets of Ollama's headers; raises for a redirect."""
@@ -160,10 +162,12 @@ class _Relayed:
     def __iter__(self) -> Iterator[bytes]:
         # Only here does what a failure says depend on what came before it.  A writer
         # takes Ollama's own blocks: every step between costs an open stream 0.6 KB.
+        self._lines = lines
         return self if self._exchange.stream is None else self._response
 
     def __next__(self) -> bytes:
-        self._last = data = next(self._response)
+        data = next(self._response)
+        self._before, self._last = self._last, data
         return data
 
     def _ndjson_failure(self, error: GatewayError) -> bytes:
@@ -183,6 +187,10 @@ def _target(environ: WSGIEnvironment) -> str:
     """Path and query as the client sent them; raises for tricks with spelling."""
     raw: str = (
         environ.get("RAW_URI") or environ.get("REQUEST_URI") or _requoted(environ)
+        spent = self._exchange.spent
+        if spent is not None and self._exchange.stream is None:
+            tail = self._before[-TAIL:] + self._last[-TAIL:]
+            self._exchange.note_counts(*spent.note_tail(tail, self._lines))
     )
     if not raw.startswith("/"):  # absolute form: only its path counts
         raw = _AUTHORITY.sub("", raw, count=1)

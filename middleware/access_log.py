@@ -6,6 +6,7 @@ of secrets.
 """
 
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,10 @@ from app import protocol
 from app.carriers.base import Headers
 from app.errors import BadRequest, GatewayError, Interruption
 from app.exchange import Exchange
+from app.logs import Faults
 from app.redaction import Redaction
+
+log = logging.getLogger("pannier")
 
 MAX_VALUE = 256
 #: What needs no quotes; everything else is written as JSON, in ASCII.
@@ -44,12 +48,20 @@ class AccessLogMiddleware:
         self.write = write
         self.address = address
         self.redaction = redaction
+        self.faults = Faults()
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on and watch its answer."""
         return _Watched(self, environ, start_response).open(environ)
+
+    def tell(self, who: Callable[[], object]) -> None:
+        """Tell one who waits for the end; what goes wrong there keeps from no other."""
+        try:
+            who()
+        except Exception as fault:
+            self.faults.tell(log, "at the end of a request", fault)
 
 
 class _Watched:
@@ -64,6 +76,7 @@ class _Watched:
         "_end",
         "_exchange",
         "_first",
+        "_first_item",
         "_log",
         "_method",
         "_next",
@@ -87,6 +100,7 @@ class _Watched:
         self._status = ""
         self._bytes = 0
         self._first: int | None = None
+        self._first_item: int | None = None
         self._end = "left"
         self._said = False
         self._body: Iterable[bytes] = ()
@@ -111,13 +125,10 @@ class _Watched:
 
     def _write(self, data: bytes) -> None:
         """What a stream says while its next word is waited for."""
-        self._count(data)
-        self._server_write(data)
-
-    def _count(self, data: bytes) -> None:
         if self._first is None:
             self._first = self._exchange.milliseconds()
         self._bytes += len(data)
+        self._server_write(data)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -132,7 +143,11 @@ class _Watched:
             self._end = _ended_by(exc)
             self._say()
             raise
-        self._count(item)
+        if self._first_item is None:
+            self._first_item = self._exchange.milliseconds()
+            if self._first is None:
+                self._first = self._first_item
+        self._bytes += len(item)
         return item
 
     def close(self) -> None:
@@ -153,9 +168,10 @@ class _Watched:
         if exchange.closing:
             exchange.status, exchange.sent = self._status, self._bytes
             exchange.first_byte_ms, exchange.outcome = self._first, self._outcome()
-            for tell in exchange.closing:
-                tell()
-            exchange.closing = []  # they may hold the exchange
+            exchange.first_item_ms = self._first_item
+            closing, exchange.closing = exchange.closing, []  # they may hold it
+            for tell in closing:
+                self._log.tell(tell)
 
     def _write_line(self, write: Callable[[str], Any]) -> None:
         redaction = self._log.redaction

@@ -60,6 +60,8 @@ class RewriteMiddleware(Generic[Request]):
         for policy in self.policies:
             policy(exchange, call)
         calls = self.calls(request, call, exchange)
+        if exchange.spent is not None:
+            exchange.spent.note_call(request, call)
         if wants_explanation(environ):
             return explained(exchange, calls, start_response)
         if exchange.prepare is not None:

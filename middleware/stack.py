@@ -84,6 +84,7 @@ def build_stack(
     """The application that ``settings`` describe; nothing is opened yet.
 
     ``inflight`` are the requests that a worker has to end before it stops.
+from .usage import UsageMiddleware
     """
     installation = installation or Installation(settings)
     if inflight is None:  # one without requests is false
@@ -138,6 +139,9 @@ class Shared:
     """What the endpoints of all dialects share: how Ollama is reached, and policies.
 
     There is one of each policy, since some remember what they asked for.
+    yield partial(
+        UsageMiddleware, installation=installation, settings=settings, address=address
+    )
     """
 
     def __init__(

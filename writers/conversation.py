@@ -87,6 +87,10 @@ class ConversationWriter(GenerationWriter[ollama.ChatResponse]):
 
     # --------------------------------------------------------------- shared
 
+    def called(self) -> int:
+        """How many tools the model has called."""
+        return len(self._call_ids)
+
     def call(self, call: ollama.ReplyToolCall) -> bytes:
         """The frames for a call, which Ollama says as a whole."""
         if self._call_ids and self.form.first_only:

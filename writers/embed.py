@@ -99,6 +99,8 @@ class EmbedWriter(ResponseWriter[ollama.EmbedResponse]):
         if reply.embeddings and len(reply.embeddings) != self._inputs:
             raise self._miscounted(reply.embeddings)
         self._tokens = ollama.count(reply.prompt_eval_count)
+        if self.exchange.spent is not None:
+            self.exchange.spent.note_totals(reply)
         if self._dimensions and reply.embeddings:
             self._compare(reply.embeddings[0], self._dimensions)
         convert = to_base64 if self._as_base64 else checked

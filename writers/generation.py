@@ -73,6 +73,8 @@ class GenerationWriter(ResponseWriter[Reply]):
         self.usage = openai.Usage(prompt, completion, prompt + completion)
         self.exchange.prompt_tokens = prompt
         self.exchange.completion_tokens = completion
+        if self.exchange.spent is not None:
+            self.exchange.spent.note_end(reply, self.done_reason)
         if self.exchange.counted is not None:
             self.exchange.counted(prompt)
 
@@ -169,6 +171,10 @@ class GenerationWriter(ResponseWriter[Reply]):
 
     # --------------------------------------------------------------- shared
 
+    def called(self) -> int:
+        """How many tools the model has called."""
+        return 0
+
     def hold(self, text: str) -> None:
         """Raise where all of a text, not cut, does not keep to what was promised."""
         if self.check is None or self.done_reason not in ("", "stop"):
@@ -180,10 +186,14 @@ class GenerationWriter(ResponseWriter[Reply]):
 
     def _divide(self) -> None:
         """Say how much of the usage was reasoning, where there was any."""
+        reasoning = 0
         if self.reasoning.characters:
+            reasoning = self.reasoning.tokens(self.usage.completion_tokens)
             self.usage.completion_tokens_details = openai.CompletionTokensDetails(
-                self.reasoning.tokens(self.usage.completion_tokens)
+                reasoning
             )
+        if self.exchange.spent is not None:
+            self.exchange.spent.note_answer(reasoning, self.called())
 
     def finish_reason(self) -> str:
         """One of the reasons that OpenAI's clients know."""

@@ -72,6 +72,13 @@ class Current:
         return self._now if self._ready else self._awaited()
 
     @property
+    def may_close(self) -> bool:
+        """Whether a request may need a key, as far as is known; never waits, raises."""
+        if self._auth == "auto":
+            return bool(self._now.keys) or not self._ready
+        return self._auth == "on"
+
+    @property
     def closed(self) -> bool:
         """Whether requests need a key (specification: decisions, 28); raises as now."""
         if self._auth == "auto":

@@ -17,6 +17,7 @@ from .aside import Aside
 from .failure import Failure, unavailable
 from .responses import Responses
 from .snapshots import Snapshots
+from .usage import Ledger
 from .writing import write
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Storage:
         self._opening: gevent.Greenlet | None = None
         self.responses: Responses | None = None
         self.configuration = Snapshots(self, url, state_dir)
-        self.usage = None
+        self.usage = Ledger(self)
 
     @classmethod
     def of(

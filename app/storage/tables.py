@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 #: The newest of ``migrations/versions``.
-VERSION = "0002"
+VERSION = "0003"
 
 METADATA = MetaData()
 

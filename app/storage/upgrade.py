@@ -13,7 +13,8 @@ from alembic.config import Config
 
 from .database import Database
 from .failure import Failure
-from .tables import METADATA, VERSION
+from .tables import VERSION
+from .usage_tables import USAGE_RECORD
 
 #: Milliseconds: others may be about it.
 PATIENCE = 60_000
@@ -27,7 +28,10 @@ def upgrade(database: Database) -> None:
             return
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        config.attributes |= {"connection": connection, "metadata": METADATA}
+        config.attributes |= {
+            "connection": connection,
+            "metadata": USAGE_RECORD.metadata,  # which has all tables
+        }
         command.upgrade(config, VERSION)
 
 

@@ -161,6 +161,10 @@ class Reply(Struct):
     logprobs: list[Logprob] | None = None
     prompt_eval_count: Any = 0
     eval_count: Any = 0
+    total_duration: Any = 0
+    load_duration: Any = 0
+    prompt_eval_duration: Any = 0
+    eval_duration: Any = 0
     debug_info: Any = field(default=None, name="_debug_info")
 
 
@@ -182,6 +186,8 @@ class EmbedResponse(Struct):
 
     embeddings: list[msgspec.Raw] | None = None
     prompt_eval_count: Any = 0
+    total_duration: Any = 0
+    load_duration: Any = 0
     error: Any = None
 
 

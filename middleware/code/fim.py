@@ -38,6 +38,8 @@ class TabbyMiddleware(CodeMiddleware[code.TabbyRequest]):
 
     def filling(self, request: code.TabbyRequest, exchange: Exchange) -> Filling:
         """What the editor knows of the place; changed files weigh most."""
+        if exchange.spent is not None:
+            exchange.spent.protocol = "tabby"
         known_of = request.segments or code.Segments()
         pieces = [
             *(known_of.relevant_snippets_from_recently_opened_files or ()),

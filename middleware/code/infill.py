@@ -28,6 +28,8 @@ class LlamaMiddleware(CodeMiddleware[Request]):
         prompt = text(request.prompt, "prompt")
         marks = markers(prompt) if self.settings.code_rewrite else ""
         hole = known(parse(prompt)) if marks else Hole(prompt)
+        if exchange.spent is not None:
+            exchange.spent.protocol = "llamacpp"
         return self._bounded(Filling(hole, prompt, marks, plain=not marks), request)
 
     def _bounded(self, found: Filling, request: Request) -> Filling:

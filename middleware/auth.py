@@ -82,13 +82,12 @@ class AuthMiddleware:
             raise _unauthorized(_MISSING)
         digest = self.installation.hash(secret.encode("latin-1"))
         key = self.current.now.keys.get(digest)
-        if key is not None:
-            newest = hmac.compare_digest(digest, key.digest)
-            if newest or hmac.compare_digest(digest, key.previous_digest or b""):
-                if fault := _fault(key, newest, self.clock):
-                    raise _unauthorized(fault, detail=f"key {key.id}")
-                return key
-        raise self._refusal(secret, self.address(environ))
+        newest = key is not None and hmac.compare_digest(digest, key.digest)
+        if key is None or not (newest or _was(digest, key)):
+            raise self._refusal(secret, self.address(environ))
+        if fault := _fault(key, newest, self.clock):
+            raise _unauthorized(fault, detail=f"key {key.id}")
+        return key
 
     def _refusal(self, secret: str, address: str) -> GatewayError:
         """What is said of a key that nobody knows."""
@@ -151,6 +150,11 @@ def _given(environ: WSGIEnvironment) -> str:
             raise _unauthorized("Two different API keys are in this request.")
         secret = secret or other
     return secret
+
+
+def _was(digest: bytes, key: Key) -> bool:
+    """Whether this is of the secret that a key had before it was rotated."""
+    return hmac.compare_digest(digest, key.previous_digest or b"")
 
 
 def _fault(key: Key, newest: bool, clock: Callable[[], float]) -> str:

@@ -163,7 +163,7 @@ def test_unknown_paths() -> None:
         {"HTTP_AUTHORIZATION": f"Bearer {SECRET}", "HTTP_X_API_KEY": ""},
     ],
 )
-def test_one_key(headers: dict[str, str]) -> None:
+def test_k3_one_key(headers: dict[str, str]) -> None:
     """A key is good in either header, also twice, also beside what is none."""
     assert asked(ONE, **headers) == b"key_k"
 
@@ -177,7 +177,7 @@ def test_one_key(headers: dict[str, str]) -> None:
         {"HTTP_AUTHORIZATION": f"Bearer {SECRET}", "HTTP_API_KEY": SECRET.upper()},
     ],
 )
-def test_two_keys(headers: dict[str, str]) -> None:
+def test_k3_two_keys(headers: dict[str, str]) -> None:
     """Two different keys are a 401, even if both are good."""
     app = auth(installed(snapshot(key(), key("other", OTHER))))
     error = refused(app, **headers)
@@ -198,7 +198,7 @@ def test_two_keys(headers: dict[str, str]) -> None:
         {"HTTP_X_GOOG_API_KEY": SECRET},
     ],
 )
-def test_nowhere_else(headers: dict[str, str]) -> None:
+def test_k3_nowhere_else(headers: dict[str, str]) -> None:
     """A key is read from no other place, above all from no URL."""
     assert refused(ONE, **headers).status == 401
 

@@ -1,17 +1,23 @@
 """The whole stack with keys, in process, and the ways in which clients send one."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from wsgiref.types import WSGIApplication
 
 from werkzeug.middleware.lint import LintMiddleware
 
+from app.gateway.credentials import hasher
 from app.gateway.keys import Key
+from app.secret import secret
 from app.settings import Settings
+from app.storage import configuration
+from app.storage.database import Database
+from app.storage.upgrade import upgrade
 from middleware.stack import build_stack
 
-from .gateway import installed, snapshot
+from .gateway import installed, key, snapshot
 from .ollama import FakeUpstream
 
 #: The secret of the key that ``gateway.key`` makes, and another one.
@@ -58,3 +64,28 @@ def gateway(
     installation = installed(snapshot(*keys), **chosen)
     with patch("middleware.stack.Upstream.of", lambda settings: upstream):
         return lint(build_stack(Settings(**chosen), installation))
+
+
+class Keyring:
+    """The keys in the database of a state directory, as an operator changes them."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._hash = hasher(secret(str(state_dir)))
+        self._database = Database("", str(state_dir))
+        upgrade(self._database)
+
+    def add(self, name: str, secret: str, **more: Any) -> Key:
+        """Make a key."""
+        made = key(name, secret, digest=self._hash(secret.encode()), **more)
+        with self._database.writing() as connection:
+            configuration.add_key(connection, made, "test")
+        return made
+
+    def change(self, made: Key, **changes: Any) -> None:
+        """Change it."""
+        with self._database.writing() as connection:
+            configuration.change_key(connection, made.id, changes, "test")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()

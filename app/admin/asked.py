@@ -1,0 +1,81 @@
+"""Asked, Admin, Route: what a handler is given, and how it is found.
+
+A handler returns what is sent as JSON, ``None`` for an answer without a body, or a
+``Sent``.  It raises ``Refused`` (of the administration) or ``GatewayError``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from ..administration import Administration
+from ..catalog import Catalog
+from ..errors import BadRequest
+from ..inflight import Inflight
+from ..installation import Installation
+from ..option import Given
+from ..settings import Settings
+
+T = TypeVar("T")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of somebody who is signed in.
+
+    ``path`` are the parts of the path that the route names, ``query`` the last value of
+    each name, ``actor`` is whom the audit log names.
+    """
+
+    path: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+    body: bytes = b""
+    if_match: str = ""
+    actor: str = "admin"
+    address: str = ""
+
+    def json(self, type: type[T]) -> T:
+        """The body; raises ``BadRequest``, 422, that names the field."""
+        try:
+            return msgspec.json.decode(self.body, type=type)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            said, _, where = str(error).partition(" - at `$")
+            raise BadRequest(
+                said,
+                status=422,
+                code="invalid_value",
+                param=where.strip("`.") or None,
+            ) from None
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is more than a JSON value of status 200.
+
+    ``body`` is sent as it is, in pieces; without it ``value`` is, as JSON.
+    """
+
+    value: Any = None
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    type: str = "application/json"
+    body: Iterable[bytes] | None = None
+
+
+class Admin(msgspec.Struct, frozen=True, kw_only=True):
+    """What handlers work with; ``found`` is what the environment and ``.env`` say."""
+
+    installation: Installation
+    settings: Settings
+    found: Mapping[str, Given]
+    catalog: Catalog
+    inflight: Inflight
+
+    def office(self, actor: str) -> Administration:
+        """All that an operator does, in the name of ``actor``."""
+        run = self.installation.storage.run
+        return Administration(run, self.settings, actor, self.found)
+
+
+Handler = Callable[[Admin, Asked], Any]
+#: Method; path below the prefix, its parts in angle brackets; handler.
+Route = tuple[str, str, Handler]

@@ -38,6 +38,8 @@ _EMBEDS = re.compile("bert", re.IGNORECASE)
 T = TypeVar("T")
 Control = Callable[..., bytes]
 Clock = Callable[[], float]
+#: Whether the model of a name is looked at.
+Among = Callable[[str], bool]
 _Listed = dict[str, ollama.ListModel]
 #: Facts, and until when they are good.
 _Known = tuple["Facts | None", float]
@@ -152,14 +154,16 @@ class Catalog:
         wanted = key(name)
         return wanted in self._list_with(wanted)
 
-    def first_chat_model(self) -> str | None:
+    def first_chat_model(self, among: Among = lambda name: True) -> str | None:
         """The model that was changed last, of those that generate text."""
-        return self.first(lambda facts: facts.chats)
+        return self.first(lambda facts: facts.chats, among)
 
-    def first(self, wanted: Callable[[Facts], bool]) -> str | None:
+    def first(
+        self, wanted: Callable[[Facts], bool], among: Among = lambda name: True
+    ) -> str | None:
         """The model that was changed last, of those that are wanted."""
         for model in self._listed.get(LIST_AGE).values():
-            facts = self.facts(model.called)
+            facts = self.facts(model.called) if among(model.called) else None
             if facts is not None and wanted(facts):
                 return model.called
         return None

@@ -1,10 +1,25 @@
-"""Access: which models a request may use, and which it is shown."""
+"""Access: which models a request may use.
+
+A model that a key may not use, or that is switched off, is as one that does not exist:
+the answer is the same (specification: gateway, section 4; reliability, K4).
+"""
 
 from typing import Any
 
+from app.aliases import is_pattern
+from app.errors import BadRequest
 from app.exchange import Exchange
+from app.gateway import globs
 from app.gateway.current import Current
+from app.gateway.keys import Key
+from app.gateway.snapshot import Snapshot
 from app.settings import Settings
+from app.wire.names import key as key_of
+
+#: Verdicts that are remembered until something is set anew; clients choose the names.
+_REMEMBERED = 4096
+#: Characters of a name that are said again.
+_SHOWN = 512
 
 
 class Access:
@@ -16,6 +31,87 @@ class Access:
     def __init__(self, current: Current, settings: Settings) -> None:
         self._current = current
         self._settings = settings
+        self._snapshot: Snapshot | None = None
+        self._verdicts: dict[tuple[str | None, str, str], bool] = {}
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Raise ``BadRequest``, 404, unless the model may be used."""
+        if not self.concerns(exchange.key):
+            return
+        if exchange.filling is not None and not exchange.resolved:
+            return  # nothing is to be filled in, and no model is asked
+        self.check(exchange, exchange.resolved or call.model)
+
+    def check(self, exchange: Exchange, model: str) -> None:
+        """Raise ``BadRequest``, 404, unless a model may be used by whoever asks."""
+        name = exchange.model
+        if not self.admits(exchange.key, model, by_name(exchange.alias, name)):
+            raise unknown(name)
+
+    def concerns(self, key: Key | None) -> bool:
+        """Whether there may be a model that whoever asks may not use."""
+        if key is not None:
+            return True
+        now = self._current.now
+        return bool(now.models) or not self._admits_new(now)
+
+    def governs(self, key: Key | None) -> bool:
+        """Whether anything is set that concerns what whoever asks may do."""
+        now = self._current.now
+        return self.concerns(key) or bool(now.overrides or now.aliases)
+
+    def admits(self, key: Key | None, model: str, alias: str = "") -> bool:
+        """Whether a key, or whoever needs none, may use a model by one of its names."""
+        now = self._current.now
+        if now is not self._snapshot:
+            self._snapshot, self._verdicts = now, {}
+        asked = (None if key is None else key.id, model, alias)
+        verdict = self._verdicts.get(asked)
+        if verdict is None:
+            if len(self._verdicts) >= _REMEMBERED:
+                self._verdicts.clear()
+            verdict = self._enabled(now, model) and grants(key, model, alias)
+            self._verdicts[asked] = verdict
+        return verdict
+
+    def hides(self, model: str) -> bool:
+        """Whether lists leave a model out, which can be used all the same."""
+        entry = self._current.now.models.get(key_of(model))
+        return entry is not None and entry.hidden
+
+    def _enabled(self, now: Snapshot, model: str) -> bool:
+        if not now.models and self._admits_new(now):
+            return True
+        if not globs.names(model):
+            return False  # Ollama may make a name of it that nobody looked for
+        entry = now.models.get(key_of(model))
+        return self._admits_new(now) if entry is None else entry.enabled
+
+    def _admits_new(self, now: Snapshot) -> bool:
+        chosen = now.settings.get("new_models", self._settings.new_models)
+        return bool(chosen == "enabled")
+
+
+def by_name(alias: str, name: str) -> str:
+    """The other name of a model that was asked for, which may fit a pattern."""
+    return name.strip().lower() if is_pattern(alias) else alias
+
+
+def grants(key: Key | None, model: str, alias: str = "") -> bool:
+    """Whether a key's globs let a model be used by its name, or by another."""
+    if key is None:
+        return True
+    own = globs.names(model)
+    terms = key.terms
+    matcher = globs.matcher(terms.allow_models, terms.deny_models)
+    return bool(own) and matcher.admits((*own, *globs.alias_names(alias)))
+
+
+def unknown(name: str) -> BadRequest:
+    """The refusal of a model that does not exist, or might as well not."""
+    return BadRequest(
+        f"The model `{name[:_SHOWN]}` does not exist or you do not have access to it.",
+        status=404,
+        code="model_not_found",
+        param="model",
+    )

@@ -7,6 +7,7 @@ call's.  Specification: gateway, section 2; decisions, 25.
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import translate
+from functools import partial
 from typing import Any
 
 from app.aliases import aliases, is_pattern
@@ -18,6 +19,8 @@ from app.gateway.keys import Key
 from app.gateway.snapshot import Snapshot
 from app.settings import Settings
 
+from .access import Access
+
 DEFAULT = "default"
 
 
@@ -27,8 +30,9 @@ class Aliases:
     The first of these counts: an alias of this name, an installed model, a pattern (the
     one with the longest beginning).  ``default`` is the default model, of the key
     before that of the settings; where ``bare``, so is every ``gpt-*`` that nobody
-    knows.  Ollama's list is only looked at for a name that a pattern matches.  Aliases
-    of the settings count before those of ``current``.
+    knows.  A model that may not be used is none that is installed, and no default.
+    Ollama's list is only looked at for a name that a pattern matches.  Aliases of the
+    settings count before those of ``current``.
     """
 
     def __init__(
@@ -36,11 +40,14 @@ class Aliases:
         catalog: Catalog,
         settings: Settings,
         current: Current | None = None,
+        access: Access | None = None,
         *,
         bare: bool = False,
     ) -> None:
         self._catalog = catalog
         self._current = current or Current()
+        #: Which models may be used.
+        self.access = access or Access(self._current, settings)
         self._settings = aliases(settings.aliases)
         self._chosen = settings.default_model
         self._bare = bare
@@ -50,9 +57,12 @@ class Aliases:
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Put the model that is meant into a call; code has a default of its own."""
         if exchange.filling is None:
-            name = call.model
-            call.model = exchange.resolved = self.resolved(name, exchange.key)
-            exchange.alias = self.alias(name)
+            call.model = self.note(exchange, call.model)
+
+    def note(self, exchange: Exchange, name: str) -> str:
+        """The model that a name means, which the exchange knows from now on."""
+        exchange.resolved, exchange.alias = self.meant(name, exchange.key)
+        return exchange.resolved
 
     @property
     def names(self) -> "Names":
@@ -68,28 +78,38 @@ class Aliases:
         """Model by alias, of those that are shown, without patterns."""
         return self.names.shown
 
-    def alias(self, name: str) -> str:
-        """The alias that a name is, empty if it is none; patterns are by their own."""
-        return self.names.alias(name.strip().lower())
-
     def resolved(self, name: str, key: Key | None = None) -> str:
         """The model that a name means; the name itself if it is no other's."""
+        return self.meant(name, key)[0]
+
+    def meant(self, name: str, key: Key | None = None) -> tuple[str, str]:
+        """The model that a name means, and the alias that says so, or none."""
         wanted = name.strip().lower()
         names = self.names
-        exact = names.exact.get(wanted)
-        if exact is not None:
-            return exact
-        chosen = key.terms.default_model if key is not None else ""
-        chosen = chosen or self._chosen
-        default = names.exact.get(chosen.lower(), chosen)
-        if wanted == DEFAULT and default:
-            return default
-        other = default if wanted == DEFAULT else names.of_pattern(wanted)
-        if other is None and self._bare and wanted.startswith("gpt-"):
-            other = default
-        if other is None or self._catalog.installed(name):
-            return name
-        return other or self._catalog.first_chat_model() or name
+        if wanted in names.exact:
+            return names.exact[wanted], wanted
+        if wanted == DEFAULT:
+            return self._default(name, key)
+        alias = names.pattern(wanted)
+        bare = self._bare and not alias and wanted.startswith("gpt-")
+        if not (alias or bare) or self._installed(name, key):
+            return name, ""
+        return self._default(name, key) if bare else (names.patterns[alias], alias)
+
+    def _default(self, name: str, key: Key | None) -> tuple[str, str]:
+        """What stands for ``name`` where that says nothing."""
+        for chosen in (key.terms.default_model if key else "", self._chosen):
+            alias = chosen.lower() if chosen.lower() in self.names.exact else ""
+            model = self.names.exact.get(alias, chosen)
+            if chosen and self.access.admits(key, model, alias):
+                return model, alias
+        if not self._installed(name, key):
+            among = partial(self.access.admits, key)
+            name = self._catalog.first_chat_model(among) or name
+        return name, ""
+
+    def _installed(self, name: str, key: Key | None) -> bool:
+        return self.access.admits(key, name) and self._catalog.installed(name)
 
 
 class Names:
@@ -105,29 +125,22 @@ class Names:
         exact = {n: model for n, model in models.items() if not is_pattern(n)}
         #: Model by alias as it is written, of those that lists show.
         self.shown = {n: model for n, model in exact.items() if n not in hidden}
+        #: Those of them that stand in the place of their model's own name.
+        self.displayed = {e.name for e in others if e.display} & self.shown.keys()
         self.exact = {name.lower(): model for name, model in exact.items()}
-        self._patterns = [
-            (re.compile(translate(name.lower())), name.lower(), models[name])
-            for name in sorted(filter(is_pattern, models), key=_beginning, reverse=True)
-        ]
+        ordered = sorted(filter(is_pattern, models), key=_beginning, reverse=True)
+        #: Model by pattern, those with the longest beginning first.
+        self.patterns = {name.lower(): models[name] for name in ordered}
+        self._compiled = [(n, re.compile(translate(n))) for n in self.patterns]
 
     def __bool__(self) -> bool:
-        return bool(self.exact or self._patterns)
+        return bool(self.exact or self.patterns)
 
-    def of_pattern(self, wanted: str) -> str | None:
-        """The model of the first pattern that a name fits."""
-        for pattern, _, model in self._patterns:
-            if pattern.match(wanted):
-                return model
-        return None
-
-    def alias(self, wanted: str) -> str:
-        """The alias that fits a name, in lower case; empty where none does."""
-        if wanted in self.exact:
-            return wanted
-        for pattern, alias, _ in self._patterns:
-            if pattern.match(wanted):
-                return alias
+    def pattern(self, wanted: str) -> str:
+        """The first pattern that a name in lower case fits; empty where none does."""
+        for pattern, compiled in self._compiled:
+            if compiled.match(wanted):
+                return pattern
         return ""
 
 

@@ -10,6 +10,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from app import protocol
 from app.carriers.base import Headers
+from app.errors import UpstreamBroken
 from writers.base import MAX_WHOLE
 
 #: What is made of a whole body; ``None`` leaves it as it is.
@@ -21,13 +22,17 @@ def amended(
     environ: WSGIEnvironment,
     start_response: StartResponse,
     amend: Amend,
+    *,
+    must: bool = False,
 ) -> Iterable[bytes]:
     """The application's answer, its body amended if it is a good and plain one.
 
     What has another status than 200, is no JSON, is compressed or larger than
-    ``MAX_WHOLE`` bytes passes as it is.  Raises what the application raises.
+    ``MAX_WHOLE`` bytes passes as it is; of a good answer that ``must`` not, since it
+    may hold what is not for everybody, ``UpstreamBroken`` is raised.  Raises what the
+    application raises.
     """
-    head = _Head()
+    head = Head()
     body = app(environ, head)
     try:
         items = iter(body)
@@ -37,6 +42,8 @@ def amended(
         while size <= MAX_WHOLE and (piece := next(items, None)) is not None:
             pieces.append(piece)
             size += len(piece)
+        if size > MAX_WHOLE and must and head.status[:3] == "200":
+            raise UpstreamBroken("Ollama's answer is none that can be looked into.")
         if size > MAX_WHOLE:
             start_response(head.status, head.headers)
             return ClosingIterator(chain(pieces, items), partial(protocol.close, body))
@@ -50,7 +57,7 @@ def amended(
     return [whole if changed is None else changed]
 
 
-class _Head:
+class Head:
     """A ``start_response`` that keeps what it is told."""
 
     status = ""
@@ -59,6 +66,7 @@ class _Head:
     def __call__(
         self, status: str, headers: Headers, exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
+        """Keep it; nothing can be written before it is passed on."""
         self.status, self.headers = status, headers
         return protocol.refuse_write
 

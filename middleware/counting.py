@@ -19,7 +19,7 @@ from app.prompt import estimated
 from app.turns import let_others
 from writers.count import CountWriter
 
-from .base import calling
+from .base import Policy, calling
 from .conversation import ConversationMiddleware
 from .explain import explained, wants_explanation
 
@@ -30,14 +30,19 @@ class CountMiddleware:
     """Counts what ``endpoint`` would send to Ollama; ``writer`` has the dialect's form.
 
     Ollama is asked under the endpoint's policies: another context than the request's
-    own would have it load the model anew.
+    own would have it load the model anew.  ``admit`` sees whether the model may be
+    used of which it is not asked.
     """
 
     def __init__(
-        self, endpoint: ConversationMiddleware[Any], writer: type[CountWriter]
+        self,
+        endpoint: ConversationMiddleware[Any],
+        writer: type[CountWriter],
+        admit: Policy | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.writer = writer
+        self.admit = admit
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -52,6 +57,8 @@ class CountMiddleware:
             exchange, start_response, estimated=guess, credible=credible
         )
         if self.endpoint.settings.counting == "estimate":
+            if self.admit is not None:
+                self.admit(exchange, call)
             return writer.answer_estimate()
         for policy in self.endpoint.policies:
             policy(exchange, call)

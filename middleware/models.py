@@ -4,7 +4,8 @@ OpenAI's clients and Anthropic's ask under one path; the latter say who they are
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,8 +26,10 @@ from writers.delete import DeleteWriter
 from writers.list import ListWriter
 from writers.retrieve import RetrieveWriter
 
+from .access import unknown
 from .aliases import Aliases
 from .base import calling
+from .shown import Shown
 from .validation import model_name
 
 #: Models of one page.
@@ -38,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
 class ListMiddleware:
     """``GET /v1/models`` over ``/api/tags``.
 
-    ``aliases`` are listed as well; a ``catalog`` adds facts.
+    ``aliases`` are listed as well, and say what may be; a ``catalog`` adds facts.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class ListMiddleware:
         catalog: Catalog | None = None,
     ) -> None:
         self.app = app
-        self.aliases = aliases
+        self.shown = Shown(aliases) if aliases else None
         self.catalog = catalog
 
     def __call__(
@@ -61,7 +64,7 @@ class ListMiddleware:
         writer = (AnthropicListWriter if theirs else ListWriter)(
             exchange,
             start_response,
-            aliases=self.aliases.exact if self.aliases else {},
+            shown=partial(self.shown, exchange.key) if self.shown else None,
             catalog=self.catalog,
         )
         if isinstance(writer, AnthropicListWriter):
@@ -93,18 +96,18 @@ class _OneModel:
     """What the routes of one model share.
 
     ``prefix`` is what comes before its name in the path; names may hold slashes.
-    ``resolved`` tells the model that a name means.
+    ``aliases`` tell the model that a name means, and whether it may be used.
     """
 
     def __init__(
         self,
         app: WSGIApplication,
         prefix: str = "/v1/models/",
-        resolved: Callable[[str], str] = str,
+        aliases: Aliases | None = None,
     ) -> None:
         self.app = app
         self.prefix = prefix
-        self.resolved = resolved
+        self.aliases = aliases
 
     def _named(self, environ: WSGIEnvironment) -> tuple[Exchange, str]:
         """The exchange, and the name in the path."""
@@ -115,8 +118,17 @@ class _OneModel:
         try:
             exchange.model = _name(raw.decode())
         except (BadRequest, UnicodeDecodeError) as exc:
-            raise _unknown(raw.decode(errors="replace")) from exc
+            raise _unknown(exchange, raw.decode(errors="replace")) from exc
         return exchange, exchange.model
+
+    def _meant(self, exchange: Exchange) -> str:
+        """The model that the name means, if it may be used; raises ``BadRequest``."""
+        if self.aliases is None:
+            return exchange.model
+        model = self.aliases.note(exchange, exchange.model)
+        if self.aliases.access.concerns(exchange.key):
+            self.aliases.access.check(exchange, model)
+        return model
 
     def _answer(
         self, writer: ResponseWriter[ollama.ShowResponse], call: WSGIEnvironment
@@ -129,7 +141,8 @@ class _OneModel:
                 exc.message == "invalid model name" or " is invalid" in exc.message
             )
             if exc.status == 404 or (exc.status == 400 and invalid):
-                raise _unknown(writer.exchange.model) from exc
+                exchange = writer.exchange
+                raise _unknown(exchange, exchange.model) from exc
             raise
 
 
@@ -147,7 +160,7 @@ class RetrieveMiddleware(_OneModel):
     ) -> Iterable[bytes]:
         """Answer one request."""
         exchange, id = self._named(environ)
-        name = self.resolved(id)
+        name = self._meant(exchange)
         theirs = is_anthropic(environ)
         writer = (AnthropicRetrieveWriter if theirs else RetrieveWriter)(
             exchange, start_response, id=id, name=name, catalog=self.catalog
@@ -179,8 +192,8 @@ class DeleteMiddleware(_OneModel):
                 code="endpoint_not_allowed",
             )
         exchange, name = self._named(environ)
-        if self.resolved(name) != name:
-            raise _unknown(name)
+        if self._meant(exchange) != name:
+            raise _unknown(exchange, name)
         writer = DeleteWriter(exchange, start_response, model=name)
         body = _encode(ollama.DeleteRequest(name))
         return self._answer(writer, calling(environ, "/api/delete", body, "DELETE"))
@@ -189,11 +202,13 @@ class DeleteMiddleware(_OneModel):
 def _name(name: str) -> str:
     """A name that may be one; tricks with paths never are (reliability, A1)."""
     if "\\" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
-        raise _unknown(name)
+        raise BadRequest("no path is a name")
     return model_name(name)
 
 
-def _unknown(name: str) -> BadRequest:
+def _unknown(exchange: Exchange, name: str) -> BadRequest:
+    if exchange.key is not None:
+        return unknown(name)
     return BadRequest(
         f"The model '{name[:512]}' does not exist",
         status=404,

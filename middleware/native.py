@@ -1,35 +1,40 @@
 """NativeNames, ShowMiddleware, TagsMiddleware: names of models on Ollama's own routes.
 
-There an alias is resolved and listed too, and nothing else of a body is changed: what
-concerns no alias goes on, and comes back, byte for byte.  ``default`` is Ollama's
+There an alias is resolved and listed too, what may not be used is refused and left out,
+and nothing else of a body is changed: what concerns nothing that is set goes on, and
+comes back, byte for byte.  ``default`` is Ollama's
 affair here unless an alias has that name.  Answers say the name of the model itself.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
 from app.body import OwnBody, read_body
-from app.errors import BadRequest
+from app.carriers.base import Headers
+from app.errors import BadRequest, UpstreamBroken
+from app.exchange import Exchange
+from app.gateway.keys import Key
 from app.settings import Settings
 from app.turns import let_others
 from app.wire import ollama
 from app.wire.decoding import decode
-from writers.list import under_aliases
 
+from .access import grants, unknown
 from .aliases import DEFAULT, Aliases
 from .amended import amended
 from .bounds import checked
 from .code.families import Family
+from .members import NAMES, Members, texts, walked
+from .shown import Named, Shown
 from .validation import MAX_NAME
 
 T = TypeVar("T")
 
-#: The members of an object, each value as its bytes.
-Members = dict[str, msgspec.Raw]
+Override = Callable[[Exchange, Members], Members]
 
 
 class _Details(msgspec.Struct):
@@ -42,7 +47,16 @@ _string = msgspec.json.Decoder(str)
 _model = msgspec.json.Decoder(ollama.ListModel)
 _details = msgspec.json.Decoder(_Details)
 _encode = msgspec.json.Encoder().encode
+_NULL = msgspec.Raw(b"null")
 
+#: Routes whose requests change models, with their methods.
+MANAGING = (
+    ("POST", "/api/pull"),
+    ("POST", "/api/push"),
+    ("POST", "/api/create"),
+    ("POST", "/api/copy"),
+    ("DELETE", "/api/delete"),
+)
 #: Routes whose requests name a model that is to answer them.
 NAMING = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings")
 #: What a template for Ollama says where it can fill in, and the ability's name.
@@ -51,52 +65,118 @@ _INSERT = msgspec.Raw(b'"insert"')
 
 
 class NativeNames:
-    """Resolves the alias that a native request names.
+    """Resolves the alias that a native request names, and sees whether it may be used.
 
-    ``app`` is the relay, or what leads to it.  Raises what ``read_body`` raises; a body
-    that Ollama would refuse goes on for it to do so.
+    ``app`` is the relay, or what leads to it; ``override`` puts what is set into the
+    members of a request that may be served.  Raises what ``read_body`` raises, and
+    ``BadRequest``; a body that Ollama would refuse goes on for it to do so, unless it
+    could name a model that nobody has looked at (specification: decisions, 3).
     """
 
     #: The keys that name a model: Go reads them in any case.
     keys: ClassVar[frozenset[str]] = frozenset(["model"])
 
     def __init__(
-        self, app: WSGIApplication, aliases: Aliases, settings: Settings
+        self,
+        app: WSGIApplication,
+        aliases: Aliases,
+        settings: Settings,
+        override: Override | None = None,
     ) -> None:
         self.app = app
         self.aliases = aliases
         self.settings = settings
+        self._override = override
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        if not self.aliases.names:
+        if not (self.aliases.names or self.governed(environ)):
             return self.app(environ, start_response)
         call, _ = self.read(environ)
         return self.app(call, start_response)
+
+    def governed(self, environ: WSGIEnvironment) -> bool:
+        """Whether anything is set that a request must keep to."""
+        key = Exchange.of(environ).key
+        return self.aliases.access.governs(key)
 
     def read(self, environ: WSGIEnvironment) -> tuple[WSGIEnvironment, str]:
         """The request with its alias resolved, and the model that it names then."""
         settings = self.settings
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
-        given = _read(body)
-        names = _texts(given, self.keys)
-        models = {field: self._meant(name) for field, name in names.items()}
-        others = {f: m for f, m in models.items() if m != names[f]}
-        if others:
-            body = _encode(given | {f: _encoded(m) for f, m in others.items()})
+        if not self.governed(environ):
+            given = _read(body)
+            members, model = self._resolved(given)
+        else:
+            given, unambiguous = walked(body)
+            exchange = Exchange.of(environ)
+            exchange.size = len(body)
+            members, model = self._governed(exchange, given)
+            given = given if unambiguous else {}
+        if members != given:
+            body = _encode(members)
             let_others(body)
-        by_key = {field.lower(): model for field, model in models.items()}
-        model = by_key.get("model") or by_key.get("name", "")
         return _with_body(environ, body), model
 
-    def _meant(self, name: str) -> str:
+    def _resolved(self, given: Members) -> tuple[Members, str]:
+        """The members with aliases resolved, and the model."""
+        names = texts(given, self.keys)
+        models = {field: self._meant(name)[0] for field, name in names.items()}
+        others = {f: _encoded(m) for f, m in models.items() if m != names[f]}
+        return given | others, _first(models)
+
+    def _governed(self, exchange: Exchange, given: Members) -> tuple[Members, str]:
+        """The same of a request that may be served; raises ``BadRequest``."""
+        members = dict(given)
+        names = texts(given, self.keys)
+        model = ""
+        for field, name in sorted(names.items(), key=_shown_last):
+            exchange.model = name
+            model, exchange.alias = self._meant(name, exchange.key)
+            exchange.resolved = model
+            if name:
+                self.aliases.access.check(exchange, model)
+            if model != name:
+                members[field] = _encoded(model)
+        if self._override is not None:
+            members = self._override(exchange, members)
+        return members, model
+
+    def _meant(self, name: str, key: Key | None = None) -> tuple[str, str]:
         wanted = name.strip().lower()
         ollamas = wanted == DEFAULT and DEFAULT not in self.aliases.names.exact
         if not wanted or ollamas or len(name) > MAX_NAME:
-            return name
-        return self.aliases.resolved(name)
+            return name, ""
+        return self.aliases.meant(name, key)
+
+
+class ManagingNames(NativeNames):
+    """Requests that change models: a key must be granted each that they name.
+
+    Names are taken as they are, of models that do not exist yet as well.
+    """
+
+    keys = NAMES
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        exchange = Exchange.of(environ)
+        if exchange.key is None:
+            return self.app(environ, start_response)
+        settings = self.settings
+        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
+        given, unambiguous = walked(body)
+        for name in filter(None, texts(given, self.keys).values()):
+            exchange.model = name
+            if not grants(exchange.key, name):
+                raise unknown(name)
+        if not unambiguous:
+            body = _encode(given)
+        return self.app(_with_body(environ, body), start_response)
 
 
 class ShowMiddleware(NativeNames):
@@ -155,40 +235,83 @@ def _shown(family: Family, shown: Members) -> bytes | None:
 
 
 class TagsMiddleware:
-    """``GET /api/tags`` with the aliases of what is installed.
+    """``GET /api/tags`` with the names that models are shown under, and only those.
 
-    They follow the models, each as its model under another name.
+    Aliases follow the models, each as its model under another name.
     """
 
     def __init__(self, app: WSGIApplication, aliases: Aliases) -> None:
         self.app = app
         self.aliases = aliases
+        self.shown = Shown(aliases)
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        if not self.aliases.exact:
+        key = Exchange.of(environ).key
+        limited = self.shown.limited(key)
+        if not (limited or self.adds):
             return self.app(environ, start_response)
-        return amended(self.app, environ, start_response, self._listed)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return self.app(environ, partial(_without_length, start_response))
+        amend = partial(self._listed, key, limited)
+        return amended(self.app, environ, start_response, amend, must=limited)
 
-    def _listed(self, whole: bytes) -> bytes | None:
+    @property
+    def adds(self) -> bool:
+        """Whether the list may have more names than Ollama's."""
+        return bool(self.aliases.exact)
+
+    def names(self, key: Key | None, installed: Collection[str]) -> Named:
+        """The names in the list, each with its model's."""
+        return self.shown(key, installed)
+
+    def _listed(self, key: Key | None, limited: bool, whole: bytes) -> bytes | None:
         listed = _decoded(_members, whole)
         entries = _decoded(_list, listed.get("models", b"null")) if listed else None
         if listed is None or entries is None:
-            return None
+            if limited and listed is None:
+                raise UpstreamBroken("Ollama's list of models cannot be read.")
+            return _encode(listed | {"models": _NULL}) if limited and listed else None
         models = {}
         for entry in entries:
             model = _decoded(_model, entry)
-            if model is not None:
+            if model is not None and model.called:
                 models[model.called] = entry
-        more = [
-            _renamed(entry, alias)
-            for alias, entry in under_aliases(self.aliases.exact, models)
-        ]
-        if not more:
+        named = self.names(key, models)
+        if [name for name, _ in named] == [*models]:
             return None
-        return _encode(listed | {"models": _encoded([*entries, *more])})
+        own = {name for name, model in named if name == model}
+        if limited:
+            shown = [_under(models[model], name, model) for name, model in named]
+        else:
+            more = [item for item in named if item[0] not in own]
+            shown = [*entries, *(_under(models[m], n, m) for n, m in more)]
+        return _encode(listed | {"models": _encoded(shown)})
+
+
+class LoadedMiddleware(TagsMiddleware):
+    """``GET /api/ps``, of the models that are shown, each once."""
+
+    adds = False
+
+    def names(self, key: Key | None, installed: Collection[str]) -> Named:
+        """The names in the list, each with its model's."""
+        return self.shown.once(key, installed)
+
+
+def _under(entry: msgspec.Raw, name: str, model: str) -> msgspec.Raw:
+    """The entry of a model under a name, as it came if that is its own."""
+    return entry if name == model else _renamed(entry, name)
+
+
+def _without_length(
+    start_response: StartResponse, status: str, headers: Headers, *reason: Any
+) -> Callable[[bytes], object]:
+    """The head of a list that nobody has read, so that its length is not known."""
+    kept = [(n, v) for n, v in headers if n.lower() != "content-length"]
+    return start_response(status, kept, *reason)
 
 
 def _renamed(entry: msgspec.Raw, alias: str) -> msgspec.Raw:
@@ -208,13 +331,16 @@ def _read(body: bytes) -> Members:
         let_others(body)
 
 
-def _texts(given: Members, keys: frozenset[str]) -> dict[str, str]:
-    """Those members that have one of some names, in any case, and are strings."""
-    found = {}
-    for field, raw in given.items():
-        if field.lower() in keys and (text := _decoded(_string, raw)) is not None:
-            found[field] = text
-    return found
+def _first(models: dict[str, str]) -> str:
+    """The model that counts of those that are named: the newer key wins."""
+    by_key = {field.casefold(): model for field, model in models.items()}
+    return by_key.get("model") or by_key.get("name", "")
+
+
+def _shown_last(item: tuple[str, str]) -> bool:
+    """Puts the name last that counts."""
+    field, name = item
+    return bool(name) and field.casefold() == "model"
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T | None:

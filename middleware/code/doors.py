@@ -6,7 +6,7 @@ editor, or a suffix that Ollama would refuse or lose (specification: code comple
 section 2).  What comes to ``/v1/completions`` has one of three forms.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -16,10 +16,14 @@ import msgspec
 from app.body import OwnBody, read_body
 from app.catalog import Catalog
 from app.errors import BadRequest
+from app.exchange import Exchange
+from app.gateway.keys import Key
 from app.settings import Settings
 from app.turns import let_others
 from app.wire.decoding import decode
 
+from ..access import by_name
+from ..aliases import Aliases
 from ..bounds import checked
 from ..explain import passed_on, wants_explanation
 from ..validation import MAX_NAME
@@ -79,7 +83,7 @@ class Door:
 class CodeDoor(Door):
     """``POST /api/generate``: to ``code`` or, as it came, to ``native``.
 
-    ``resolved`` tells the model that a name means.
+    ``aliases`` tell the model that a name means, and whether it may be used.
     """
 
     def __init__(
@@ -89,25 +93,22 @@ class CodeDoor(Door):
         settings: Settings,
         catalog: Catalog,
         families: Families,
-        resolved: Callable[[str], str],
+        aliases: Aliases,
     ) -> None:
         super().__init__(settings)
         self.native = native
         self.code = code
         self.catalog = catalog
         self.families = families
-        self.resolved = resolved
+        self.aliases = aliases
         self._always = any(known.mode == "always" for known in families.known)
 
     def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
-        """Code's, or Ollama's, which may be explained instead."""
-        if self._is_code(body):
-            return self.code
-        if wants_explanation(environ):
-            return lambda _, start_response: passed_on(body, start_response)
-        return self.native
+        """Code's, or Ollama's."""
+        is_code = self._is_code(body, Exchange.of(environ).key)
+        return self.code if is_code else self.native
 
-    def _is_code(self, body: bytes) -> bool:
+    def _is_code(self, body: bytes, key: Key | None) -> bool:
         seen = _seen(_asked, body)
         if seen is None:
             return False  # Ollama says what is wrong with it
@@ -118,7 +119,10 @@ class CodeDoor(Door):
             return False
         if is_default(model):
             return True
-        return self._wanted(self.resolved(model), seen)
+        meant, alias = self.aliases.meant(model, key)
+        if not self.aliases.access.admits(key, meant, by_name(alias, model)):
+            return False  # it is refused there, whatever it is
+        return self._wanted(meant, seen)
 
     def _wanted(self, model: str, seen: _Asked) -> bool:
         """Whether a request that names its model is better served here."""
@@ -145,6 +149,20 @@ class CodeDoor(Door):
         lost = seen.raw is True or not prompt
         better = family is not None and family.better
         return lost or better or (facts is not None and not facts.inserts)
+
+
+class Explained(Door):
+    """Ollama, for what it is about to be asked; that may be explained instead."""
+
+    def __init__(self, native: WSGIApplication, settings: Settings) -> None:
+        super().__init__(settings)
+        self.native = native
+
+    def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
+        """What says what would be sent, where that is wanted."""
+        if wants_explanation(environ):
+            return lambda _, start_response: passed_on(body, start_response)
+        return self.native
 
 
 class FormDoor(Door):

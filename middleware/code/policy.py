@@ -5,6 +5,7 @@ room for (specification: code completion, sections 2, 4 and 5), and when the cal
 certain to be made it sees to the latency of the others (section 6).
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.exchange import Exchange
 from app.gateway.keys import Key
 from app.settings import Settings
 
+from ..access import by_name
 from ..aliases import DEFAULT, Aliases
 from . import chatting
 from .budget import MARGIN, Ratios, density, size
@@ -39,7 +41,8 @@ _encode = msgspec.json.Encoder().encode
 class Fill:
     """The policy that puts a hole into a call.
 
-    It acts on exchanges with a ``filling``, and goes before all that looks at a prompt.
+    It acts on exchanges with a ``filling``, and goes before all that looks at a prompt;
+    ``set_`` puts what is set for the model into a call, before it is known what fits.
     Raises ``BadRequest``, 404, where no model is named and none can fill in.
     """
 
@@ -50,6 +53,7 @@ class Fill:
         aliases: Aliases,
         families: Families,
         warm: WarmUp | None = None,
+        set_: Callable[[Exchange, Any], None] | None = None,
     ) -> None:
         self._catalog = catalog
         self._settings = settings
@@ -64,15 +68,19 @@ class Fill:
             catalog.absent,
         )
         self._warm = warm
+        self._set = set_
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Amend the call."""
         filling: Filling | None = exchange.filling
-        if filling is None or filling.empty:
+        if filling is None:
             return
-        asked = call.model
-        call.model = filling.model = self.model(asked, exchange.key)
-        exchange.resolved, exchange.alias = call.model, self._aliases.alias(asked)
+        if filling.empty:
+            self._look(exchange, call)
+            return
+        call.model = filling.model = self._named(exchange, call.model)
+        if self._set is not None:
+            self._set(exchange, call)
         facts = self._catalog.facts(call.model)
         family = self.families.of(call.model, facts.family if facts else "")
         filling.decide(family, facts, self._settings)
@@ -92,15 +100,34 @@ class Fill:
         filling.repeatable = not filling.ahead and call.options.get("temperature") == 0
         exchange.prepare = partial(self._begin, exchange, filling, call)
 
+    def _look(self, exchange: Exchange, call: Any) -> None:
+        """See to it that the model may be used of which nothing is wanted."""
+        if self._aliases.access.concerns(exchange.key) and not _is_default(call.model):
+            self._named(exchange, call.model)
+
+    def _named(self, exchange: Exchange, name: str) -> str:
+        """The model that a name means, which may be used, and the exchange knows."""
+        exchange.resolved, exchange.alias = self.meant(name, exchange.key)
+        if self._aliases.access.concerns(exchange.key):
+            self._aliases.access.check(exchange, exchange.resolved)
+        return exchange.resolved
+
     def model(self, name: str, key: Key | None = None) -> str:
         """The model that a name means; ``default`` is the one for code."""
-        if name.strip().lower() != DEFAULT:
-            return self._aliases.resolved(name, key)
+        return self.meant(name, key)[0]
+
+    def meant(self, name: str, key: Key | None = None) -> tuple[str, str]:
+        """The same with the alias that says so, if one does."""
+        if not _is_default(name):
+            return self._aliases.meant(name, key)
         own = key.terms.default_code_model if key is not None else ""
-        if chosen := own or self._settings.code_model:
-            return self._aliases.resolved(chosen, key)
-        if found := self._catalog.first(self._fills_in):
-            return found
+        for chosen in filter(None, (own, self._settings.code_model)):
+            model, alias = self._aliases.meant(chosen, key)
+            if self._aliases.access.admits(key, model, by_name(alias, chosen)):
+                return model, alias
+        among = partial(self._aliases.access.admits, key)
+        if found := self._catalog.first(self._fills_in, among):
+            return found, ""
         raise BadRequest(
             "no code model is configured",
             status=404,
@@ -170,3 +197,7 @@ class Fill:
         if watch is not None:
             watch.look_closely()
             self._patience.begin(watch, filling.beginning, call.model)
+
+
+def _is_default(name: str) -> bool:
+    return name.strip().lower() == DEFAULT

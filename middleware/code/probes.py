@@ -10,6 +10,7 @@ import msgspec
 
 from app.catalog import Catalog
 from app.errors import GatewayError
+from app.exchange import Exchange
 from app.version import own_version
 from app.wire import code_answers
 
@@ -28,7 +29,7 @@ class CodeProbe:
     ) -> Iterable[bytes]:
         """Answer one request."""
         try:
-            model = self._fill.model("default")
+            model = self._fill.model("default", Exchange.of(environ).key)
         except GatewayError:
             model = ""
         body = msgspec.json.encode(self._tell(model))

@@ -8,6 +8,7 @@ import pytest
 from support.ollama import Started, environ_of
 
 from app.settings import Settings
+from middleware.aliases import Aliases
 from middleware.code.doors import CodeDoor, FormDoor
 from middleware.code.families import Families
 
@@ -32,10 +33,8 @@ def gone_to(path: str, body: bytes) -> str:
     settings = Settings()
     door: Any
     if path == "/api/generate":
-        families = Families.load()
-        door = CodeDoor(
-            to("native"), to("code"), settings, catalog, families, lambda name: name
-        )
+        families, aliases = Families.load(), Aliases(catalog, settings)
+        door = CodeDoor(to("native"), to("code"), settings, catalog, families, aliases)
     else:
         door = FormDoor(to("openai"), to("tabby"), to("llama"), settings)
     door(environ_of("POST", path, body), Started())

@@ -30,6 +30,7 @@ import gevent
 from app import start
 from app.body import finish_body
 from app.drain import drain
+from app.metrics import board
 from app.proxies import networks
 from app.server.worker import Worker
 from app.settings import Settings, SettingsError
@@ -124,6 +125,16 @@ def when_ready(server: Any) -> None:
     gc.freeze()
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Have a worker's numbers where all others are."""
+    worker.sheet = board.shared().take()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Leave what it has counted to the one that takes its place."""
+    board.shared().leave(worker.sheet)
+
+
 def post_worker_init(worker: Any) -> None:
     """Leave Ctrl-C to the master, the log to our own lines, and no answer unended.
 
@@ -134,8 +145,15 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()  # a collection looks at requests, not at all that is loaded each time
     gevent.spawn(drain, worker, worker.wsgi.inflight)
+    worker.wsgi.installation.counts.share(board.shared(), worker.sheet)
     worker.wsgi.installation.start()
     start.say_what_nobody_catches()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write what requests have used, before the worker ends."""
+    if hasattr(worker, "wsgi"):  # or it never began
+        worker.wsgi.installation.close()
 
 
 def pre_request(worker: Any, request: Any) -> None:
@@ -150,9 +168,3 @@ def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None
     """See to it that a broken body, unread, does not get an answer of its own."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         finish_body(request.body, keepalive)
-def worker_exit(server: Any, worker: Any) -> None:
-    """Write what requests have used, before the worker ends."""
-    if hasattr(worker, "wsgi"):  # or it never began
-        worker.wsgi.installation.close()
-
-

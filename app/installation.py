@@ -6,6 +6,7 @@ from .gateway.credentials import Hasher, hasher
 from .gateway.current import Current
 from .gateway.limits import Limits
 from .gateway.usage import Usage
+from .metrics.counts import Counts
 from .secret import secret
 from .settings import Settings
 from .storage import Storage
@@ -19,6 +20,7 @@ class Installation:
 
     def __init__(self, settings: Settings) -> None:
         self._secret = (settings.state_dir, settings.secret_file)
+        self.counts = Counts()
         self.storage = storage = Storage.of(settings)
         self.current = Current(storage.configuration, settings.auth)
         self.limits = Limits(settings.limits_url, settings.state_dir)
@@ -41,5 +43,5 @@ class Installation:
         self.current.close()
         self.usage.close()
         self.limits.close()
-        self.storage.close()
         self._ledger.close()
+        self.storage.close()

@@ -1,0 +1,53 @@
+"""Models: which of their names become labels.
+
+Clients may write what they like, and every label is kept for ever, here and by whoever
+collects.  So a model has one from its first good answer on, and only so many have.
+"""
+
+from collections.abc import Callable
+
+from ..wire.names import key
+
+#: Models that are told apart, over all workers; the others are one.
+MOST = 100
+OTHER = "other"
+#: Characters of a name.
+LONGEST = 128
+#: Spellings of names that are remembered.
+_REMEMBERED = 1000
+
+
+class Models:
+    """The labels of models; ``known`` tells those that all workers have."""
+
+    def __init__(self, known: Callable[[], set[str]]) -> None:
+        self._known = known
+        self._labels: dict[str, str] = {}
+
+    def label(self, name: str, answered: bool) -> str:
+        """The label of a model that a client named, empty for none.
+
+        ``answered`` says that Ollama has it, for it has answered.
+        """
+        label = self._labels.get(name)
+        if label is None:
+            label = self._found(name, answered)
+        return label
+
+    def _found(self, name: str, answered: bool) -> str:
+        if not (name and answered):
+            return name and OTHER
+        label = short(name)
+        known = self._known()
+        if label not in known and (len(label) > LONGEST or len(known) >= MOST):
+            label = OTHER
+        if len(self._labels) >= _REMEMBERED:
+            self._labels.clear()
+        self._labels[name] = label
+        return label
+
+
+def short(name: str) -> str:
+    """A model's name as Ollama's list shows it, the same for all its spellings."""
+    complete = key(name).removeprefix("registry.ollama.ai/")
+    return complete.removeprefix("library/")

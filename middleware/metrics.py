@@ -1,0 +1,72 @@
+"""Metrics: every request is counted, and those who may can read the numbers."""
+
+from collections.abc import Iterable
+from functools import partial
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from app.errors import BadRequest
+from app.exchange import Exchange
+from app.installation import Installation
+from app.metrics.endpoints import endpoint
+from app.proxies import is_local
+
+
+class MetricsMiddleware:
+    """Counts requests when they come and when they are over.
+
+    Place it inside the layer that tells the end (``Exchange.closing``) and outside
+    everything that may refuse.
+    """
+
+    def __init__(self, app: WSGIApplication, installation: Installation) -> None:
+        self.app = app
+        self.counts = installation.counts
+        self.usage = installation.usage
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass the request on."""
+        exchange = Exchange.of(environ)
+        what = endpoint(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        self.counts.begin(exchange, what)
+        exchange.closing.append(partial(self._end, exchange, what))
+        return self.app(environ, start_response)
+
+    def _end(self, exchange: Exchange, what: str) -> None:
+        self.counts.end(exchange, what)
+        self.counts.note_dropped(self.usage.dropped)
+
+
+class MetricsPage:
+    """``GET /metrics``, for programs of this machine and for whoever has a key.
+
+    Raises ``BadRequest``, 401, for others (specification: decisions, 28).
+    """
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer with all numbers of all workers."""
+        if Exchange.of(environ).key is None and not is_local(environ):
+            raise _closed()
+        from app.metrics import page  # 1 MB that most workers never need
+
+        board = self.installation.counts.board
+        board.note_asked()
+        body = page.written(board, self.installation.current)
+        length = ("Content-Length", str(len(body)))
+        start_response("200 OK", [("Content-Type", page.CONTENT_TYPE), length])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def _closed() -> BadRequest:
+    return BadRequest(
+        "Metrics are for programs on this machine, and for API keys.",
+        status=401,
+        code="invalid_api_key",
+        headers=[("WWW-Authenticate", "Bearer")],
+    )

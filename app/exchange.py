@@ -51,9 +51,12 @@ class Exchange(Struct):
     ``key`` is the key that asks, None where none is needed; ``alias`` the other name of
     a model that was asked for, if it was one, and ``resolved`` the model.  ``given``
     names the options that the request itself sets.  ``timeouts`` bound the call to
-    Ollama in the place of the settings'.  ``closing`` are called once, in their order,
-    when the answer is over, however it ended; what became of it is known then:
-    ``status``, the bytes ``sent``, the milliseconds until the first of them, and the
+    Ollama in the place of the settings', ``patience`` are the seconds that the client
+    gives it.  ``reasoning_field`` is where its reasoning goes, if not where the
+    settings say, ``max_num_ctx`` the largest context that may be asked for.
+    ``closing`` are called once, in their order, when the answer is over, however it
+    ended; what became of it is known then: ``status``, the bytes ``sent``, the
+    milliseconds until the first of them, and the
     ``outcome``: ``done``, ``left``, ``cut``, ``stalled``, or the code of an error.
     ``taken`` is what the request has of its key's limits, ``headers`` gives what goes
     out with its answer, whatever that is.
@@ -88,6 +91,9 @@ class Exchange(Struct):
     resolved: str = ""
     given: Collection[str] = ()
     timeouts: Timeouts | None = None
+    patience: float | None = None
+    reasoning_field: str = ""
+    max_num_ctx: int | None = None
     closing: list[Callable[[], object]] = field(default_factory=list)
     status: str = ""
     sent: int = 0

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from msgspec.structs import replace
+
 from .body import read_body, stream_body
 from .carriers.base import Headers, Request, Response, Timeouts
 from .errors import BadRequest, GatewayError, UpstreamBroken
 from .exchange import Exchange
+from .gateway.spent import TAIL
 from .protocol import status_line
 from .settings import Settings
-from .gateway.spent import TAIL
 from .upstream import Upstream
 from .wire import errors
 
@@ -55,16 +57,11 @@ class Relay:
         self.upstream = upstream
         self.max_body = settings.max_body_bytes
         self.body_timeout = settings.body_timeout
-        total = settings.total_timeout or None
-        common = {"connect": settings.connect_timeout}
         self.idle_timeout = idle = settings.idle_timeout
-        # A native call may be one that does not stream: its first byte is its last.
-        self.native = Timeouts(**common, first_byte=total, idle=idle, total=total)
-        self.whole = Timeouts(**common, first_byte=None, idle=None, total=total)
-        self.stream = Timeouts(
-            **common, first_byte=settings.first_byte_timeout, idle=idle, total=total
-        )
-        self.unbounded = Timeouts(**common, first_byte=idle, idle=idle, total=None)
+        self.native = bounds(settings, None)
+        self.whole = bounds(settings, False)
+        self.stream = bounds(settings, True)
+        self.unbounded = replace(self.native, first_byte=idle, total=None)
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -91,9 +88,11 @@ class Relay:
         self, environ: WSGIEnvironment, exchange: Exchange, target: str
     ) -> Request:
         """Read the body first: a client that leaves meanwhile costs Ollama nothing."""
-        timeouts = self.native
-        if exchange.stream is not None:
-            timeouts = self.stream if exchange.stream else self.whole
+        timeouts = exchange.timeouts
+        if timeouts is None:
+            timeouts = self.native
+            if exchange.stream is not None:
+                timeouts = self.stream if exchange.stream else self.whole
         return Request(
             method=environ["REQUEST_METHOD"],
             target=target,
@@ -121,6 +120,18 @@ class Relay:
             timeouts=self.unbounded,
             retry=False,
         )
+
+
+def bounds(settings: Settings, stream: bool | None) -> Timeouts:
+    """What bounds a call to Ollama whose answer is a stream, one piece, or either."""
+    total = settings.total_timeout or None
+    connect, idle = settings.connect_timeout, settings.idle_timeout
+    if stream is None:  # it may be one piece: then its first byte is its last
+        return Timeouts(connect, first_byte=total, idle=idle, total=total)
+    if not stream:
+        return Timeouts(connect, first_byte=None, idle=None, total=total)
+    first = settings.first_byte_timeout
+    return Timeouts(connect, first_byte=first, idle=idle, total=total)
 
 
 class _Relayed:
@@ -151,6 +162,7 @@ class _Relayed:
                 lines = lines or value.startswith("application/x-ndjson")
             elif lower == "retry-after" and _RETRY_AFTER.fullmatch(value):
                 kept.append((name, value))
+        self._lines = lines
         if lines:
             kept.append(("X-Accel-Buffering", "no"))
             # One more line would fill up a length, as if all came; and what a writer
@@ -162,7 +174,6 @@ class _Relayed:
     def __iter__(self) -> Iterator[bytes]:
         # Only here does what a failure says depend on what came before it.  A writer
         # takes Ollama's own blocks: every step between costs an open stream 0.6 KB.
-        self._lines = lines
         return self if self._exchange.stream is None else self._response
 
     def __next__(self) -> bytes:
@@ -176,6 +187,10 @@ class _Relayed:
         return fresh + errors.native(error.message) + b"\n"
 
     def close(self) -> None:
+        spent = self._exchange.spent
+        if spent is not None and self._exchange.stream is None:
+            tail = self._before[-TAIL:] + self._last[-TAIL:]
+            self._exchange.note_counts(*spent.note_tail(tail, self._lines))
         # A writer that has all it needs does not wait for the end of the framing.
         if self._exchange.complete:
             self._response.release()
@@ -187,10 +202,6 @@ def _target(environ: WSGIEnvironment) -> str:
     """Path and query as the client sent them; raises for tricks with spelling."""
     raw: str = (
         environ.get("RAW_URI") or environ.get("REQUEST_URI") or _requoted(environ)
-        spent = self._exchange.spent
-        if spent is not None and self._exchange.stream is None:
-            tail = self._before[-TAIL:] + self._last[-TAIL:]
-            self._exchange.note_counts(*spent.note_tail(tail, self._lines))
     )
     if not raw.startswith("/"):  # absolute form: only its path counts
         raw = _AUTHORITY.sub("", raw, count=1)

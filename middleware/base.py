@@ -20,6 +20,7 @@ from writers.base import ResponseWriter
 
 from .effects import refuse_ignored
 from .explain import explained, wants_explanation
+from .timeouts import wished
 from .validation import parse
 
 Request = TypeVar("Request", bound=msgspec.Struct)
@@ -81,6 +82,7 @@ class RewriteMiddleware(Generic[Request]):
     ) -> tuple[Request, Any]:
         """The request, and the call that it becomes before policies have seen it."""
         request, unknown = self.read(environ)
+        exchange.patience = wished(environ, request)
         call = self.rewrite(request, exchange)
         exchange.model = call.model
         if unknown:

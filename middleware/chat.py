@@ -73,7 +73,8 @@ class ChatMiddleware(
         """What OpenAI's answers repeat of the request, and where reasoning goes."""
         return {
             "include_usage": includes_usage(request),
-            "reasoning_field": self.settings.reasoning_field,
+            "reasoning_field": exchange.reasoning_field
+            or self.settings.reasoning_field,
             "service_tier": "default" if request.service_tier else UNSET,
             "metadata": (request.metadata if request.store else None) or UNSET,
         }

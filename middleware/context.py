@@ -67,7 +67,7 @@ class Context:
             loaded=loaded,
             modelfile=facts.num_ctx if facts else None,
             own=facts.context_length if facts else None,
-            most=self._most,
+            most=self._bound(exchange.max_num_ctx),
         )
         if chosen is None:
             exchange.num_ctx = facts.num_ctx if facts else None
@@ -77,6 +77,10 @@ class Context:
         call.options = {**(call.options or {}), "num_ctx": chosen}
         exchange.num_ctx = chosen
         exchange.adjusted.append(f"num_ctx={chosen}")
+
+    def _bound(self, cap: int | None) -> int:
+        """The most that may be asked for, 0 for no limit; the key has one, or not."""
+        return min(filter(None, (self._most, cap)), default=0)
 
     def _loaded(self, name: str) -> int | None:
         """The context of a loaded model, or of one that is about to be loaded.

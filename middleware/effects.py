@@ -11,8 +11,10 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from app.errors import BadRequest
+from app.gateway.parameters import RUNNER
 
 from .fields import Fields
+from .timeouts import NAMES as TIMEOUTS
 
 
 class Effect(NamedTuple):
@@ -105,6 +107,7 @@ _FOREIGN = Effect("I", "it is not of this server, and the thought counts without
 _ADVISORY = Effect("I", "only a call that is forced is held to its schema")
 _OWN_FORMAT = "a forced call has a format of its own"
 _GRAMMAR = Effect("W", "Ollama has no grammars for calls; the model is told of it")
+_RUNNER = Effect("W", "its API key may not say how models are loaded")
 _PARTS = {
     "_debug_render_only": Effect("W", "`X-Pannier-Explain` shows what is sent"),
     "best_of": Effect("W", "what a stream has sent cannot be taken back"),
@@ -113,6 +116,7 @@ _PARTS = {
     "enable_thinking": _THOUGHTLESS,
     "include": _NOT_INCLUDED,
     "input": Effect("W", "no model can be told of such an item"),
+    "keep_alive": Effect("W", "its API key may not say how long models stay loaded"),
     "messages": Effect("I", "audio that a model spoke is not kept"),
     "output_config": _NO_CONTROL,
     "output_config.effort": _THOUGHTLESS,
@@ -123,7 +127,9 @@ _PARTS = {
     "reasoning.enabled": _THOUGHTLESS,
     "reasoning.max_tokens": _THOUGHTLESS,
     "reasoning_effort": _THOUGHTLESS,
+    "ollama": Effect("W", "only its `options` count"),
     "options": Effect("W", "Ollama has no such option that we know of"),
+    **{f"options.{name}": _RUNNER for name in RUNNER},
     "prompt": Effect("E", "no prompts are kept here"),
     "system": _UNREADABLE,
     "system[0].billing": Effect("I", "a note to Anthropic's billing, not to a model"),
@@ -141,7 +147,14 @@ _PARTS = {
 }
 #: The members that count of objects that may hold anything.
 _HEARD = {
-    "metadata": {"exclude_reasoning", "hide_reasoning"},
+    "metadata": {
+        "exclude_reasoning",
+        "hide_reasoning",
+        "keepAlive",
+        "keep_alive",
+        *TIMEOUTS,
+    },
+    "ollama": {"options"},
     "output_config": {"effort"},
     "chat_template_kwargs": {"enable_thinking"},
 }
@@ -150,7 +163,9 @@ _HEARD = {
 _effectless = Fields(*EFFECTLESS)
 _codeless = Fields(*CODELESS)
 #: Those of which members, or something beside them, may have no effect.
-_partly = Fields("reasoning", "top_logprobs", "output_config", "chat_template_kwargs")
+_partly = Fields(
+    "reasoning", "top_logprobs", "output_config", "chat_template_kwargs", "ollama"
+)
 
 
 def without_effect(request: msgspec.Struct) -> list[str]:
@@ -191,7 +206,7 @@ def _members_without_effect(request: Any) -> list[str]:
         ]
     if getattr(request, "top_logprobs", None) and not getattr(request, "logprobs", 0):
         named.append("top_logprobs")
-    for field in ("output_config", "chat_template_kwargs"):
+    for field in ("output_config", "chat_template_kwargs", "ollama"):
         given = getattr(request, field, None) or {}
         named += [f"{field}.{name}" for name in given if name not in _HEARD[field]]
     return named

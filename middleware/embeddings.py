@@ -14,7 +14,7 @@ from writers.embed import EmbedWriter
 
 from .base import RewriteMiddleware
 from .effects import without_effect
-from .options import keep_alive, native_options, unknown_options
+from .options import keep_alive, options, without_unknown
 from .validation import integer, model_name
 
 
@@ -29,16 +29,19 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
         """The call to ``/api/embed``."""
         exchange.stream = False
         exchange.ignored += without_effect(request)
-        exchange.ignored += unknown_options(request.options)
         _encoding(request.encoding_format)
-        num_ctx = integer(request.num_ctx, "num_ctx", 1)
-        options = {} if num_ctx is None else {"num_ctx": num_ctx}
+        chosen = without_unknown(
+            options(request, self.settings.strict, exchange.adjusted),
+            self.settings.unknown_options,
+            exchange.ignored,
+        )
+        exchange.given = chosen.keys()
         return ollama.EmbedRequest(
             model=model_name(request.model),
             input=self._input(request.input),
             dimensions=integer(request.dimensions, "dimensions", 1),
-            options=options | native_options(request.options) or None,
-            keep_alive=keep_alive(request.keep_alive),
+            options=dict(chosen) or None,
+            keep_alive=keep_alive(request),
             truncate=request.truncate,
         )
 

@@ -12,10 +12,10 @@ from app.wire.generating import GeneratingRequest
 from .base import DEFAULTS, Policy, RewriteMiddleware
 from .effects import without_effect
 from .formats import Format, native
-from .options import keep_alive, options, unknown_options
+from .options import keep_alive, options, without_unknown
 from .reasoning import think
 from .think_fallback import ThinkFallback
-from .thinking import excluded, wish
+from .thinking import HIDING, excluded, wish
 from .validation import integer, model_name
 
 #: OpenAI's limit on alternatives of a token, in both of its dialects.
@@ -53,20 +53,22 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         exchange.ignored += [
             name for name in without_effect(request) if name not in self.honoured
         ]
-        exchange.ignored += unknown_options(request.options)
         exchange.wish = wish(request, self.settings.think)
         hidden = excluded(request)
         exchange.hidden = self.settings.exclude_reasoning if hidden is None else hidden
-        chosen = options(
-            request, self.usual(exchange), self.settings.strict, exchange.adjusted
+        chosen = without_unknown(
+            options(request, self.settings.strict, exchange.adjusted),
+            self.settings.unknown_options,
+            exchange.ignored,
         )
+        exchange.given = chosen.keys() if hidden is None else {*chosen, HIDING}
         return {
             "model": model_name(request.model),
             "stream": exchange.stream,
-            "options": chosen or None,
+            "options": {**self.usual(exchange), **chosen} or None,
             "format": native(self.format_of(request)),
             "think": think(exchange.wish),
-            "keep_alive": keep_alive(request.keep_alive),
+            "keep_alive": keep_alive(request),
             "truncate": request.truncate,
             "shift": request.shift,
             "debug_render_only": request.debug_render_only,

@@ -1,58 +1,28 @@
 """Sampling options: from a dialect's fields to Ollama's ``options``, pure.
 
-Shared by the endpoints that generate text (specification: chat, section 1).
+Shared by the endpoints that generate text (specification: chat, section 1; gateway,
+section 5).
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from app.errors import BadRequest
-from app.wire.generating import GeneratingRequest
+from app.gateway.parameters import KNOWN, RANGES, is_duration, is_number, normal
+from app.wire.generating import CallingRequest
 
+from .effects import unsupported
 from .fields import Fields
-from .validation import MAX_INTEGER, integer, within
-
-#: Types of Ollama's options (``api/types.go``); a wrong one would be a 500 there.
-_INTEGERS = {
-    "draft_num_predict",
-    "main_gpu",
-    "num_batch",
-    "num_ctx",
-    "num_gpu",
-    "num_keep",
-    "num_predict",
-    "num_thread",
-    "repeat_last_n",
-    "seed",
-    "top_k",
-}
-_NUMBERS = {
-    "frequency_penalty",
-    "min_p",
-    "presence_penalty",
-    "repeat_penalty",
-    "temperature",
-    "top_p",
-    "typical_p",
-}
-_BOOLEANS = {"use_mmap"}
-_KNOWN = _INTEGERS | _NUMBERS | _BOOLEANS | {"stop"}
-#: Ollama computes in float32, where larger ones can become infinite.
-MAX_NUMBER = 1e6
-
-#: A ``repeat_penalty`` outside of this ends Ollama's runner instead of the request.
-_REPEAT = (0.01, 100)
-
-#: What Go's ``time.ParseDuration`` reads; possessive: nothing is looked at twice.
-_DURATION = re.compile(
-    r"[-+]?(?:0|(?:(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:ns|us|µs|ms|s|m|h))++)"
-)
+from .validation import integer, within
 
 
 def _whole(name: str, minimum: int | None = None) -> Callable[[Any], Any]:
     return partial(integer, param=name, minimum=minimum)
+
+
+#: The range of ``repeat_penalty``, which has two names here.
+_REPEAT = RANGES["repeat_penalty"]
 
 
 def _between(name: str, minimum: float, maximum: float) -> Callable[[Any], Any]:
@@ -94,40 +64,72 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "repeat_penalty": ("repeat_penalty", _between("repeat_penalty", *_REPEAT)),
 }
 _given = Fields(*_FIELDS)
+#: Objects that hold options by their own names, the least of them first.
+_objects = Fields("ollama", "ollama_options", "options")
+_KEEPING = ("keep_alive", "keepAlive")
+_keeping = Fields(*_KEEPING, "metadata")
 _penalties = Fields("frequency_penalty", "presence_penalty")
 
 
-def unknown_options(given: dict[str, Any] | None) -> list[str]:
-    """Names that are no option of an Ollama that we know; they are sent anyway."""
-    if not given:
-        return []
-    return [f"options.{name}" for name in given if name not in _KNOWN]
-
-
 def options(
-    request: GeneratingRequest,
-    defaults: dict[str, Any],
+    request: CallingRequest,
     strict: bool,
     adjusted: list[str],
 ) -> dict[str, Any]:
-    """Ollama's options for a request.
+    """Ollama's options as a request sets them.
 
-    The request's ``options`` win, then fields with names of Ollama's, then those of its
-    dialect, then the ``defaults``.  What had to be changed is added to ``adjusted``;
-    ``strict`` refuses it.
+    Fields with names of Ollama's win, then those of its dialect, then its ``options``,
+    then ``ollama_options``, then those of ``ollama``.  What had to be changed is added
+    to ``adjusted``; ``strict`` refuses it.
     """
-    chosen = dict(defaults)
+    chosen: dict[str, Any] = {}
+    if given := _objects.of(request):
+        chosen = of_objects(given)
     for field, value in _given.of(request):
         name, check = _FIELDS[field]
         if (checked := check(value)) is not None:
             chosen[name] = checked
     for name, value in _penalties.of(request):
         chosen[name] = penalty(value, name, strict, adjusted)
-    if request.options:
-        native = native_options(request.options)
-        within(native.get("repeat_penalty"), "options.repeat_penalty", *_REPEAT)
+    return chosen
+
+
+def of_objects(given: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The options that objects of a request hold, the later one winning.
+
+    An object is the field and its value, as ``Fields`` has them.
+    """
+    chosen: dict[str, Any] = {}
+    for field, value in given:
+        place = field
+        if field == "ollama":
+            place, value = "ollama.options", value.get("options")
+        if value is not None and not isinstance(value, dict):
+            raise _mistyped(place, "an object")
+        native = native_options(value, place)
+        within(native.get("repeat_penalty"), f"{place}.repeat_penalty", *_REPEAT)
         chosen |= native
     return chosen
+
+
+def without_unknown(
+    chosen: dict[str, Any],
+    policy: Literal["allow", "drop", "reject"],
+    ignored: list[str],
+) -> dict[str, Any]:
+    """The options without those of no Ollama that we know; all where it may have them.
+
+    What is unknown is added to ``ignored`` in any case, or refused by ``reject``.
+    """
+    if chosen.keys() <= KNOWN:
+        return chosen
+    unknown = [f"options.{name}" for name in chosen if name not in KNOWN]
+    if policy == "reject":
+        raise unsupported(unknown[0])
+    ignored += unknown
+    if policy == "allow":
+        return chosen
+    return {name: value for name, value in chosen.items() if name in KNOWN}
 
 
 def penalty(value: float, name: str, strict: bool, adjusted: list[str]) -> float | None:
@@ -139,58 +141,56 @@ def penalty(value: float, name: str, strict: bool, adjusted: list[str]) -> float
     return nearest
 
 
-def native_options(given: dict[str, Any] | None) -> dict[str, Any]:
+def native_options(
+    given: dict[str, Any] | None, place: str = "options"
+) -> dict[str, Any]:
     """Options in Ollama's own names, their types checked; unknown ones pass."""
     return {
-        name: _native_option(name, value)
+        name: _native_option(name, value, place)
         for name, value in (given or {}).items()
         if value is not None
     }
 
 
-def _native_option(name: str, value: Any) -> Any:
-    if name == "stop":
-        wanted, fits = "an array of strings", _is_texts(value)
-        value = [value] if isinstance(value, str) else value
-    elif name in _INTEGERS:
-        wanted, fits = "an integer", _is_integer(value)
-        value = int(value) if fits else value
-    elif name in _NUMBERS:
-        wanted, fits = "a number", _is_number(value) and abs(value) <= MAX_NUMBER
-    elif name in _BOOLEANS:
-        wanted, fits = "a boolean", isinstance(value, bool)
-    else:
-        return value
-    if not fits:
-        raise BadRequest(
-            f"Invalid type for 'options.{name}': expected {wanted}.",
-            code="invalid_type",
-            param=f"options.{name}",
-        )
-    return value
+def _native_option(name: str, value: Any, place: str) -> Any:
+    try:
+        return normal(name, value)
+    except TypeError as wanted:
+        raise _mistyped(f"{place}.{name}", str(wanted)) from None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _mistyped(param: str, wanted: str) -> BadRequest:
+    return BadRequest(
+        f"Invalid type for '{param}': expected {wanted}.",
+        code="invalid_type",
+        param=param,
+    )
 
 
-def _is_integer(value: Any) -> bool:
-    return _is_number(value) and value == int(value) and abs(value) <= MAX_INTEGER
+def keep_alive(request: CallingRequest) -> str | float | None:
+    """How long the model stays loaded: seconds, or a duration as Go writes it.
+
+    Raises ``BadRequest`` for other texts.
+    """
+    for name, value in _keeping.of(request):
+        if name == "metadata":
+            name, value = next(_kept(value), ("", None))
+        if isinstance(value, str) and not is_duration(value):
+            raise BadRequest(
+                f"Invalid '{name}': expected a number of seconds or a duration such as"
+                ' "5m" or "1h30m".',
+                code="invalid_value",
+                param=name,
+            )
+        if value is not None:
+            seconds: str | float = value
+            return seconds
+    return None
 
 
-def _is_texts(value: Any) -> bool:
-    if isinstance(value, str):
-        return True
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
-def keep_alive(value: str | float | None) -> str | float | None:
-    """How long the model stays loaded: seconds, or a duration as Go writes it."""
-    if isinstance(value, str) and not _DURATION.fullmatch(value):
-        raise BadRequest(
-            "Invalid 'keep_alive': expected a number of seconds or a duration such as"
-            ' "5m" or "1h30m".',
-            code="invalid_value",
-            param="keep_alive",
-        )
-    return value
+def _kept(metadata: dict[str, Any]) -> Iterator[tuple[str, str | float]]:
+    """What metadata say of it; the texts there may be of anything else."""
+    for name in _KEEPING:
+        value: Any = metadata.get(name)
+        if is_number(value) or (isinstance(value, str) and is_duration(value)):
+            yield f"metadata.{name}", value

@@ -75,8 +75,8 @@ class Reasoning:
         return True if wish.rough or minimal else _SENT[wish.level].switched
 
     def _dropped(self, exchange: Exchange, wish: Wish) -> None:
-        if wish.level in (False, "minimal"):
-            return  # as good as kept
+        if wish.level in (False, "minimal") or not wish.field:
+            return  # as good as kept, or no client's
         if self._refuse:
             raise BadRequest(
                 f'"{exchange.model}" does not support thinking',

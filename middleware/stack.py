@@ -163,7 +163,7 @@ class Shared:
         )
         self.aliases = Aliases(catalog, settings, current)
         self.access = Access(current, settings)
-        self.overrides = Overrides(current, settings)
+        self.overrides = Overrides(current, settings, catalog)
         self.tokens = TokenLimit(installation.limits)
         self.reasoning = Reasoning(catalog.facts, settings)
         self.context = Context(catalog, settings)
@@ -171,7 +171,8 @@ class Shared:
         self.awaited = Awaited(catalog)
         self.families = Families.load(settings.code_families or None)
         warm = WarmUp(relay, Background())
-        self.fill = Fill(catalog, settings, self.aliases, self.families, warm)
+        set_ = self.overrides.on_code
+        self.fill = Fill(catalog, settings, self.aliases, self.families, warm, set_)
         #: Ollama for those that complete code, and what tells their editors apart.
         self.coding = Remembering(FirstToken(relay), settings.code_cache)
         self._address = Proxies(settings.trusted_proxies).client
@@ -248,7 +249,8 @@ def openai_routes(shared: Shared) -> Iterable[Route]:
     for base in ("/v1", ""):
         names = Aliases(shared.catalog, settings, shared.current, bare=not base)
         chat = chat_type(relay, shared.policies(names), settings, shared.fetch)
-        known: list[Policy] = [aliases, shared.access, shared.overrides]
+        set_ = shared.overrides.narrowly
+        known: list[Policy] = [aliases, shared.access, set_]
         heard: list[Policy] = [*known, shared.hears, context, awaited, shared.tokens]
         audio = TranscriptionsMiddleware(relay, heard, settings)
         measured: list[Policy] = [*known, context, shared.tokens]

@@ -123,7 +123,7 @@ def _note(exchange: Exchange, level: str) -> None:
     note, said = f"think={level}", exchange.adjusted
     if not level and exchange.wish is not None:
         note, said = exchange.wish.field, exchange.ignored
-    if note not in said:
+    if note and note not in said:
         said.append(note)
 
 

@@ -32,7 +32,9 @@ _TYPES = {"enabled": True, "disabled": False}
 #: Budgets in tokens below which the effort is low, or medium.
 _LOW = 2048
 _MEDIUM = 8192
-_HIDING = ("exclude_reasoning", "hide_reasoning")
+#: The name under which a request is known to hide, or to show, the reasoning.
+HIDING = "exclude_reasoning"
+_HIDING = (HIDING, "hide_reasoning")
 
 _hiding = Fields("reasoning", "include_reasoning", *_HIDING, "thinking", "metadata")
 

@@ -31,6 +31,8 @@ _INSTRUCTION = (
     " nothing."
 )
 _REQUEST = "Write down this recording."
+#: It is no chat: what is usual for those does not count here.
+_GIVEN = frozenset(["temperature"])
 
 
 class TranscriptionsMiddleware(RewriteMiddleware[openai.TranscriptionRequest]):
@@ -56,6 +58,7 @@ class TranscriptionsMiddleware(RewriteMiddleware[openai.TranscriptionRequest]):
         exchange.ignored += without_effect(request)
         answer_format(request.response_format)
         heat = within(request.temperature, "temperature", 0, 1)
+        exchange.given = _GIVEN
         model = model_name(request.model)
         recording = self._recording(request.file)
         return ollama.ChatRequest(

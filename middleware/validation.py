@@ -23,6 +23,8 @@ MAX_NAME = 512
 
 #: A field whose members count as fields of the body, where that has none of the name.
 EXTRA = "extra_body"
+#: Those of its members that are merged with the body's.
+OPTIONS = ("options", "ollama_options")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MESSAGE = re.compile(
@@ -102,7 +104,7 @@ def _with_extra(
     merged = {k: v for k, v in given.items() if v is not None and k != EXTRA}
     lost = [name for name in merged if name not in known]
     for name, value in extra.items():
-        options = merged.get(name) if name == "options" else None
+        options = merged.get(name) if name in OPTIONS else None
         if isinstance(options, dict) and isinstance(value, dict):
             merged[name] = {**value, **options}
         elif value is not None:

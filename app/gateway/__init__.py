@@ -10,6 +10,8 @@ Nothing here knows WSGI, SQL or a dialect.
     guesses.py     wrong keys, by the address that they came from
     globs.py       patterns of names of models
     entries.py     ModelEntry, AliasEntry: what was set for a model, or for a name
+    parameters.py  Ollama's options: their types and ranges
+    rules.py       what override JSON says
     overrides.py   parameters that an installation sets, and which of them wins
     snapshot.py    Snapshot: all of that at one moment
     current.py     Current: the snapshot in force

@@ -9,13 +9,31 @@ from typing import Any
 from msgspec import Struct, field
 
 
-class GeneratingRequest(Struct, kw_only=True):
+class CallingRequest(Struct, kw_only=True):
+    """A request for which a model is called; ``None`` says nothing.
+
+    The names of one thing: options in other places, how long the call may take
+    (milliseconds), how long the model stays in memory.
+    """
+
+    options: dict[str, Any] | None = None
+    ollama_options: dict[str, Any] | None = None
+    ollama: dict[str, Any] | None = None
+    keep_alive: str | int | float | None = None
+    keepAlive: str | int | float | None = None
+    timeout: int | float | None = None
+    timeout_ms: int | float | None = None
+    timeoutMs: int | float | None = None
+    request_timeout: int | float | None = None
+    requestTimeout: int | float | None = None
+
+
+class GeneratingRequest(CallingRequest, kw_only=True):
     """A request for text; ``None`` says nothing."""
 
     model: str | None = None
     stream: bool | None = None
 
-    options: dict[str, Any] | None = None
     num_ctx: int | float | None = None
     num_keep: int | float | None = None
     num_predict: int | float | None = None
@@ -25,7 +43,6 @@ class GeneratingRequest(Struct, kw_only=True):
     min_p: float | None = None
     repeat_penalty: float | None = None
     repetition_penalty: float | None = None
-    keep_alive: str | int | float | None = None
     think: bool | str | None = None
     truncate: bool | None = None
     shift: bool | None = None

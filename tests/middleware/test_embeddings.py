@@ -135,9 +135,13 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"options": {"num_ctx": 512, "num_thread": 2}},
     ),
     "num_ctx": ({"num_ctx": 1024}, {"options": {"num_ctx": 1024}}),
-    "num_ctx, beside options, which win": (
+    "num_ctx, which wins over options": (
         {"num_ctx": 1024, "options": {"num_ctx": 512, "seed": 1}},
-        {"options": {"num_ctx": 512, "seed": 1}},
+        {"options": {"num_ctx": 1024, "seed": 1}},
+    ),
+    "num_ctx in another place": (
+        {"ollama_options": {"num_ctx": 512}},
+        {"options": {"num_ctx": 512}},
     ),
     "truncate false": ({"truncate": False}, {"truncate": False}),
     "truncate true": ({"truncate": True}, {"truncate": True}),

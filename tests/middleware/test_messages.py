@@ -120,7 +120,7 @@ def test_the_answer_calls_the_model_as_the_client_did() -> None:
         ({"stop_sequences": []}, None),
         ({"num_ctx": 8192, "min_p": 0.1}, {"num_ctx": 8192, "min_p": 0.1}),
         ({"options": {"seed": 7}, "max_tokens": 5}, {"seed": 7, "num_predict": 5}),
-        ({"options": {"num_predict": 9}, "max_tokens": 5}, {"num_predict": 9}),
+        ({"options": {"num_predict": 9}, "max_tokens": 5}, {"num_predict": 5}),
         ({"extra_body": {"num_ctx": 4096}}, {"num_ctx": 4096}),
         ({"settings": {"openai_defaults": True}}, None),
     ],

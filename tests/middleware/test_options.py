@@ -19,7 +19,7 @@ def request(**fields: Any) -> openai.ChatCompletionRequest:
 def chosen(defaults: bool = False, **fields: Any) -> dict[str, Any]:
     """Ollama's options for these fields."""
     common = GenerationMiddleware.defaults if defaults else {}
-    return options(request(**fields), common, False, [])
+    return {**common, **options(request(**fields), False, [])}
 
 
 def refused(**fields: Any) -> BadRequest:
@@ -53,7 +53,8 @@ def refused(**fields: Any) -> BadRequest:
         ({"num_predict": 7}, {"num_predict": 7}),
         ({"num_predict": -1, "max_tokens": 5}, {"num_predict": -1}),
         ({"num_predict": 7, "max_completion_tokens": 5}, {"num_predict": 7}),
-        ({"num_predict": 7, "options": {"num_predict": 9}}, {"num_predict": 9}),
+        ({"num_predict": 7, "options": {"num_predict": 9}}, {"num_predict": 7}),
+        ({"max_tokens": 7, "options": {"num_predict": 9}}, {"num_predict": 7}),
         ({"typical_p": 0.5}, {"typical_p": 0.5}),
         ({"repetition_penalty": 1.5}, {"repeat_penalty": 1.5}),
         ({"repetition_penalty": 1.5, "repeat_penalty": 1}, {"repeat_penalty": 1}),
@@ -64,7 +65,16 @@ def refused(**fields: Any) -> BadRequest:
         ({"stop": [""]}, {}),
         ({"stop": ["a"] * 9}, {"stop": ["a"] * 9}),
         ({"options": {"num_ctx": 5, "temperature": None}}, {"num_ctx": 5}),
-        ({"temperature": 1, "options": {"temperature": 0.5}}, {"temperature": 0.5}),
+        ({"temperature": 1, "options": {"temperature": 0.5}}, {"temperature": 1}),
+        ({"stop": "", "options": {"stop": "a"}}, {"stop": ["a"]}),
+        ({"ollama_options": {"seed": 5}}, {"seed": 5}),
+        ({"ollama": {"options": {"seed": 5}}}, {"seed": 5}),
+        ({"ollama": {"model": "x"}}, {}),
+        ({"options": {"seed": 1}, "ollama_options": {"seed": 5}}, {"seed": 1}),
+        (
+            {"ollama_options": {"seed": 1}, "ollama": {"options": {"seed": 5}}},
+            {"seed": 1},
+        ),
         ({"options": {"num_ctx": 5.0}}, {"num_ctx": 5}),
         ({"options": {"stop": "a"}}, {"stop": ["a"]}),
         ({"options": {"stop": []}}, {"stop": []}),
@@ -73,7 +83,7 @@ def refused(**fields: Any) -> BadRequest:
     ],
 )
 def test_options(fields: dict[str, Any], want: dict[str, Any]) -> None:
-    """Each field has its option; Ollama's own options win."""
+    """Each field has its option; the objects of Ollama's own come after them."""
     found = chosen(**fields)
     assert found == want
     assert {k: type(v) for k, v in found.items() if k == "num_predict"} in (
@@ -132,14 +142,14 @@ def test_out_of_range(field: str, value: float, code: str) -> None:
 def test_penalties(name: str, value: float, want: float) -> None:
     """A penalty outside is brought to the nearest and named; in strict mode refused."""
     adjusted: list[str] = []
-    found = options(request(**{name: value}), {}, False, adjusted)
+    found = options(request(**{name: value}), False, adjusted)
     assert found[name] == want
     assert adjusted == ([] if want == value else [f"{name}={want}"])
     if want == value:
-        assert options(request(**{name: value}), {}, True, adjusted)[name] == want
+        assert options(request(**{name: value}), True, adjusted)[name] == want
     else:
         with pytest.raises(BadRequest) as caught:
-            options(request(**{name: value}), {}, True, [])
+            options(request(**{name: value}), True, [])
         assert (caught.value.param, caught.value.code) == (name, "invalid_value")
 
 
@@ -215,7 +225,9 @@ DURATIONS = [
 @pytest.mark.parametrize("value", [*SECONDS, *DURATIONS, "5ns", "1h2m3s4ms"])
 def test_keep_alive(value: Any) -> None:
     """Seconds, or a duration as Go reads it."""
-    assert keep_alive(value) == value
+    assert keep_alive(request(keep_alive=value)) == value
+    assert keep_alive(request(keepAlive=value)) == value
+    assert keep_alive(request(metadata={"keep_alive": value})) == value
 
 
 @pytest.mark.parametrize(
@@ -224,8 +236,9 @@ def test_keep_alive(value: Any) -> None:
 def test_bad_keep_alive(value: str) -> None:
     """What Go would not read is refused by name."""
     with pytest.raises(BadRequest) as caught:
-        keep_alive(value)
+        keep_alive(request(keep_alive=value))
     assert caught.value.param == "keep_alive"
+    assert keep_alive(request(metadata={"keep_alive": value})) is None
 
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}

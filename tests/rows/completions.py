@@ -222,7 +222,7 @@ ROWS = [
         "options",
         Case(
             {"options": {"num_ctx": 512, "temperature": 0.1}, "temperature": 2},
-            sends(options={"num_ctx": 512, "temperature": 0.1}),
+            sends(options={"num_ctx": 512, "temperature": 2}),
         ),
         Case({"options": {"num_ctx": "x"}}, refuses("options.num_ctx", "invalid_type")),
     ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..generating import GeneratingRequest, Reasoning
+from ..generating import CallingRequest, GeneratingRequest, Reasoning
 
 
 class ImageURL(Struct):
@@ -203,7 +203,7 @@ class CompletionRequest(Sampling, kw_only=True):
     template: str | None = None
 
 
-class EmbeddingRequest(Struct, kw_only=True):
+class EmbeddingRequest(CallingRequest, kw_only=True):
     """``POST /v1/embeddings``."""
 
     model: str | None = None
@@ -211,9 +211,7 @@ class EmbeddingRequest(Struct, kw_only=True):
     dimensions: int | float | None = None
     encoding_format: str | None = None
 
-    options: dict[str, Any] | None = None
     num_ctx: int | float | None = None
-    keep_alive: str | int | float | None = None
     truncate: bool | None = None
 
     user: str | None = None

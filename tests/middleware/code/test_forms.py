@@ -270,8 +270,8 @@ def test_languages(path: str, fields: dict[str, Any], language: str) -> None:
 #: Form, fields of the request, options of the call that are not the usual ones.
 OPTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     *[
-        (name, {"options": {"num_predict": 9, "temperature": 1, "num_gpu": 2}}, changed)
-        for changed in [{"num_predict": 9, "temperature": 1, "num_gpu": 2}]
+        (name, {"options": {"num_keep": 9, "temperature": 1, "num_gpu": 2}}, changed)
+        for changed in [{"num_keep": 9, "temperature": 1, "num_gpu": 2}]
         for name in FORMS
     ],
     *[(name, {"top_k": 40}, {"top_k": 40}) for name in FORMS],

@@ -771,14 +771,14 @@ def test_a_whole_conversation() -> None:
         ({"top_p": 0.5}, {"top_p": 0.5}),
         ({"seed": 3}, {"seed": 3}),
         ({"max_tokens": 7}, {"num_predict": 7}),
-        ({"seed": 3, "options": {"seed": 4}}, {"seed": 4}),
+        ({"seed": 3, "options": {"seed": 4}}, {"seed": 3}),
     ],
 )
 @case(("path", "model"), [(CODE, QWEN), (CODE, "default"), (NATIVE, "default")])
 def test_the_code_apis_own_options(
     path: str, model: str, fields: dict[str, Any], want: dict[str, Any]
 ) -> None:
-    """The code API takes OpenAI's names of options, too; Ollama's win."""
+    """The code API takes OpenAI's names of options, too; they win over ``options``."""
     options = called(path, HOLE | {"model": model} | fields, Coders(QWEN))["options"]
     options.pop("stop")
     usual = {"num_predict": 128, "temperature": 0.1, "top_p": 0.95}

@@ -39,9 +39,11 @@ def upgrade(settings: Settings, say: Callable[[str], object]) -> int:
     """Bring the tables up to date."""
     database = Database(settings.database_url, settings.state_dir, LONG)
     try:
-        bring_up_to_date(database)
+        copy = bring_up_to_date(database)
     finally:
         database.close()
+    if copy is not None:
+        say(f"What was there before: {copy}")
     say(f"The tables have version {VERSION}.")
     return 0
 

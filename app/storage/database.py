@@ -39,23 +39,26 @@ class Database:
 
     def __init__(self, url: str, state_dir: str, patience: int = PATIENCE) -> None:
         self._state_dir = state_dir
-        self._sqlite = not url
+        #: SQLite's file; None: there is a server.
+        self.file: Path | None = None
         with _failures():
             if url:
                 self._engine = _postgresql(url, patience)
             else:
-                self._engine = _sqlite(_made(state_dir), patience)
+                self.file = _made(state_dir)
+                self._engine = _sqlite(self.file, patience)
 
     @property
     def place(self) -> str:
         """Where it is, for people; without the password."""
         url = self._engine.url
-        return str(url.database) if self._sqlite else url.render_as_string()
+        return str(self.file or url.render_as_string())
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection; on SQLite each statement sees the data of its own moment."""
         with _failures(), self._engine.connect() as connection:
+            self._look_after(connection)
             yield connection
 
     @contextlib.contextmanager
@@ -64,9 +67,10 @@ class Database:
         # By turns, since two that change the same rows in another order wait for each
         # other until one is refused.  SQLite has no other way.
         turn = "BEGIN IMMEDIATE"
-        if not self._sqlite:
+        if self.file is None:
             turn = f"SELECT pg_advisory_xact_lock({_LOCK})"
         with _failures(), self._engine.begin() as connection:
+            self._look_after(connection)
             connection.exec_driver_sql(turn)
             yield connection
 
@@ -74,9 +78,10 @@ class Database:
     def moment(self) -> Iterator[Connection]:
         """A connection that sees the data of one moment, for several statements."""
         begin = "BEGIN"
-        if not self._sqlite:
+        if self.file is None:
             begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
         with _failures(), self._engine.begin() as connection:
+            self._look_after(connection)
             connection.exec_driver_sql(begin)
             yield connection
 
@@ -86,7 +91,7 @@ class Database:
 
         PostgreSQL needs neither.
         """
-        if not self._sqlite:
+        if self.file is None:
             yield
             return
         directory = os.open(self._state_dir, os.O_RDONLY)
@@ -114,6 +119,20 @@ class Database:
                 f" and this one knows {VERSION}"
             )
         return found == VERSION
+
+    def _look_after(self, connection: Connection) -> None:
+        """Raise ``Failure`` where SQLite goes on with a file that nobody sees."""
+        if self.file is None:
+            return
+        try:
+            inode = os.stat(self.file).st_ino
+        except FileNotFoundError:
+            inode = 0
+        if connection.info.setdefault("inode", inode) != inode:
+            raise Failure(
+                f"{self.file} was removed or replaced while it was in use: restart"
+                " Pannier"
+            )
 
     def close(self) -> None:
         """Close the connection; a further statement would open another."""

@@ -45,7 +45,7 @@ def keys(connection: Connection, unread: list[str] | None = None) -> list[Key]:
     """
     # Most keys of an installation share their terms, and so they do in memory.
     known: dict[bytes, Terms | None] = {}
-    rows = connection.execute(_BY_AGE).all()
+    rows = connection.execute(_BY_AGE)
     return [_key(row, known, [] if unread is None else unread) for row in rows]
 
 
@@ -61,8 +61,10 @@ def find_key(connection: Connection, wanted: str) -> Key:
 
 
 def add_key(connection: Connection, key: Key, actor: str) -> None:
-    """Add a key; raises ``Refused`` where its name or its secret has one already."""
+    """Add a key; raises ``Refused`` where its id, name or secret has one already."""
     values = _row(key)
+    if connection.scalar(sa.select(_K.id).where(_K.id == key.id)) is not None:
+        raise Refused(f"There is a key with the id '{key.id}' already.", "id")
     _must_be_free(connection, key)
     connection.execute(sa.insert(API_KEY), values)
     changed(connection, actor, "key.create", key.name, None, _said(key))
@@ -127,10 +129,11 @@ def _terms(body: bytes) -> Terms | None:
 
 def _row(key: Key) -> dict[str, Any]:
     """A key as a row; raises ``Refused`` for what could not be read again."""
+    own = {field: getattr(key, field) for field in _FIELDS if field != "terms"}
+    values = storable.row(own)
     terms = storable.body(key.terms)
     storable.body(key)
-    own = {field: getattr(key, field) for field in _FIELDS}
-    return {**storable.row({**own, "terms": terms, "name_key": _name_key(key.name)})}
+    return {**values, "terms": terms, "name_key": _name_key(key.name)}
 
 
 def _name_key(name: str) -> str:

@@ -30,9 +30,9 @@ class Peek:
             assert self._connection is not None
             found = self._connection.execute("SELECT n FROM config_version").fetchone()
         except (sqlite3.Error, OSError) as error:
-            self.close()
             if "no such table" in str(error):
                 return 0
+            self.close()
             raise Failure(f"{type(error).__name__}: {error}") from None
         return int(found[0]) if found else 0
 

@@ -1,11 +1,13 @@
 """Snapshots: what is set, as a worker asks for it again and again."""
 
 import logging
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..gateway.snapshot import Snapshot
+from .failure import unavailable
 from .place import file_of
 
 if TYPE_CHECKING:
@@ -26,15 +28,20 @@ class Snapshots:
         self._url = url
         self._file = file_of(url, state_dir)
         self._peek: Peek | None = None
+        self._newest = 0
         self._told: set[str] = set()
 
     def version(self) -> int:
         """The version of what is set; 0 where nothing ever was."""
         if self._url:
             return self._storage.run(_version)
-        if self._file is None or not self._file.exists():
+        if self._file is None or not _is_there(self._file):
+            if self._newest:
+                raise unavailable(f"{self._file} is gone")
             return 0
-        return self._storage.aside(partial(self._look, self._file))
+        version = self._storage.aside(partial(self._look, self._file))
+        self._newest = version or self._newest
+        return version
 
     def snapshot(self) -> Snapshot:
         """What is set now."""
@@ -74,6 +81,16 @@ def _version(database: "Database") -> int:
 
     with database.reading() as connection:
         return read_version(connection)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        os.stat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unavailable(f"{type(error).__name__}: {error}") from None
+    return True
 
 
 def _few(names: list[str]) -> str:

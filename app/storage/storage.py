@@ -79,6 +79,8 @@ class Storage:
 
         Raises as ``run`` does.
         """
+        if not self._aside.is_used:
+            atexit.register(self.close)
         with gevent.Timeout(WAIT, unavailable(f"no answer within {WAIT:g} seconds")):
             try:
                 return self._aside.run(job)
@@ -162,11 +164,14 @@ class Storage:
         done = subprocess.run(
             command,
             input=json.dumps([self._url, self._state_dir]).encode(),
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **extra},
         )
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
-            raise Failure(f"the tables could not be brought up to date: {said}")
-        logging.getLogger("pannier").info("The database is up to date")
+            what = "the tables could not be brought up to date, and are as they were"
+            raise Failure(f"{what}: {said}")
+        copy = done.stdout.decode(errors="replace")
+        before = f"; what was there before is in {copy}" if copy else ""
+        logging.getLogger("pannier").info("The database is up to date%s", before)

@@ -11,8 +11,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from .database import Database
+from .backup import copied
+from .database import Database, version
 from .failure import Failure
+from .place import FILE
 from .tables import VERSION
 from .usage_tables import USAGE_RECORD
 
@@ -21,11 +23,17 @@ PATIENCE = 60_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(database: Database) -> None:
-    """Bring the tables to the newest version, all or nothing; others wait meanwhile."""
+def upgrade(database: Database) -> Path | None:
+    """Bring the tables to the newest version, all or nothing; others wait meanwhile.
+
+    What SQLite's file had before is copied first: where the copy is.
+    """
     with database.alone(), database.writing() as connection:
         if database.is_current(connection):
-            return
+            return None
+        copy = None
+        if database.file is not None and version(connection):
+            copy = copied(database.file, f"{FILE}.before-{VERSION}")
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes |= {
@@ -33,14 +41,18 @@ def upgrade(database: Database) -> None:
             "metadata": USAGE_RECORD.metadata,  # which has all tables
         }
         command.upgrade(config, VERSION)
+    return copy
 
 
 def main() -> int:
-    """Upgrade the database that standard input names; what is wrong goes to stderr."""
+    """Upgrade the database that standard input names.
+
+    Says where the copy is, and to stderr what is wrong.
+    """
     url, state_dir = json.load(sys.stdin)
     database = Database(url, state_dir, PATIENCE)
     try:
-        upgrade(database)
+        sys.stdout.write(str(upgrade(database) or ""))
     except Failure as failure:
         sys.stderr.write(f"{failure}\n")
         return 1

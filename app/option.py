@@ -171,6 +171,19 @@ def _database_url(given: Given) -> str:
     return given.text
 
 
+def _limits_url(given: Given) -> str:
+    # It loads what each worker will need: before they are forked, that is once.
+    from redis import ConnectionPool
+
+    try:
+        ConnectionPool.from_url(given.text)
+    except ValueError:  # which may repeat a password
+        raise SettingsError(
+            f"{given.named}: a URL like redis://:password@host:6379/0 is wanted."
+        ) from None
+    return given.text
+
+
 def _aliases(given: Given) -> str:
     try:
         aliases(given.text)
@@ -197,6 +210,7 @@ def _listing(read: Callable[[str], object], wanted: str) -> Callable[[Given], st
 _CHECKS: dict[str, Callable[[Given], str]] = {
     "aliases": _aliases,
     "database_url": _database_url,
+    "limits_url": _limits_url,
     "allowed_hosts": _listing(
         doors.hosts, "host; llm.example.org,*.lan would be a list of two"
     ),

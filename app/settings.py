@@ -86,8 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _option(
             "PANNIER_LIMITS_URL",
-            "a Redis in which workers and machines count together what keys use"
-            " (redis://host:6379/0); none: each worker counts for itself; never shown",
+            "a Redis in which machines count together what keys use"
+            " (redis://host:6379/0); none: each machine counts for itself; never shown",
         ),
     ] = ""
     auth: Annotated[

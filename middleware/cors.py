@@ -23,7 +23,10 @@ _EXPOSED = (
     " X-Pannier-Ignored, X-Pannier-Adjusted, X-Pannier-Token-Count,"
     " x-ratelimit-limit-requests, x-ratelimit-remaining-requests,"
     " x-ratelimit-reset-requests, x-ratelimit-limit-tokens,"
-    " x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+    " x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens,"
+    " anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining,"
+    " anthropic-ratelimit-requests-reset, anthropic-ratelimit-tokens-limit,"
+    " anthropic-ratelimit-tokens-remaining, anthropic-ratelimit-tokens-reset"
 )
 _METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 #: Ollama's list (server/routes.go), then other clients' headers, then our own.

@@ -22,7 +22,8 @@ runpy.run_path("gunicorn.conf.py")
 from wsgi import application
 
 def loaded():
-    few = {"alembic", "flask", "jsonschema_rs", "requests", "sqlalchemy", "urllib3"}
+    few = {"alembic", "flask", "jsonschema_rs", "redis", "requests", "urllib3"}
+    few |= {"sqlalchemy"}
     return sorted(few & set(sys.modules))
 
 found = [loaded()]

@@ -303,7 +303,7 @@ def test_what_a_key_without_limits_is_told() -> None:
         ("/api/embed", {"model": "m", "input": "Hello, who are you?"}),
     ],
 )
-def test_every_dialect(
+def test_r5_every_dialect(
     path: str, body: Any, terms: dict[str, int], code: str, said: str
 ) -> None:
     """A limit holds on every route of models: 429, its name, when to come again."""

@@ -53,10 +53,15 @@ class Redis:
             self._process.terminate()
             self._process.wait(PATIENCE)
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def freeze(self, frozen: bool) -> None:
         """Have it answer nothing, or go on."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+        os.kill(self.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def ask(self, *command: str | int) -> Any:
         """What it answers to a command."""

@@ -14,6 +14,8 @@ from app.redaction import Redaction, plain
         ("{'authorization': 'abc'}", "{'authorization': '***'}"),
         ("Authorization: Basic YWJj end", "Authorization: Basic *** end"),
         ("X-Api-Key: abc", "X-Api-Key: ***"),
+        ("{'api-key': 'abc'}", "{'api-key': '***'}"),
+        ('{"api_key": "abc"}', '{"api_key": "***"}'),
         ("Cookie: a=b; c=d", "Cookie: ***"),
         ("Set-Cookie: a=b; Path=/", "Set-Cookie: ***"),
         ("http://me:pass@host/x", "http://***@host/x"),

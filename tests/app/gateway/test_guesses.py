@@ -39,3 +39,16 @@ def test_few_addresses_are_remembered() -> None:
         guesses.count(f"more {number}")
         assert len(guesses) == MOST
     assert guesses.count("last") == 0
+
+
+def test_a_new_period_is_new() -> None:
+    """An address that begins another one is the last to be forgotten."""
+    clock = Clock()
+    guesses = Guesses(clock)
+    assert [guesses.count(name) for name in ("first", "second")] == [0, 0]
+    clock.now += PERIOD
+    for _ in range(ALLOWED):
+        guesses.count("first")
+    for number in range(MOST - 1):
+        guesses.count(str(number))
+    assert guesses.count("first") > 0

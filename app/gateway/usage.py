@@ -156,6 +156,7 @@ class Usage:
     def _wake(self) -> None:
         if self._keeper is None:
             self._rows.clear()
+            self._used.clear()
             return
         self._any.set()
         if self._writing is None:

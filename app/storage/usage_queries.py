@@ -6,16 +6,14 @@ ends with a bucket: minutes for some hours, hours for some days, days for all el
 
 import re
 import time
-from collections.abc import Callable, Mapping
-from itertools import accumulate
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from .usage_metrics import METRICS, Metric
 from .usage_tables import (
-    BOUNDS,
-    CLASSES,
     COUNTS,
     DAY,
     HISTOGRAMS,
@@ -30,7 +28,6 @@ from .usage_writing import KEPT, first_id
 
 Period = tuple[int, int]
 Filters = Mapping[str, Any]
-Sums = Mapping[str, Any]
 
 STEPS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 GROUPS = {"key": "key_id", "model": "model", "endpoint": "endpoint", "status": "status"}
@@ -44,7 +41,6 @@ LOOKED = 50_000
 #: What did as it was asked, or was not wanted any more.
 _FINE = ("ok", "cancelled")
 _CURSOR = re.compile(r"[0-9a-f]{12,64}")
-_PERCENTS = (50, 95, 99)
 
 _R, _U = USAGE_RECORD.c, USAGE_ROLLUP.c
 _ROW_FILTERS = {
@@ -59,68 +55,6 @@ _SUMMED = {
     **{n: sa.func.sum(_U[n]) for n in (*COUNTS, *TIMES, *HISTOGRAMS)},
     **{n: sa.func.max(_U[n]) for n in MAXIMA},
     "errors": sa.func.sum(sa.case((_U.status.in_(_FINE), 0), else_=_U.requests)),
-}
-
-
-def _plain(name: str) -> tuple[tuple[str, ...], Callable[[Sums], Any]]:
-    return (name,), lambda sums: sums[name]
-
-
-def _average(name: str) -> tuple[tuple[str, ...], Callable[[Sums], Any]]:
-    columns = _classes(name)
-
-    def average(sums: Sums) -> float | None:
-        count = sum(sums[column] for column in columns)
-        return round(sums[f"{name}_ms"] / count, 1) if count else None
-
-    return (*columns, f"{name}_ms"), average
-
-
-def _percentile(
-    name: str, percent: int
-) -> tuple[tuple[str, ...], Callable[[Sums], Any]]:
-    columns = _classes(name)
-
-    def found(sums: Sums) -> float | None:
-        counts = [sums[column] for column in columns]
-        return percentile(counts, percent, sums[f"{name}_max"])
-
-    return (*columns, f"{name}_max"), found
-
-
-def _classes(name: str) -> tuple[str, ...]:
-    return tuple(f"{name}_{n}" for n in range(CLASSES))
-
-
-def _speed(sums: Sums) -> float | None:
-    taken = sums["eval_ms"]
-    return round(1000 * sums["eval_tokens"] / taken, 2) if taken else None
-
-
-#: By name: the columns that a metric is of, and what it makes of their sums.
-METRICS: dict[str, tuple[tuple[str, ...], Callable[[Sums], Any]]] = {
-    **{
-        name: _plain(name)
-        for name in (
-            *("requests", "errors", "prompt_tokens", "completion_tokens"),
-            *("reasoning_tokens", "bytes_in", "bytes_out", *TIMES, *MAXIMA),
-        )
-    },
-    "tokens": (
-        ("prompt_tokens", "completion_tokens"),
-        lambda sums: sums["prompt_tokens"] + sums["completion_tokens"],
-    ),
-    "gpu_ms": (
-        ("load_ms", "prompt_ms", "eval_ms"),
-        lambda sums: round(sums["load_ms"] + sums["prompt_ms"] + sums["eval_ms"], 3),
-    ),
-    "tokens_per_s": (("eval_tokens", "eval_ms"), _speed),
-    **{f"{name}_avg": _average(name) for name in ("ttft", "duration")},
-    **{
-        f"{name}_p{percent}": _percentile(name, percent)
-        for name in ("ttft", "duration")
-        for percent in _PERCENTS
-    },
 }
 
 
@@ -151,7 +85,7 @@ def series(
     columns, of = _metric(metric)
     width = _known(STEPS, step, "step") if step else _width(period)
     start, end = rounded(period, width)
-    if (end - start) // width > POINTS:
+    if width < DAY and (end - start) // width > POINTS:
         raise ValueError(f"that is more than {POINTS} points: take a longer step")
     largest: list[str] = []
     if group:
@@ -284,9 +218,8 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"tokens_per_s": speed}
 
 
-def _metric(name: str) -> tuple[tuple[str, ...], Callable[[Sums], Any]]:
-    found: tuple[tuple[str, ...], Callable[[Sums], Any]]
-    found = _known(METRICS, name, "metric")
+def _metric(name: str) -> Metric:
+    found: Metric = _known(METRICS, name, "metric")
     return found
 
 
@@ -309,18 +242,3 @@ def _width(period: Period) -> int:
 def rounded(period: Period, width: int) -> Period:
     """The period as whole buckets have it."""
     return period[0] // width * width, -(-period[1] // width) * width
-
-
-def percentile(counts: list[int], percent: int, largest: int) -> float | None:
-    """About how long that many of a hundred took at most, by counts of classes."""
-    rank = sum(counts) * percent / 100
-    if not rank:
-        return None
-    for number, so_far in enumerate(accumulate(counts)):
-        if so_far >= rank:
-            below = BOUNDS[number - 1] if number else 0
-            above = BOUNDS[number] if number < len(BOUNDS) else max(largest, below)
-            above = min(above, max(largest, below))
-            share = 1 - (so_far - rank) / counts[number]
-            return round(below + (above - below) * share, 1)
-    return None

@@ -9,6 +9,7 @@ from app.gateway.current import Current
 from app.gateway.entries import AliasEntry, ModelEntry
 from app.gateway.keys import Key, Terms
 from app.gateway.snapshot import Snapshot
+from app.gateway.usage import Usage
 from app.installation import Installation
 from app.settings import Settings
 from app.wire.names import key as key_of
@@ -72,5 +73,6 @@ def installed(now: Snapshot, **settings: Any) -> Installation:
     installation = Installation(chosen)
     installation.current = Current(Known(now), chosen.auth)
     installation.current.renew()
+    installation.usage = Usage()
     installation.hash = HASH
     return installation

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..settings import Settings, SettingsError
+from .configuration import counts
 from .database import Database, version
 from .failure import Failure
 from .place import FILE
@@ -30,6 +31,7 @@ def status(settings: Settings, say: Callable[[str], object]) -> int:
                 return 0
             responses, size = summary(connection)
             say(f"responses: {responses}, {size} bytes")
+            say(", ".join(f"{what}: {many}" for what, many in counts(connection)))
     finally:
         database.close()
     return 0

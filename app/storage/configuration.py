@@ -5,6 +5,7 @@ Plain functions over a connection, each a part of its caller's transaction
 entry in the audit log, and raise ``Refused`` for what cannot be.  Loads SQLAlchemy.
 """
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ..gateway.snapshot import Snapshot
@@ -22,6 +23,7 @@ from .entries import (
 )
 from .keys import add_key, change_key, find_key, keys, note_used, remove_key
 from .refusal import Refused
+from .tables import ALIAS_ENTRY, API_KEY, MODEL_ENTRY, SETTING
 
 __all__ = [
     "Entry",
@@ -30,6 +32,7 @@ __all__ = [
     "aliases",
     "audit",
     "change_key",
+    "counts",
     "find_key",
     "keys",
     "models",
@@ -75,3 +78,17 @@ def read_snapshot(connection: Connection, unread: list[str] | None = None) -> Sn
         settings=values,
         overrides=overrides if isinstance(overrides, dict) else {},
     )
+
+
+def counts(connection: Connection) -> list[tuple[str, int]]:
+    """How many there are of each kind."""
+    tables = {
+        "keys": API_KEY,
+        "models": MODEL_ENTRY,
+        "aliases": ALIAS_ENTRY,
+        "settings": SETTING,
+    }
+    return [
+        (what, connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+        for what, table in tables.items()
+    ]

@@ -1,6 +1,9 @@
 """Tables come to be what the code expects, all or nothing, and say their version."""
 
 import os
+import sqlite3
+import stat
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
@@ -10,9 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from support.gateway import key
 from support.server import ROOT, clean_environ
 
 from app import cli
+from app.errors import GatewayError
+from app.storage import Item, Kept
+from app.storage.configuration import add_key
 from app.storage.failure import Failure
 from app.storage.tables import METADATA, VERSION
 from app.storage.upgrade import upgrade
@@ -71,6 +78,97 @@ def test_q7_an_upgrade_is_all_or_nothing(empty: Place) -> None:
     database.close()
 
 
+def brought_to(version: str, place: Place) -> Path | None:
+    """Make a place's tables what they were in that version."""
+    database = place.database()
+    with patch("app.storage.upgrade.VERSION", version):
+        copy = upgrade(database)
+    database.close()
+    return copy
+
+
+#: What a Pannier of the first version writes.
+FIRST = (
+    "INSERT INTO response (id, previous_id, created_at, expires_at, size)"
+    " VALUES ('r1', NULL, 1, 9000000000000, 9)",
+    "INSERT INTO response_item (response_id, position, id, output, body)"
+    " VALUES ('r1', 0, 'i1', false, CAST('1' AS {bytes}))",
+    "INSERT INTO response_body (response_id, body)"
+    " VALUES ('r1', CAST('{{}}' AS {bytes}))",
+)
+
+
+def begun(place: Place) -> Place:
+    """The place, with a response that a Pannier of the first version kept."""
+    brought_to("0001", place)
+    database = place.database()
+    name = "BLOB" if database.file else "bytea"
+    with database.writing() as connection:
+        for statement in FIRST:
+            connection.exec_driver_sql(statement.format(bytes=name))
+    database.close()
+    return place
+
+
+@pytest.fixture
+def first(empty: Place) -> Place:
+    """One of the first version."""
+    return begun(empty)
+
+
+def test_q7_an_upgrade_keeps_what_is_there(first: Place) -> None:
+    """What an older version kept is found, nothing is set, and anything can be."""
+    keeper = Keeper(first, lambda: 1_800_000_000.0)
+    storage = keeper.storage()
+    assert storage.responses is not None
+    assert storage.responses.get("r1") == Kept("r1", None, 1, b"{}")
+    assert storage.responses.items("r1") == [Item("i1", b"1", False)]
+    assert storage.responses.get("r1", "key_a") is None
+    assert storage.configuration.version() == 0
+    storage.write(lambda connection: add_key(connection, key("a"), "test"))
+    assert storage.configuration.version() == 1
+    keeper.close()
+
+
+def test_q7_a_copy_comes_first(first: Place, kind: str) -> None:
+    """What was in SQLite's file is in one beside it, its owner's alone, as it was."""
+    copy = brought_to(VERSION, first)
+    if kind == "postgres":
+        assert copy is None
+        return
+    state = Path(first.settings["state_dir"])
+    assert copy == state / f"pannier.db.before-{VERSION}"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert sorted(path.name for path in state.iterdir()) == ["pannier.db", copy.name]
+    with closing(sqlite3.connect(copy)) as before:
+        assert before.execute("SELECT id, size FROM response").fetchall() == [("r1", 9)]
+        found = before.execute("SELECT version_num FROM alembic_version").fetchone()
+        assert found == ("0001",)
+        assert before.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert brought_to(VERSION, first) is None
+
+
+def test_a_new_file_needs_no_copy(tmp_path: Path) -> None:
+    """Where there was nothing there is nothing to go back to."""
+    assert brought_to(VERSION, Place(state_dir=str(tmp_path))) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["pannier.db"]
+
+
+def test_q7_without_a_copy_no_upgrade(tmp_path: Path) -> None:
+    """Where none can be made the tables stay as they were, and the log says so."""
+    first = begun(Place(state_dir=str(tmp_path)))
+    (tmp_path / f"pannier.db.before-{VERSION}").mkdir()
+    keeper = Keeper(first, lambda: 1_800_000_000.0)
+    with pytest.raises(GatewayError) as caught:
+        keeper.responses().get("r1")
+    keeper.close()
+    assert "are as they were" in caught.value.detail
+    assert f"pannier.db.before-{VERSION} could not be made" in caught.value.detail
+    assert first.scalar("SELECT version_num FROM alembic_version") == "0001"
+    assert first.count() == (1, 1, 1)
+    assert len(list(tmp_path.glob("pannier.db.*"))) == 1
+
+
 @pytest.fixture
 def environ(empty: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
     """The environment names a place."""
@@ -108,6 +206,7 @@ def test_the_commands(
     assert code == 0
     assert f"tables: version {VERSION}, of {VERSION}\n" in text
     assert "responses: 2, " in text
+    assert "keys: 0, models: 0, aliases: 0, settings: 0\n" in text
     assert "geheim" not in text
     assert ("pannier:***@" in text) == (kind == "postgres")
 

@@ -153,10 +153,12 @@ def _loop(
     return answers
 
 
-def post(path: str, body: object) -> bytes:
-    """The bytes of a request with a JSON body."""
+def post(path: str, body: object, key: str = "") -> bytes:
+    """The bytes of a request with a JSON body, and an API key if there is one."""
     data = msgspec.json.encode(body)
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
+    if key:
+        head += f"\r\nAuthorization: Bearer {key}"
     return f"{head}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
 
 

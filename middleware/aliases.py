@@ -19,7 +19,7 @@ from app.gateway.keys import Key
 from app.gateway.snapshot import Snapshot
 from app.settings import Settings
 
-from .access import Access
+from .access import Access, by_name
 
 DEFAULT = "default"
 
@@ -85,16 +85,25 @@ class Aliases:
     def meant(self, name: str, key: Key | None = None) -> tuple[str, str]:
         """The model that a name means, and the alias that says so, or none."""
         wanted = name.strip().lower()
+        if wanted == DEFAULT and wanted not in self.names.exact:
+            return self._default(name, key)
+        model, alias = self._found(name, wanted, key)
+        if self._bare and wanted.startswith("gpt-"):
+            asked = by_name(alias, name)
+            known = alias and self.access.admits(key, model, asked)
+            if not known and (alias or not self._installed(name, key)):
+                return self._default(name, key)
+        return model, alias
+
+    def _found(self, name: str, wanted: str, key: Key | None) -> tuple[str, str]:
+        """What somebody has called so; else the name itself."""
         names = self.names
         if wanted in names.exact:
             return names.exact[wanted], wanted
-        if wanted == DEFAULT:
-            return self._default(name, key)
         alias = names.pattern(wanted)
-        bare = self._bare and not alias and wanted.startswith("gpt-")
-        if not (alias or bare) or self._installed(name, key):
+        if not alias or self._installed(name, key):
             return name, ""
-        return self._default(name, key) if bare else (names.patterns[alias], alias)
+        return names.patterns[alias], alias
 
     def _default(self, name: str, key: Key | None) -> tuple[str, str]:
         """What stands for ``name`` where that says nothing."""

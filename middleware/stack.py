@@ -14,7 +14,9 @@ from app import logs
 from app.background import Background
 from app.catalog import Catalog
 from app.doors import Doors
+from app.exchange import Exchange
 from app.fetch import ImageFetcher
+from app.gateway.groups import METRICS
 from app.inflight import Inflight
 from app.installation import Installation
 from app.later import Later
@@ -40,7 +42,7 @@ from .base import Policy
 from .chat import ChatMiddleware
 from .code import probes as code_probes
 from .code.cache import Remembering
-from .code.doors import CodeDoor, FormDoor
+from .code.doors import CodeDoor, Explained, FormDoor
 from .code.families import Families
 from .code.fim import FimMiddleware, TabbyMiddleware
 from .code.first import FirstToken
@@ -54,6 +56,7 @@ from .completions import CompletionsMiddleware, PlainModels
 from .context import Context
 from .cors import CorsMiddleware
 from .counting import CountMiddleware
+from .discreet import Discreet
 from .doors import DoorsMiddleware
 from .embeddings import EmbeddingsMiddleware
 from .errors import ErrorMiddleware
@@ -61,8 +64,17 @@ from .images import Fetch
 from .inflight import LimitMiddleware, WatchMiddleware
 from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
 from .messages import MessagesMiddleware
+from .metrics import MetricsMiddleware, MetricsPage
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
-from .native import NAMING, NativeNames, ShowMiddleware, TagsMiddleware
+from .native import (
+    MANAGING,
+    NAMING,
+    LoadedMiddleware,
+    ManagingNames,
+    NativeNames,
+    ShowMiddleware,
+    TagsMiddleware,
+)
 from .overrides import Overrides
 from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware
@@ -72,6 +84,7 @@ from .responses_lookup import DeleteResponseMiddleware, RetrieveResponseMiddlewa
 from .routes import Route, Routes
 from .throttle import ThrottleMiddleware, TokenLimit
 from .transcriptions import TranscriptionsMiddleware
+from .usage import UsageMiddleware
 
 Layer = Callable[[WSGIApplication], WSGIApplication]
 
@@ -84,7 +97,6 @@ def build_stack(
     """The application that ``settings`` describe; nothing is opened yet.
 
     ``inflight`` are the requests that a worker has to end before it stops.
-from .usage import UsageMiddleware
     """
     installation = installation or Installation(settings)
     if inflight is None:  # one without requests is false
@@ -101,7 +113,7 @@ from .usage import UsageMiddleware
         pages,  # whatever is not listed is a page
         [
             *front_door(pages, relay),
-            *probe_routes(upstream),
+            *probe_routes(upstream, installation),
             *native_routes(Native(relay, settings), shared),
             *dialect_routes(shared),
         ],
@@ -127,6 +139,10 @@ def layers(
         address=address,
         redaction=Redaction(settings.upstream_api_key),
     )
+    yield partial(
+        UsageMiddleware, installation=installation, settings=settings, address=address
+    )
+    yield partial(MetricsMiddleware, installation=installation)
     yield partial(CorsMiddleware, doors=doors, current=installation.current)
     yield ErrorMiddleware  # everything below may raise
     yield partial(DoorsMiddleware, doors=doors, current=installation.current)
@@ -139,9 +155,6 @@ class Shared:
     """What the endpoints of all dialects share: how Ollama is reached, and policies.
 
     There is one of each policy, since some remember what they asked for.
-    yield partial(
-        UsageMiddleware, installation=installation, settings=settings, address=address
-    )
     """
 
     def __init__(
@@ -154,6 +167,7 @@ class Shared:
         installation: Installation | None = None,
     ) -> None:
         installation = installation or Installation(settings)
+        relay = Discreet(relay)
         self.relay, self.catalog, self.settings = relay, catalog, settings
         self.fetch = fetch
         self.keeper = keeper
@@ -161,8 +175,9 @@ class Shared:
         self.signatures = Signatures(
             partial(secret, settings.state_dir, settings.secret_file)
         )
-        self.aliases = Aliases(catalog, settings, current)
         self.access = Access(current, settings)
+        self.aliases = Aliases(catalog, settings, current, self.access)
+        self.bare = Aliases(catalog, settings, current, self.access, bare=True)
         self.overrides = Overrides(current, settings, catalog)
         self.tokens = TokenLimit(installation.limits)
         self.reasoning = Reasoning(catalog.facts, settings)
@@ -186,6 +201,11 @@ class Shared:
         policies = self.code_policies()
         return kind(self.coding, policies, self.settings, self.session)
 
+    def admit(self, exchange: Exchange, call: Any) -> None:
+        """See whether the model of a call may be used, which stays as it is."""
+        if self.access.concerns(exchange.key):
+            self.access.check(exchange, self.aliases.note(exchange, call.model))
+
     def code_policies(self) -> list[Policy]:
         """Those of a text that is filled in."""
         after: list[Policy] = [self.reasoning, self.context, self.awaited, self.tokens]
@@ -206,16 +226,13 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     """Ollama's own routes, but for what of them completes code."""
     settings = shared.settings
     code = shared.form(CodeGenerateMiddleware)
-    aliases = shared.aliases
-    names = NativeNames(native, aliases, settings)
-    door = CodeDoor(
-        names,
-        code,
-        settings,
-        shared.catalog,
-        shared.families,
-        shared.aliases.resolved,
-    )
+    aliases, override = shared.aliases, shared.overrides.native
+    native = Discreet(native)
+    names = NativeNames(native, aliases, settings, override)
+    explained = Explained(native, settings)
+    generate = NativeNames(explained, aliases, settings, override)
+    catalog, families = shared.catalog, shared.families
+    door = CodeDoor(generate, code, settings, catalog, families, aliases)
     yield ("*", "/api/", native)
     for path in NAMING:
         yield ("*", path, native)
@@ -223,8 +240,16 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     show = ShowMiddleware(native, aliases, settings, shared.families.of)
     yield ("*", "/api/show", native)
     yield ("POST", "/api/show", show)
-    yield ("*", "/api/tags", native)
-    yield ("GET", "/api/tags", TagsMiddleware(native, aliases))
+    lists: dict[str, type[TagsMiddleware]]
+    lists = {"/api/tags": TagsMiddleware, "/api/ps": LoadedMiddleware}
+    for path, kind in lists.items():
+        shown = kind(native, aliases)
+        yield ("*", path, native)
+        yield ("GET", path, shown)
+        yield ("HEAD", path, shown)
+    for method, path in MANAGING:
+        yield ("*", path, native)
+        yield (method, path, ManagingNames(native, aliases, settings))
     yield ("POST", "/api/generate", door)
     yield ("POST", "/code/generate", code)
 
@@ -247,7 +272,7 @@ def openai_routes(shared: Shared) -> Iterable[Route]:
     if settings.completions_raw == "auto":
         texts.append(PlainModels(shared.catalog))
     for base in ("/v1", ""):
-        names = Aliases(shared.catalog, settings, shared.current, bare=not base)
+        names = shared.aliases if base else shared.bare
         chat = chat_type(relay, shared.policies(names), settings, shared.fetch)
         set_ = shared.overrides.narrowly
         known: list[Policy] = [aliases, shared.access, set_]
@@ -295,7 +320,7 @@ def response_routes(base: str, shared: Shared) -> Iterable[Route]:
         shared.fetch,
         keeper=keeper,
     )
-    count = CountMiddleware(create, ResponseTokensWriter)
+    count = CountMiddleware(create, ResponseTokensWriter, shared.admit)
     return [
         ("POST", f"{base}/responses", create),
         ("*", f"{base}/responses", NoSocket("the responses API")),
@@ -315,7 +340,7 @@ def anthropic_routes(shared: Shared) -> Iterable[Route]:
         shared.fetch,
         signatures=shared.signatures,
     )
-    count = CountMiddleware(messages, MessageTokensWriter)
+    count = CountMiddleware(messages, MessageTokensWriter, shared.admit)
     for base in ("/v1", "/anthropic/v1"):
         yield ("POST", f"{base}/messages", messages)
         yield ("POST", f"{base}/messages/count_tokens", count)
@@ -328,7 +353,7 @@ def model_routes(base: str, shared: Shared) -> Iterable[Route]:
     settings, relay = shared.settings, shared.relay
     facts = shared.catalog if settings.model_facts else None
     below = f"{base}/models/"
-    named = (relay, below, shared.aliases.resolved)
+    named = (relay, below, shared.aliases)
     return [
         ("GET", f"{base}/models", ListMiddleware(relay, shared.aliases, facts)),
         ("GET", below, RetrieveMiddleware(*named, catalog=facts)),
@@ -348,9 +373,10 @@ def front_door(pages: WSGIApplication, relay: Relay) -> Iterable[Route]:
     return [("GET", "/", front), ("HEAD", "/", front)]
 
 
-def probe_routes(upstream: Upstream) -> Iterable[Route]:
+def probe_routes(upstream: Upstream, installation: Installation) -> Iterable[Route]:
     """What is asked of Pannier itself."""
-    for path, probe in probes(upstream).items():
+    probed: dict[str, WSGIApplication] = {METRICS: MetricsPage(installation)}
+    for path, probe in (probed | probes(upstream)).items():
         yield ("GET", path, probe)
         yield ("HEAD", path, probe)
 

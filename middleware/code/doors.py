@@ -26,6 +26,7 @@ from ..access import by_name
 from ..aliases import Aliases
 from ..bounds import checked
 from ..explain import passed_on, wants_explanation
+from ..members import walked
 from ..validation import MAX_NAME
 from .families import Families
 from .generate import is_default
@@ -109,6 +110,8 @@ class CodeDoor(Door):
         return self.code if is_code else self.native
 
     def _is_code(self, body: bytes, key: Key | None) -> bool:
+        if self.aliases.access.concerns(key):
+            walked(body)  # it may name only one model
         seen = _seen(_asked, body)
         if seen is None:
             return False  # Ollama says what is wrong with it

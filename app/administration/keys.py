@@ -45,6 +45,10 @@ class Keys:
         others = [key for key in self.list() if key.id != id]
         return self._desk.settings.auth == "auto" and not others
 
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise ``Refused`` where no key can be as ``given``."""
+        check_news(key_form(given), KeyForm.__struct_fields__, self._desk.now())
+
     def create(self, given: Mapping[str, Any]) -> tuple[Key, str]:
         """A new key, as a ``KeyForm`` has it, and its secret."""
         secret = credentials.new_secret()
@@ -114,8 +118,8 @@ class Keys:
         return self._desk.write(delete)
 
     def _add(self, given: Mapping[str, Any], secret: str) -> Key:
+        self.check(given)
         form = key_form(given)
-        check_news(form, KeyForm.__struct_fields__, self._desk.now())
 
         def add(connection: Connection) -> Key:
             digest = self._desk.hash_for(connection)(secret.encode())

@@ -9,17 +9,19 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from ..changeable import check
 from ..gateway import credentials
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Key, Terms
 from ..ids import new_id
 from ..storage.refusal import Refused
-from .checks import check_alias, check_model, check_name, check_terms, shaped
+from .checks import check_alias, check_model, check_name, check_terms, said_of, shaped
 from .document import Document, KeptKey
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -227,6 +229,9 @@ def _settings(place: Path, remarks: list[str]) -> dict[str, Any]:
             f"{CONFIG}: rateLimit counted requests of an address; here each key has its"
             " own limit (`pannier keys set NAME --rpm N`)."
         )
+    for field, value in settings.items():
+        with _at(CONFIG):
+            said_of(partial(check, field, value), field)
     return settings
 
 

@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..administration import Administration, Refused
 from ..given import given
@@ -24,7 +24,10 @@ Say = Callable[[str], object]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says in one sentence what is wrong."""
+    """A parser that wants whole words, and says in one sentence what is wrong."""
+
+    def __init__(self, *words: Any, **more: Any) -> None:
+        super().__init__(*words, **{"allow_abbrev": False, **more})
 
     def error(self, message: str) -> NoReturn:
         """Raise it."""
@@ -80,7 +83,7 @@ def run(name: str, arguments: list[str], say: Say, note: Say) -> int:
     """
     from .table import TABLE
 
-    parser = Parser(prog=f"pannier {name}", allow_abbrev=False)
+    parser = Parser(prog=f"pannier {name}")
     TABLE[name](parser)
     words = parser.parse_args(arguments)
     try:
@@ -90,8 +93,12 @@ def run(name: str, arguments: list[str], say: Say, note: Say) -> int:
     except Failure as failure:
         note(f"pannier: the database cannot be used: {failure}")
         return 1
+    except BrokenPipeError:  # `| head` has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
-        raise SettingsError(f"{error.filename}: {error.strerror}.") from None
+        place = f"{error.filename}: " if error.filename else ""
+        raise SettingsError(f"{place}{error.strerror}.") from None
     return code or 0
 
 

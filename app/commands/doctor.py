@@ -1,16 +1,55 @@
-"""``pannier doctor``: looks at what is in the way, and says what to do."""
+"""``pannier doctor``: looks at what is in the way, and says what to do.
+
+It changes nothing and makes no file.
+"""
 
 import argparse
 from argparse import Namespace
+from collections.abc import Iterable
 
 from .command import Desk
+from .finding import Finding
+from .health_here import machine
+from .health_ollama import model, ollama
+from .health_stream import stream
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``pannier doctor``."""
-    parser.description = "Look at what is in the way, and say what to do."
+    parser.description = (
+        "Look at what is in the way, and say what to do. The exit code is 1 if"
+        " something is."
+    )
+    parser.add_argument("--model", help="say whether this one can be called")
+    parser.add_argument(
+        "--key",
+        action="store_true",
+        help="read a key from standard input, and say whether it is good",
+    )
+    parser.add_argument(
+        "--url",
+        help="where clients reach Pannier, through nginx say: send a stream there (of"
+        " --model, with --key), and see whether it comes in pieces",
+    )
     parser.set_defaults(do=_doctor)
 
 
 def _doctor(desk: Desk, words: Namespace) -> int:
-    return 0
+    secret = desk.secret() if words.key else ""
+    bad = 0
+    for finding in _findings(desk, words, secret):
+        desk.say(finding.line)
+        bad += finding.kind == "bad"
+    if not bad:
+        desk.say("Nothing is in the way.")
+    return 1 if bad else 0
+
+
+def _findings(desk: Desk, words: Namespace, secret: str) -> Iterable[Finding]:
+    here = machine(desk.settings, desk.found, secret)
+    yield from here.findings
+    yield from ollama(here.settings)
+    if words.model:
+        yield from model(words.model, here)
+    if words.url:
+        yield stream(words.url, words.model or "default", secret)

@@ -143,8 +143,9 @@ def _said(words: Namespace) -> dict[str, Any]:
 
 def _create(desk: Desk, words: Namespace) -> None:
     with desk.administration() as administration:
-        _warn(desk, administration, words.yes)
-        key, secret = administration.keys.create(_said(words))
+        said = _said(words)
+        _warn(desk, administration, said, words.yes)
+        key, secret = administration.keys.create(said)
     if words.json:
         desk.say(json_of({"key": secret, **view(key, _now())}))
         return
@@ -154,8 +155,9 @@ def _create(desk: Desk, words: Namespace) -> None:
 
 def _take_in(desk: Desk, words: Namespace) -> None:
     with desk.administration() as administration:
-        _warn(desk, administration, words.yes)
-        key = administration.keys.take_in(_said(words), desk.secret())
+        said = _said(words)
+        _warn(desk, administration, said, words.yes)
+        key = administration.keys.take_in(said, desk.secret())
     if words.json:
         desk.say(json_of(view(key, _now())))
         return
@@ -164,8 +166,11 @@ def _take_in(desk: Desk, words: Namespace) -> None:
         desk.note(f"It has less than {STRONG} characters: it may be guessed.")
 
 
-def _warn(desk: Desk, administration: Administration, yes: bool) -> None:
-    """Say what a first key does before it is made."""
+def _warn(
+    desk: Desk, administration: Administration, said: dict[str, Any], yes: bool
+) -> None:
+    """Say what a first key does before it is made, if it can be."""
+    administration.keys.check(said)
     if desk.settings.auth == "off":
         desk.note("PANNIER_AUTH=off: nobody is asked for a key.")
     if administration.keys.closes():

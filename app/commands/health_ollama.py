@@ -1,0 +1,111 @@
+"""The health of Ollama, and whether one of its models can be called."""
+
+import json
+from collections.abc import Iterator
+
+import msgspec
+
+from ..aliases import aliases, is_pattern
+from ..errors import UpstreamError
+from ..gateway.globs import Matcher, alias_names, matcher, names
+from ..settings import Settings
+from ..upstream import Upstream
+from ..wire import ollama as wire
+from ..wire.names import key as key_of
+from .finding import Finding, bad, note, ok
+from .health_here import Here
+from .installed import installed
+
+_PATIENCE = 5.0
+
+CANNOT_CONNECT = (
+    "Cannot connect to Ollama at {url}: start it ('ollama serve'), or say where it is"
+    " ('pannier settings set OLLAMA_URL URL')."
+)
+NOT_FOUND = "Model not found: {why}."
+
+
+def ollama(settings: Settings) -> Iterator[Finding]:
+    """Look whether it answers, and what it has."""
+    upstream = Upstream.of(settings)
+    url = settings.upstream_url
+    try:
+        found = json.loads(upstream.control("GET", "/api/version", timeout=_PATIENCE))
+        yield ok(f"Ollama {found['version']} answers at {url}")
+        yield from _loaded(upstream)
+    except UpstreamError as error:
+        yield bad(CANNOT_CONNECT.format(url=url))
+        yield note(f"What it said: {error.detail or error.message}")
+    except (ValueError, LookupError, TypeError):
+        yield bad(CANNOT_CONNECT.format(url=url))
+        yield note("What answers there is not Ollama.")
+    finally:
+        upstream.close()
+    there = installed(settings)
+    if there == []:
+        yield bad(NOT_FOUND.format(why="Ollama has none; 'ollama pull llama3.2'"))
+    elif there:
+        yield ok(f"It has {len(there)} models")
+
+
+def _loaded(upstream: Upstream) -> Iterator[Finding]:
+    answer = upstream.control("GET", "/api/ps", timeout=_PATIENCE)
+    for raw in msgspec.json.decode(answer, type=wire.ListResponse).models or ():
+        loaded = msgspec.json.decode(raw, type=wire.LoadedModel)
+        length = loaded.context_length or "an unknown number of"
+        yield ok(f"{loaded.called} is in memory, with a context of {length} tokens")
+
+
+def model(asked: str, here: Here) -> Iterator[Finding]:
+    """Whether a model of this name can be called, and by which keys."""
+    there = installed(here.settings)
+    if there is None:
+        return
+    target = _target(asked, here)
+    known = [name for name in there if key_of(name) == key_of(target)]
+    stands = f"{asked!r}" if target == asked else f"{asked!r}, which is {target!r},"
+    if not known:
+        listed = ", ".join(sorted(there)[:10])
+        why = f"Ollama has no {target!r}; 'ollama pull {target}' gets it"
+        yield bad(NOT_FOUND.format(why=f"{why} (it has {listed or 'none'})"))
+    elif not _enabled(target, here):
+        why = f"{stands} is disabled; 'pannier models set {target} --enable'"
+        yield bad(NOT_FOUND.format(why=why))
+    else:
+        yield ok(f"{stands} can be called")
+        yield from _allowed(asked, target, here)
+
+
+def _allowed(asked: str, target: str, here: Here) -> Iterator[Finding]:
+    known = [*names(target), *(alias_names(asked) if target != asked else ())]
+    for key in here.kept.keys or []:
+        terms = key.terms
+        if not matcher(terms.allow_models, terms.deny_models).admits(known):
+            yield note(
+                NOT_FOUND.format(
+                    why=f"the key {key.name!r} may not use {asked!r};"
+                    f" 'pannier keys set {key.name} --allow GLOB' changes that"
+                )
+            )
+
+
+def _target(asked: str, here: Here) -> str:
+    """The model that a name means, as far as aliases say."""
+    kept = {
+        entry.name: entry.target for entry in here.kept.aliases or [] if entry.enabled
+    }
+    known = {**aliases(here.settings.aliases), **kept}
+    for name, target in known.items():
+        if name.lower() == asked.lower():
+            return target
+    for name, target in known.items():
+        if is_pattern(name) and Matcher((name,)).admits([asked.lower()]):
+            return target
+    return asked
+
+
+def _enabled(target: str, here: Here) -> bool:
+    for entry in here.kept.models or []:
+        if key_of(entry.name) == key_of(target):
+            return entry.enabled
+    return here.settings.new_models == "enabled"

@@ -1,0 +1,308 @@
+"""The operator's commands, beside a Pannier that runs."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from support.operating import Operator
+from support.postgres import Postgres, needs_postgres, postgres
+from support.raw import ask
+from support.server import PATIENCE, Server, free_port
+from support.simulator import Simulator
+
+pytestmark = pytest.mark.live
+
+CHAT = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
+#: Seconds within which a change is felt, and a few for a machine that is busy.
+FELT = 1.0 + 2.0
+OURS = re.compile(r"sk-[0-9A-Za-z]{45}")
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[Postgres]:
+    """PostgreSQL."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
+def operator(
+    request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator
+) -> Operator:
+    """An operator of an installation with a database of each kind."""
+    env = {"OLLAMA_URL": simulator.url}
+    if request.param == "postgres":
+        server = request.getfixturevalue("database_server")
+        env["PANNIER_DATABASE_URL"] = server.fresh()
+    return Operator(tmp_path, **env)
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Operator:
+    """An operator with SQLite, and no Ollama."""
+    return Operator(tmp_path, OLLAMA_URL=f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.fixture
+def running(operator: Operator) -> Iterator[Server]:
+    """Pannier with the operator's settings."""
+    names = ("OLLAMA_URL", "PANNIER_DATABASE_URL", "PANNIER_STATE_DIR")
+    env = {name: operator.env[name] for name in names if name in operator.env}
+    with Server(env) as server:
+        yield server
+
+
+def status(server: Server, key: str = "", body: Any = CHAT) -> int:
+    """The status of a chat with a key."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return ask(server.port, "POST", "/v1/chat/completions", body, headers).status
+
+
+def felt(server: Server, wanted: int, **request: Any) -> float:
+    """How long it takes until a request has this status, in seconds."""
+    begun = time.monotonic()
+    while (seconds := time.monotonic() - begun) < PATIENCE:
+        if status(server, **request) == wanted:
+            return seconds
+    raise AssertionError(f"never {wanted}")
+
+
+def test_a_key_from_its_making_to_its_end(operator: Operator, running: Server) -> None:
+    """The first key closes what was open, works in both libraries, and is revoked."""
+    assert status(running) == 200
+    done = operator("keys", "create", "--name", "laptop", "--allow", "*", "--yes")
+    assert done.code == 0
+    key = done.out.strip()
+    assert OURS.fullmatch(key)
+    assert felt(running, 401) < FELT
+    assert status(running, key) == 200
+    with openai.OpenAI(base_url=f"{running.url}/v1", api_key=key) as client:
+        assert client.chat.completions.create(**CHAT).choices[0].message.content
+    with anthropic.Anthropic(base_url=running.url, api_key=key) as claude:
+        assert claude.messages.create(max_tokens=9, **CHAT).content
+    assert ask(running.port, "GET", "/api/tags", None, {"X-API-Key": key}).status == 200
+    operator.do("keys", "revoke", "LAPTOP")
+    assert felt(running, 401, key=key) < FELT
+    # No secret is in any output but the one that made it.
+    heard = "".join(operator.heard)
+    assert heard.count(key) == 1
+    assert key not in running.output()
+
+
+def test_changes_are_felt(operator: Operator, running: Server) -> None:
+    """Models, aliases, keys and settings change without a restart."""
+    key = operator.do("keys", "create", "--name", "a", "--allow", "tiny", "--yes")
+    assert felt(running, 200, key=key) < FELT
+    operator.do("alias", "add", "house-model", "tiny")
+    aliased = {**CHAT, "model": "house-model"}
+    assert felt(running, 200, key=key, body=aliased) < FELT
+    operator.do("models", "set", "tiny", "--disable")
+    assert felt(running, 404, key=key) < FELT
+    operator.do("models", "reset", "tiny")
+    assert felt(running, 200, key=key) < FELT
+    operator.do("keys", "set", "a", "--deny", "tiny*")
+    assert felt(running, 404, key=key) < FELT
+    operator.do("keys", "set", "a", "--allow", "*", "--deny", "none")
+    assert felt(running, 200, key=key) < FELT
+    operator.do("settings", "set", "PANNIER_MAX_CHOICES", "1")
+    assert felt(running, 400, key=key, body={**CHAT, "n": 2}) < FELT
+    new = operator.do("keys", "rotate", "a", "--grace", "1h")
+    assert felt(running, 200, key=new) < FELT
+    assert status(running, key) == 200
+    operator.do("keys", "disable", "a")
+    assert felt(running, 401, key=new) < FELT
+    assert status(running, key) == 401
+
+
+def test_a_key_from_elsewhere_by_standard_input(
+    operator: Operator, running: Server
+) -> None:
+    """A foreign key works, and is in no output at all."""
+    secret = "foreign-key-1"
+    words = ["keys", "import", "--name", "old", "--allow", "*", "--yes"]
+    done = operator(*words, stdin=f"{secret}\n")
+    assert done.code == 0
+    assert "guessed" in done.err
+    assert felt(running, 200, key=secret) < FELT
+    assert felt(running, 401) < FELT
+    operator.do("keys", "list")
+    operator.do("keys", "show", "old")
+    operator.do("audit")
+    operator.do("export")
+    assert secret not in "".join(operator.heard)
+
+
+def test_ollama2openai_from_end_to_end(
+    operator: Operator, running: Server, tmp_path: Path
+) -> None:
+    """Clients of Ollama2OpenAI go on with their keys and their names of models."""
+    place = tmp_path / "data"
+    place.mkdir()
+    keys = [{"id": "1", "name": "x", "key": "changeme", "allowedModels": ["nice"]}]
+    models = [
+        {
+            "originalName": "tiny",
+            "displayName": "nice",
+            "enabled": True,
+            "parameterOverrides": {"num_ctx": 4096, "request_timeout": 99999999},
+        }
+    ]
+    (place / "api_keys.json").write_text(json.dumps(keys))
+    (place / "models.json").write_text(json.dumps(models))
+    planned = operator.do("migrate-ollama2openai", str(place), "--dry-run")
+    assert "Nothing was changed" in planned
+    assert "+ key x" in planned
+    assert operator.do("keys", "list") == "There are no keys."
+    operator.do("migrate-ollama2openai", str(place), "--yes")
+    nice = {**CHAT, "model": "nice"}
+    assert felt(running, 200, key="changeme", body=nice) < FELT
+    assert felt(running, 401, body=nice) < FELT
+    got = ask(running.port, "GET", "/v1/models", None, {"X-API-Key": "changeme"})
+    assert got.status == 200
+    assert [model["id"] for model in json.loads(got.body)["data"]] == ["nice"]
+    assert "changeme" not in "".join(operator.heard)
+
+
+def test_the_first_key_asks(alone: Operator) -> None:
+    """Nobody closes a door by mistake; the sentence says how to go on."""
+    words = ["keys", "create", "--name", "a", "--allow", "*"]
+    done = alone(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "every request needs one" in done.err
+    assert "--yes" in done.err
+    assert alone.do("keys", "list") == "There are no keys."
+    alone.do(*words, "--yes")
+    alone.do("keys", "create", "--name", "b", "--allow", "*")
+    alone.do("keys", "delete", "b")
+    done = alone("keys", "delete", "a")
+    assert done.code == 2
+    assert "the only key" in done.err
+
+
+def test_json(alone: Operator) -> None:
+    """What programs read is JSON, and no digest is in it."""
+    words = ["--name", "a", "--allow", "q*", "l*", "--expires", "30d", "--rpm", "5"]
+    made = json.loads(alone.do("keys", "create", *words, "--yes", "--json"))
+    assert OURS.fullmatch(made.pop("key"))
+    assert (made["allow_models"], made["rpm"]) == (["q*", "l*"], 5)
+    days = (made["expires_at"] - made["created_at"]) / 86_400_000
+    assert days == pytest.approx(30, abs=0.01)
+    assert json.loads(alone.do("keys", "list", "--json")) == [made]
+    assert json.loads(alone.do("keys", "show", made["id"])) == made
+    assert not [name for name in made if "digest" in name]
+    again = json.loads(
+        alone.do("keys", "set", "a", "--rpm", "none", "--expires", "never")
+    )
+    assert (again["rpm"], again["expires_at"]) == (None, None)
+
+
+def test_export_and_import(alone: Operator, tmp_path: Path) -> None:
+    """What a file has comes back with it, after a look; the file is its owner's."""
+    alone.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
+    alone.do("models", "set", "qwen3", "--hide", "--overrides", '{"num_ctx": 8192}')
+    alone.do("overrides", "set", '{"temperature": {"value": 1, "mode": "max"}}')
+    alone.do("settings", "set", "context", "auto")
+    file = tmp_path / "all.json"
+    alone.do("export", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    alone.do("models", "reset", "qwen3")
+    alone.do("overrides", "clear")
+    alone.do("settings", "unset", "PANNIER_CONTEXT")
+    planned = alone.do("import", str(file), "--dry-run")
+    assert planned.splitlines()[:3] == [
+        "+ setting context",
+        "+ overrides for all models: temperature",
+        "+ model qwen3",
+    ]
+    assert alone.do("import", "-", stdin=file.read_text()).endswith("3 changes.")
+    assert '"hidden": true' in alone.do("models", "list", "--json")
+    assert "auto" in alone.do("settings", "list")
+    assert "temperature" in alone.do("overrides", "show")
+
+
+WRONG: list[tuple[list[str], str]] = [
+    (["keys"], "WORD"),
+    (["keys", "make"], "'make'"),
+    (["keys", "create"], "--name"),
+    (["keys", "create", "--name", "a"], "--allow"),
+    (["keys", "create", "--name", "a", "--allow"], "--allow"),
+    (["keys", "create", "--name", "a", "--allow", ""], "allow_models"),
+    (["keys", "create", "--name", "a", "--allow", "[z-a]", "--yes"], "allow_models"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--rpm", "-1"], "--rpm"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--rpm", "x"], "whole number"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--expires", "soon"], "30d"),
+    (
+        ["keys", "create", "--name", "a", "--allow", "*", "--expires", "1999-01-01"],
+        "past",
+    ),
+    (["keys", "create", "--name", "a", "--allow", "*", "--endpoints", "x"], "'x'"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--overrides", "{"], "JSON"),
+    (["keys", "create", "--nam", "a", "--allow", "*"], "--name"),
+    (["keys", "revoke", "nobody"], "'nobody'"),
+    (["keys", "rotate", "nobody", "--grace", "8d"], "7 days"),
+    (["keys", "import", "--name", "a", "--allow", "*", "--yes"], "8 to 256"),
+    (["models", "reset", "none"], "'none'"),
+    (["models", "set", "a", "--enable", "--disable"], "--disable"),
+    (["models", "set", "a", "--overrides", '{"num_ctx": "x"}'], "num_ctx"),
+    (["alias", "add", "a b", "c"], "name"),
+    (["alias", "remove", "a"], "'a'"),
+    (["settings", "set", "PANNIER_PORT", "1"], "PANNIER_PORT"),
+    (["settings", "set", "PANNIER_CONTEXT", "x"], "PANNIER_CONTEXT"),
+    (["settings", "unset", "x"], "'x'"),
+    (["overrides", "set", "7"], "JSON"),
+    (["audit", "--limit", "x"], "--limit"),
+    (["import", "/nonexistent/file"], "/nonexistent/file"),
+    (["import", "-"], "JSON"),
+    (["import", "-", "--mode", "x"], "--mode"),
+    (["export", "/nonexistent/file"], "/nonexistent/file"),
+    (["migrate-ollama2openai", "/nonexistent"], "/nonexistent"),
+    (["doctor", "more"], "more"),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), WRONG, ids=lambda w: " ".join(w)[:60])
+def test_l7_wrong_usage_is_one_sentence(
+    words: list[str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    clean: Callable[[], None],
+) -> None:
+    """Exit code 2, one line that names what is wrong, nothing on standard output."""
+    from app import cli
+
+    clean()
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("pannier: ")
+    assert captured.err.count("\n") == 1
+    assert named in captured.err
+
+
+@pytest.fixture
+def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Nobody's settings, an empty directory, and nothing on standard input."""
+
+    def clean() -> None:
+        import io
+        import os
+        import sys
+
+        from support.server import clean_environ
+
+        monkeypatch.chdir(tmp_path)
+        for name in set(os.environ) - set(clean_environ()):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("PANNIER_STATE_DIR", str(tmp_path / "state"))
+        monkeypatch.setenv("OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+
+    return clean

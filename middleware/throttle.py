@@ -18,6 +18,7 @@ from app.carriers.base import Headers
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.limits import Limits, Taken
+from app.gateway.spent import Spent
 from app.ids import new_id
 from app.wire import errors, ollama
 
@@ -63,8 +64,11 @@ class ThrottleMiddleware:
         if taken.refused:
             raise _refused(taken)
         if taken.terms.tpd is not None and path in NAMING:
-            size = int(environ.get("CONTENT_LENGTH") or 0)
+            length = environ.get("CONTENT_LENGTH") or ""
+            size = int(length) if length.isdecimal() else 0
             taken.prompt = min(size // _BYTES, _NATIVE)
+            if exchange.spent is None:  # without it nobody looks what Ollama counted
+                exchange.spent = Spent("native", "ollama")
             _reserve(limits, taken, taken.prompt)
 
 
@@ -120,7 +124,8 @@ def _used(exchange: Exchange, taken: Taken) -> int:
         return 0
     if exchange.outcome == "done":  # of native answers not all say what they used
         return taken.prompt if exchange.stream is None else 0
-    return taken.prompt + (exchange.watch.items if exchange.watch else 0)
+    watch = exchange.watch if exchange.stream is not False else None
+    return taken.prompt + (watch.items if watch is not None else 0)
 
 
 def _refused(taken: Taken, tokens: int = 0) -> BadRequest:

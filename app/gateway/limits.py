@@ -118,10 +118,8 @@ class Limits:
         if taken.shared and self._shared is not None:
             self._shared.leave(taken, running, more)
             return
-        if running:
-            self._local.leave(taken.key.id)
-        if more:
-            self._local.settle(taken.key.id, taken.day, more)
+        if running or more:
+            self._local.leave(taken.key.id, running, taken.day, more)
 
     def left_of_day(self) -> float:
         """Seconds until tomorrow begins in UTC."""

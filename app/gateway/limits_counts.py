@@ -16,7 +16,7 @@ DAY = 86_400
 #: Seconds after which a worker that says nothing counts as dead.
 LEASE = 20
 #: Workers that can have requests of one key under way, each counted for itself.
-WORKERS = 32
+WORKERS = 16
 
 #: Where the owner of a room writes whose it is, and when it was last in use.
 OWNER = Layout("<16sQ")

@@ -35,7 +35,8 @@ class Local:
         #: Which of all workers this is.
         self._worker = secrets.randbits(63) | 1
         self._memory: dict[str, bytearray] = {}
-        self._places: dict[str, int] = {}
+        #: What is written into the room of a key, and where it was last.
+        self._places: dict[str, tuple[bytes, int]] = {}
         #: Requests that this worker has under way, of keys that have a limit for them.
         self.running: dict[str, int] = {}
 
@@ -53,23 +54,21 @@ class Local:
                 self._note(room, key, now)
         return entered
 
-    def leave(self, key: str) -> None:
-        """A request is over that counted among those under way."""
-        running = self.running.pop(key) - 1
-        if running:
-            self.running[key] = running
+    def leave(self, key: str, running: bool, day: int, more: int) -> None:
+        """A request is over: count it out, and correct its tokens of a day."""
         with self._room(key) as room:
-            self._note(room, key, self._clock())
+            if more:
+                counts.settle(room, day, more)
+            if running:
+                left = self.running.pop(key) - 1
+                if left:
+                    self.running[key] = left
+                self._note(room, key, self._clock())
 
     def reserve(self, key: str, tokens: int, tpd: int, day: int) -> counts.Reserved:
         """Take tokens of a day, if that many are left."""
         with self._room(key) as room:
             return counts.reserve(room, tokens, tpd, day)
-
-    def settle(self, key: str, day: int, more: int) -> None:
-        """Correct what was taken of a day."""
-        with self._room(key) as room:
-            counts.settle(room, day, more)
 
     def renew(self) -> None:
         """Say that this worker lives, and what it has under way."""
@@ -107,11 +106,11 @@ class Local:
         """Lock the file, and read the room of a key."""
         if self._file is None:
             self._file = self._opened()
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             return self._found(key, self._file)
         except OSError:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
+            fcntl.flock(self._file, fcntl.LOCK_UN)
             raise
 
     def _opened(self) -> int:
@@ -121,11 +120,12 @@ class Local:
 
     def _found(self, key: str, file: int) -> tuple[int, bytearray]:
         """Where the room of a key is, and what it holds: its own, or a fresh one."""
-        owner = hashlib.blake2b(key.encode(), digest_size=16).digest()
-        place = self._places.get(key)
-        if place is None or (room := _read(file, place))[:16] != owner:
-            place = self._places[key] = _place(file, owner)
-            room = _read(file, place)
+        known = self._places.get(key)
+        if known is None or (room := _read(file, known[1]))[:16] != known[0]:
+            owner = hashlib.blake2b(key.encode(), digest_size=16).digest()
+            known = self._places[key] = owner, _place(file, owner)
+            room = _read(file, known[1])
+        owner, place = known
         if room[:16] != owner:
             room = bytearray(counts.SIZE)
         counts.OWNER.pack_into(room, 0, owner, int(self._clock()))
@@ -137,10 +137,10 @@ class Local:
         try:
             os.pwrite(self._file, room, place * counts.SIZE)
         except OSError as error:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
+            fcntl.flock(self._file, fcntl.LOCK_UN)
             self._give_up(error)
         else:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _give_up(self, error: OSError) -> None:
         log.warning(
@@ -154,9 +154,8 @@ class Local:
 
 
 def _read(file: int, place: int) -> bytearray:
-    return bytearray(os.pread(file, counts.SIZE, place * counts.SIZE)).ljust(
-        counts.SIZE, b"\0"
-    )
+    room = bytearray(os.pread(file, counts.SIZE, place * counts.SIZE))
+    return room if len(room) == counts.SIZE else room.ljust(counts.SIZE, b"\0")
 
 
 def _place(file: int, owner: bytes) -> int:

@@ -3,15 +3,19 @@
 import logging
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from support.gateway import installed, key, snapshot
-from support.ollama import CHAT, Ollama, ask
+from support.ollama import CHAT, GENERATE, FakeUpstream, Ollama, ask
 from support.stack import linted
+from werkzeug.middleware.lint import LintMiddleware
 
 from app.gateway.keys import Key
 from app.gateway.limits import Limits, Taken
 from app.installation import Installation
+from app.settings import Settings
+from middleware.stack import build_stack
 from middleware.throttle import duration
 
 MESSAGES = [{"role": "user", "content": "Hello, who are you?"}]
@@ -347,6 +351,31 @@ def test_what_a_request_costs(path: str, body: Any, tokens: int, stream: bool) -
         body = {**body, "stream": True}
     post(app, path, body)
     assert used(installation) == tokens
+
+
+@pytest.mark.parametrize("usage", ["auto", "off"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/chat", BODY),
+        ("/api/generate", {"model": "m", "prompt": "Hello, who are you?"}),
+    ],
+)
+def test_what_a_native_request_costs(
+    path: str, body: Any, stream: bool, usage: str
+) -> None:
+    """What Ollama says at the end of an answer that is not read, whoever asks it."""
+    installation = installed(snapshot(key(tpd=10**6)))
+    answer = CHAT if path == "/api/chat" else GENERATE
+    piece = answer.replace(b'"done":true', b'"done":false')
+    answer = answer.replace(b'"done":true', b'"done":true,"total_duration":9')
+    upstream = FakeUpstream(*([piece] * 3 if stream else []), answer)
+    settings = Settings(responses_ttl=0, access_log=False, usage=usage)
+    with patch("middleware.stack.Upstream.of", lambda settings: upstream):
+        app = LintMiddleware(build_stack(settings, installation))
+    assert post(app, path, {**body, "stream": stream}).status == 200
+    assert used(installation) == 10
 
 
 def test_what_a_failure_costs() -> None:

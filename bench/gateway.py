@@ -76,7 +76,8 @@ def row(
     return (
         f"| {title} | {clients} | {statistics.median(p50['open']):.2f}"
         f" | {statistics.median(p50['keys']):.2f} | {ratio:.2f}"
-        f" | {statistics.median(rate['open']):.0f} | {statistics.median(rate['keys']):.0f}"
+        f" | {statistics.median(rate['open']):.0f}"
+        f" | {statistics.median(rate['keys']):.0f}"
         f" | {'held' if ratio <= BAR else 'missed'} |"
     )
 

@@ -5,13 +5,11 @@ aliases; parameters become overrides.  A file that is not as it should be is ``R
 with the file, the entry and the field; nothing is changed then.
 """
 
-import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,16 +17,16 @@ from ..changeable import check
 from ..gateway import credentials
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Key, Terms
+from ..gateway.usage import Row
 from ..ids import new_id
 from ..storage.refusal import Refused
 from .checks import check_alias, check_model, check_name, check_terms, said_of, shaped
 from .document import Document, KeptKey
-
-Struct = TypeVar("Struct", bound=msgspec.Struct)
-T = TypeVar("T")
+from .foreign import at, entries, file, moment
+from .ollama2openai_logs import rows
 
 KEYS, MODELS, OVERRIDES = "api_keys.json", "models.json", "overrides.json"
-CONFIG, LOGS = "config.json", "logs.json"
+CONFIG = "config.json"
 
 #: Its only pattern; all others are names.
 _ALL = "*"
@@ -40,6 +38,7 @@ class _Key(msgspec.Struct, rename="camel"):
 
     name: str
     key: str
+    id: str | int = ""
     allowed_models: tuple[str, ...] = (_ALL,)
     created: str | None = None
     last_used: str | None = None
@@ -64,10 +63,14 @@ class _Config(msgspec.Struct, rename="camel"):
 
 
 class Migration(NamedTuple):
-    """What was found; ``remarks`` are sentences about what is otherwise than before."""
+    """What was found; ``remarks`` are sentences about what is otherwise than before.
+
+    ``rows`` are requests of the past.
+    """
 
     document: Document
     remarks: list[str]
+    rows: list[Row]
 
 
 def read(directory: Path, hash: credentials.Hasher, there: Iterable[Key]) -> Migration:
@@ -77,10 +80,10 @@ def read(directory: Path, hash: credentials.Hasher, there: Iterable[Key]) -> Mig
     """
     place = _place(directory)
     remarks: list[str] = []
-    with _at(OVERRIDES):
-        overrides = _file(place / OVERRIDES, dict[str, dict[str, Any]], {})
+    with at(OVERRIDES):
+        overrides = file(place / OVERRIDES, dict[str, dict[str, Any]], {})
     models, aliases = _models(place, overrides)
-    keys = _keys(place, hash, list(there), remarks)
+    keys, ids = _keys(place, hash, list(there), remarks)
     document = Document(
         fingerprint=credentials.fingerprint(hash),
         settings=_settings(place, remarks),
@@ -88,9 +91,7 @@ def read(directory: Path, hash: credentials.Hasher, there: Iterable[Key]) -> Mig
         aliases=aliases,
         keys=keys,
     )
-    if (place / LOGS).exists():
-        remarks.append(f"{LOGS}: requests of the past are not taken over.")
-    return Migration(document, remarks)
+    return Migration(document, remarks, list(rows(place, ids)))
 
 
 def _place(directory: Path) -> Path:
@@ -106,25 +107,28 @@ def _place(directory: Path) -> Path:
 
 def _keys(
     place: Path, hash: credentials.Hasher, there: list[Key], remarks: list[str]
-) -> list[KeptKey]:
+) -> tuple[list[KeptKey], dict[str, str]]:
+    """The keys, and by the id that each has there the one that it has here."""
     names = {key.name.casefold() for key in there}
-    known = {key.digest for key in there}
+    known = {key.digest: key.id for key in there}
     found: list[KeptKey] = []
-    for where, entry in _entries(place / KEYS, _Key):
-        with _at(where):
+    ids: dict[str, str] = {}
+    for where, entry in entries(place / KEYS, _Key):
+        with at(where):
             digest = hash(_secret(entry.key))
             if digest in known:
+                ids[str(entry.id)] = known[digest]
                 remarks.append(f"{where}: this key is there already.")
                 continue
-            known.add(digest)
             key = _key(entry, digest, _free(entry.name.strip(), names))
+            known[digest] = ids[str(entry.id)] = key.id
             names.add(key.name.casefold())
         if key.weak:
             remarks.append(f"{where}: this key is short enough to be guessed.")
         if not key.terms.allow_models:
             remarks.append(f"{where}: this key may use no model.")
         found.append(key)
-    return found
+    return found, ids
 
 
 def _key(entry: _Key, digest: bytes, name: str) -> KeptKey:
@@ -139,8 +143,8 @@ def _key(entry: _Key, digest: bytes, name: str) -> KeptKey:
         prefix=prefix,
         suffix=suffix,
         terms=terms,
-        created_at=_moment(entry.created, "created") or 0,
-        last_used_at=_moment(entry.last_used, "lastUsed"),
+        created_at=moment(entry.created, "created") or 0,
+        last_used_at=moment(entry.last_used, "lastUsed"),
         weak=len(entry.key) < credentials.STRONG,
         notes="from Ollama2OpenAI",
     )
@@ -173,11 +177,11 @@ def _models(
     place: Path, overrides: Mapping[str, dict[str, Any]]
 ) -> tuple[list[ModelEntry], list[AliasEntry]]:
     """What was set for models, and the names that were shown for them."""
-    entries = list(_entries(place / MODELS, _Model))
-    own = {entry.original_name for _, entry in entries}
+    listed = list(entries(place / MODELS, _Model))
+    own = {entry.original_name for _, entry in listed}
     models, aliases = [], []
     left = dict(overrides)
-    for where, entry in entries:
+    for where, entry in listed:
         shown = entry.display_name or entry.original_name
         set_there = left.pop(entry.original_name, None) or left.pop(shown, None) or {}
         chosen = entry.parameter_overrides
@@ -186,7 +190,7 @@ def _models(
             "enabled": entry.enabled,
             "overrides": set_there if chosen is None else chosen,
         }
-        with _at(where):
+        with at(where):
             model = shaped(given, ModelEntry)
             check_model(model)
             if model != ModelEntry(name=model.name):
@@ -194,7 +198,7 @@ def _models(
             if shown != entry.original_name:
                 aliases.append(_alias(shown, entry.original_name, own))
     for name, chosen in left.items():
-        with _at(f"{OVERRIDES}, {name!r}"):
+        with at(f"{OVERRIDES}, {name!r}"):
             models.append(shaped({"name": name, "overrides": chosen}, ModelEntry))
             check_model(models[-1])
     return models, aliases
@@ -215,8 +219,8 @@ def _alias(shown: str, model: str, models: Iterable[str]) -> AliasEntry:
 
 
 def _settings(place: Path, remarks: list[str]) -> dict[str, Any]:
-    with _at(CONFIG):
-        config = _file(place / CONFIG, _Config, _Config())
+    with at(CONFIG):
+        config = file(place / CONFIG, _Config, _Config())
     settings: dict[str, Any] = {}
     if config.ollama_url:
         settings["upstream_url"] = config.ollama_url.rstrip("/")
@@ -230,49 +234,6 @@ def _settings(place: Path, remarks: list[str]) -> dict[str, Any]:
             " own limit (`pannier keys set NAME --rpm N`)."
         )
     for field, value in settings.items():
-        with _at(CONFIG):
+        with at(CONFIG):
             said_of(partial(check, field, value), field)
     return settings
-
-
-def _entries(path: Path, kind: type[Struct]) -> Iterator[tuple[str, Struct]]:
-    """The entries of a file that is a list, and what to call each of them."""
-    with _at(path.name):
-        found = _file(path, list[Any], [])
-    for number, entry in enumerate(found, 1):
-        where = f"{path.name}, entry {number}"
-        with _at(where):
-            made = shaped(entry, kind)
-        yield where, made
-
-
-def _file(path: Path, kind: type[T], nothing: T) -> T:
-    """What a file has; a file that is not there is as good as an empty one."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        return nothing
-    except OSError as error:
-        raise Refused(f"{error.strerror}.", "") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{str(error).replace(' - at `$', ' - at `')}.", "") from None
-
-
-def _moment(text: str | None, field: str) -> int | None:
-    """A time as JavaScript writes it, in Unix milliseconds."""
-    if not text:
-        return None
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000)
-    except ValueError:
-        raise Refused(f"{field}: {text!r} is not a time.", field) from None
-
-
-@contextlib.contextmanager
-def _at(where: str) -> Iterator[None]:
-    try:
-        yield
-    except Refused as refused:
-        param = refused.param
-        field = "" if not param or param in str(refused) else f"{param}: "
-        raise Refused(f"{where}: {field}{refused}", param) from None

@@ -5,13 +5,15 @@ A document is checked as a whole before anything of it is written, in one transa
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..gateway import credentials
+from ..gateway.usage import BATCH, Row
 from ..storage import configuration as kept
 from ..storage.configuration import FINGERPRINT, OVERRIDES
 from ..storage.refusal import Refused
+from ..storage.usage_writing import add
 from .checks import check_alias, check_model, check_name, check_overrides, check_terms
 from .choices import check_settings, settings_of
 from .desk import Connection, Desk
@@ -41,8 +43,10 @@ class Transfer:
             lambda connection: self._plan(connection, document, mode)
         )
 
-    def take_in(self, document: Document, mode: Mode) -> list[Step]:
-        """Take this in; returns what was done."""
+    def take_in(
+        self, document: Document, mode: Mode, rows: Sequence[Row] = ()
+    ) -> list[Step]:
+        """Take this in, and ``rows`` of usage; returns what was done."""
 
         def take_in(connection: Connection) -> list[Step]:
             plan = self._plan(connection, document, mode)
@@ -50,6 +54,8 @@ class Transfer:
                 self._desk.hash_for(connection)
             for step in plan:
                 step.do(connection, self._desk.actor)
+            for start in range(0, len(rows), BATCH):
+                add(connection, rows[start : start + BATCH])
             return plan
 
         return self._desk.write(take_in)

@@ -11,8 +11,8 @@ from .transfer import add_run, take_in
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``pannier migrate-ollama2openai``."""
     parser.description = (
-        "Take over keys, models, names and parameters from the data directory of"
-        " Ollama2OpenAI. Its keys go on to work. What is set here already stays."
+        "Take over keys, models, names, parameters and the log from the data directory"
+        " of Ollama2OpenAI. Its keys go on to work. What is set here already stays."
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="its `data`")
     add_run(parser)
@@ -24,4 +24,4 @@ def _migrate(desk: Desk, words: Namespace) -> None:
         found = administration.migration(words.directory)
         for remark in found.remarks:
             desk.note(remark)
-        take_in(desk, administration, found.document, "skip", words)
+        take_in(desk, administration, found.document, "skip", words, found.rows)

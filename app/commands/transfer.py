@@ -11,6 +11,7 @@ from typing import get_args
 from ..administration import Administration
 from ..administration.document import SECTIONS, Document
 from ..administration.steps import Mode, Step
+from ..gateway.usage import Row
 from .command import Desk
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
@@ -56,17 +57,23 @@ def take_in(
     document: Document,
     mode: Mode,
     words: Namespace,
+    rows: Sequence[Row] = (),
 ) -> None:
-    """Take in a document, or say what that would do."""
+    """Take in a document, and rows of usage, or say what that would do."""
     plan = administration.transfer.plan(document, mode)
+    requests = f", and {len(rows)} requests of the past" if rows else ""
     if words.dry_run:
         _say(desk, plan)
-        desk.say(f"Nothing was changed; these would be {len(plan)} changes.")
+        desk.say(f"Nothing was changed; there would be {_many(plan)}{requests}.")
         return
     _ask(desk, administration, plan, words.yes)
-    done = administration.transfer.take_in(document, mode)
+    done = administration.transfer.take_in(document, mode, rows)
     _say(desk, done)
-    desk.say(f"Done: {len(done)} changes.")
+    desk.say(f"Done: {_many(done)}{requests}.")
+
+
+def _many(plan: Sequence[Step]) -> str:
+    return f"{len(plan)} change{'' if len(plan) == 1 else 's'}"
 
 
 def _sections(parser: argparse.ArgumentParser) -> None:

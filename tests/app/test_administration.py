@@ -43,6 +43,15 @@ class House:
         with self._database.reading() as connection:
             return read_version(connection)
 
+    def usage(self) -> list[tuple[Any, ...]]:
+        """What is kept of requests."""
+        with self._database.reading() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT at, key_id, status, endpoint, prompt_tokens, completion_tokens"
+                " FROM usage_record ORDER BY id"
+            )
+            return [tuple(row) for row in found]
+
     def digest(self, secret: str) -> bytes:
         """By what a key is known."""
         found = lasting(self.settings.state_dir)
@@ -665,7 +674,32 @@ THEIRS: dict[str, Any] = {
         "llama3.2:3b": {"num_ctx": 8192, "num_predict": 1000},
         "deepseek-r1": {"think": "high", "num_ctx": 32768, "temperature": 0.8},
     },
-    "logs.json": [],
+    "logs.json": [
+        {
+            "id": "1754042400123",
+            "timestamp": "2025-08-01T10:00:00.123Z",
+            "apiKeyId": "1754000000001",
+            "apiKeyName": "Laptop",
+            "model": "coder",
+            "tokens": 12,
+            "promptTokens": 5,
+            "completionTokens": 7,
+            "responseTime": 1234,
+            "status": "success",
+            "endpoint": "/chat/completions",
+            "userAgent": "OpenAI/Python",
+            "ip": "10.0.0.1",
+        },
+        {
+            "id": "1754042401000",
+            "timestamp": "2025-08-01T10:00:01.000Z",
+            "apiKeyId": "of a key that is gone",
+            "model": "coder",
+            "responseTime": 3.5,
+            "status": "error",
+            "endpoint": "/messages",
+        },
+    ],
 }
 
 
@@ -684,9 +718,13 @@ def test_what_ollama2openai_has(house: House, tmp_path: Path, below: str) -> Non
     data(tmp_path / "theirs" / below, THEIRS)
     for _ in range(2):
         found = house.office.migration(tmp_path / "theirs")
-        house.office.transfer.take_in(found.document, "skip")
+        house.office.transfer.take_in(found.document, "skip", found.rows)
     now = house.snapshot()
     keys = {key.name: key for key in now.keys.values()}
+    assert house.usage() == [
+        (1_754_042_400_123, keys["Laptop (2)"].id, "ok", "chat", 5, 7),
+        (1_754_042_401_000, "", "upstream_error", "messages", None, None),
+    ]
     assert set(keys) == {"laptop", "Laptop (2)", "nothing"}
     first = now.keys[house.digest("sk-0123456789abcdef0123456789abcdef")]
     assert (first.name, first.weak) == ("laptop", False)
@@ -768,6 +806,8 @@ def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
         ),
         ("overrides.json", {"a": {"top_k": "x"}}, "overrides.json, 'a': "),
         ("overrides.json", [], "overrides.json: "),
+        ("logs.json", [{"timestamp": "later"}], "logs.json, entry 1: timestamp"),
+        ("logs.json", [{}], "logs.json, entry 1: "),
         ("config.json", {"ollamaUrl": 7}, "config.json: "),
         ("config.json", {"ollamaUrl": "nonsense"}, "config.json: "),
     ],

@@ -1,0 +1,62 @@
+"""Foreign: files of another program, read with care.
+
+What is wrong is ``Refused``, with the file, the entry and the field.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from ..storage.refusal import Refused
+from .checks import shaped
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+def entries(path: Path, kind: type[Struct]) -> Iterator[tuple[str, Struct]]:
+    """The entries of a file that is a list, and what to call each of them."""
+    with at(path.name):
+        found = file(path, list[Any], [])
+    for number, entry in enumerate(found, 1):
+        where = f"{path.name}, entry {number}"
+        with at(where):
+            made = shaped(entry, kind)
+        yield where, made
+
+
+def file(path: Path, kind: type[T], nothing: T) -> T:
+    """What a file has; a file that is not there is as good as an empty one."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return nothing
+    except OSError as error:
+        raise Refused(f"{error.strerror}.", "") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"{str(error).replace(' - at `$', ' - at `')}.", "") from None
+
+
+def moment(text: str | None, field: str) -> int | None:
+    """A time as JavaScript writes it, in Unix milliseconds."""
+    if not text:
+        return None
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        raise Refused(f"{field}: {text!r} is not a time.", field) from None
+
+
+@contextlib.contextmanager
+def at(where: str) -> Iterator[None]:
+    """Say where it is when something is refused."""
+    try:
+        yield
+    except Refused as refused:
+        param = refused.param
+        field = "" if not param or param in str(refused) else f"{param}: "
+        raise Refused(f"{where}: {field}{refused}", param) from None

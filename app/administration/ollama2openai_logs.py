@@ -1,0 +1,94 @@
+"""The requests that Ollama2OpenAI has noted, as rows of usage."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from ..gateway.usage import Row
+from ..storage.refusal import Refused
+from .foreign import at, entries, moment
+
+LOGS = "logs.json"
+
+
+class _Log(msgspec.Struct, rename="camel"):
+    """An entry of logs.json."""
+
+    timestamp: str
+    id: str | int = ""
+    api_key_id: str | int = ""
+    api_key_name: str = ""
+    model: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    response_time: float = 0
+    status: str = "success"
+    endpoint: str = ""
+    user_agent: str = ""
+    ip: str = ""
+
+
+def rows(place: Path, keys: Mapping[str, str]) -> Iterator[Row]:
+    """The rows; ``keys`` are ids of keys here by those there."""
+    for where, entry in entries(place / LOGS, _Log):
+        with at(where):
+            came = moment(entry.timestamp, "timestamp")
+            if not came or came < 0:
+                raise Refused("timestamp: a time is wanted.", "timestamp")
+            yield _row(entry, came, keys)
+
+
+def _row(entry: _Log, came: int, keys: Mapping[str, str]) -> Row:
+    good = entry.status == "success"
+    return Row(
+        id=_id(entry, came),
+        at=came,
+        request_id="",
+        key_id=keys.get(str(entry.api_key_id), ""),
+        key_name=entry.api_key_name,
+        requested_model=entry.model,
+        resolved_model="",
+        endpoint=_endpoint(entry.endpoint),
+        protocol="anthropic" if "messages" in entry.endpoint else "openai",
+        stream=False,
+        http_status=200 if good else None,
+        status="ok" if good else "upstream_error",
+        error_code="",
+        prompt_tokens=entry.prompt_tokens or None,
+        completion_tokens=entry.completion_tokens or None,
+        reasoning_tokens=None,
+        estimated=False,
+        queue_ms=None,
+        load_ms=None,
+        ttft_ms=None,
+        prompt_ms=None,
+        eval_ms=None,
+        duration_ms=max(0, int(entry.response_time)),
+        finish_reason="",
+        n_messages=None,
+        n_tools=None,
+        n_tool_calls=None,
+        n_images=None,
+        bytes_in=0,
+        bytes_out=0,
+        think="",
+        client_ip=entry.ip,
+        user_agent=entry.user_agent[:120],
+        end_user="",
+    )
+
+
+def _id(entry: _Log, came: int) -> str:
+    """The same for the same entry, so that it counts once."""
+    tail = hashlib.sha256(msgspec.json.encode(entry)).hexdigest()
+    return f"{came:012x}7{tail[:3]}8{tail[3:18]}"
+
+
+def _endpoint(path: str) -> str:
+    """The group of endpoints that a path there belongs to."""
+    for group in ("embeddings", "messages"):
+        if group in path:
+            return group
+    return "chat"

@@ -20,7 +20,6 @@ class Installation:
 
     def __init__(self, settings: Settings) -> None:
         self._secret = (settings.state_dir, settings.secret_file)
-        self.counts = Counts()
         self.storage = storage = Storage.of(settings)
         self.current = Current(storage.configuration, settings.auth)
         self.limits = Limits(settings.limits_url, settings.state_dir)
@@ -28,6 +27,7 @@ class Installation:
         self._ledger = Storage(settings.database_url, settings.state_dir)
         self.ledger = self._ledger.usage
         self.usage = Usage(self.ledger, settings.usage_days)
+        self.counts = Counts(self.usage)
 
     @cached_property
     def hash(self) -> Hasher:

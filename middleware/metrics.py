@@ -21,7 +21,6 @@ class MetricsMiddleware:
     def __init__(self, app: WSGIApplication, installation: Installation) -> None:
         self.app = app
         self.counts = installation.counts
-        self.usage = installation.usage
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -30,12 +29,8 @@ class MetricsMiddleware:
         exchange = Exchange.of(environ)
         what = endpoint(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         self.counts.begin(exchange, what)
-        exchange.closing.append(partial(self._end, exchange, what))
+        exchange.closing.append(partial(self.counts.end, exchange, what))
         return self.app(environ, start_response)
-
-    def _end(self, exchange: Exchange, what: str) -> None:
-        self.counts.end(exchange, what)
-        self.counts.note_dropped(self.usage.dropped)
 
 
 class MetricsPage:
@@ -55,9 +50,10 @@ class MetricsPage:
             raise _closed()
         from app.metrics import page  # 1 MB that most workers never need
 
-        board = self.installation.counts.board
-        board.note_asked()
-        body = page.written(board, self.installation.current)
+        counts = self.installation.counts
+        counts.note_dropped()
+        counts.board.note_asked()
+        body = page.written(counts.board, self.installation.current)
         length = ("Content-Length", str(len(body)))
         start_response("200 OK", [("Content-Type", page.CONTENT_TYPE), length])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -23,7 +23,7 @@ from wsgi import application
 
 def loaded():
     few = {"alembic", "flask", "jsonschema_rs", "redis", "requests", "urllib3"}
-    few |= {"sqlalchemy"}
+    few |= {"prometheus_client", "sqlalchemy"}
     return sorted(few & set(sys.modules))
 
 found = [loaded()]
@@ -42,7 +42,9 @@ for path in ("/health", "/ready", "/version", "/v1/models", "/api/tags"):
 assert post({**chat, "reasoning_effort": "high"}).status in (200, 400)
 found.append(loaded())
 path, body = json.loads(sys.argv[1])
-ways = [lambda: post({**chat, **body}) if body else ask(application, "GET", path)] * 8
+def local(environ, start_response):
+    return application({**environ, "REMOTE_ADDR": "127.0.0.1"}, start_response)
+ways = [lambda: post({**chat, **body}) if body else ask(local, "GET", path)] * 8
 first = gevent.joinall([gevent.spawn(way) for way in ways], raise_error=True)
 statuses = {one.value.status for one in first}
 found.append(loaded())
@@ -85,6 +87,7 @@ def worker(simulator: Simulator, path: str, body: Any = None, **environ: str) ->
     [
         ("/docs", None, "flask", 200),
         ("/nothing", None, "flask", 404),
+        ("/metrics", None, "prometheus_client", 200),
         (f"/v1/responses/resp_{32 * '0'}", None, "sqlalchemy", 404),
         (
             "/v1/chat/completions",

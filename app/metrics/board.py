@@ -15,7 +15,7 @@ import msgspec
 
 #: Bytes of a sheet: for the names of its series, and for their numbers.  What nobody
 #: writes to takes no memory.
-NAMES, NUMBERS = 64 * 1024, 128 * 1024
+NAMES, NUMBERS = 256 * 1024, 256 * 1024
 SIZE = NAMES + NUMBERS
 #: Sheets of a board that is shared; while workers are replaced there are twice as many.
 SHEETS = 256

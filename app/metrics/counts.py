@@ -5,7 +5,9 @@ Once for each request, when its answer is over; nothing is done for a token.
 
 import os
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from ..errors import UpstreamTimeout, UpstreamUnreachable
 from ..exchange import Exchange
@@ -22,10 +24,8 @@ from .families import (
     REQUESTS,
     SECONDS,
     SPEED,
-    SPEEDS,
     WHAT,
     Family,
-    bucket,
 )
 from .models import OTHER, Models
 
@@ -37,10 +37,27 @@ NONE = "none"
 _REMEMBERED = 10_000
 
 
+class Dropping(Protocol):
+    """What drops rows of usage, and how many it has dropped."""
+
+    dropped: int
+
+
+class _Answers(NamedTuple):
+    """Where the numbers of a model's answers are."""
+
+    prompt: int
+    completion: int
+    first: int
+    speed: int
+    phases: tuple[int, ...]
+
+
 class Counts:
     """The numbers of one worker, on a board of its own until it shares one."""
 
-    def __init__(self) -> None:
+    def __init__(self, usage: Dropping) -> None:
+        self._usage = usage
         own = Board()
         self.share(own, own.take())
 
@@ -54,9 +71,10 @@ class Counts:
         self._cells = self._sheet.cells
         self._cells[PID] = os.getpid()
         self._models = Models(self._known_models)
-        self._places: dict[Series, tuple[int, int]] = {}
+        self._requests: dict[Series, tuple[int, int]] = {}
+        self._answers: dict[Series, _Answers] = {}
         self._dropped = 0
-        self._place(DROPPED)
+        self.note_dropped()
 
     def begin(self, exchange: Exchange, endpoint: str) -> None:
         """A request has come.
@@ -75,64 +93,73 @@ class Counts:
         name = exchange.resolved or exchange.model or (spent.model if spent else "")
         model = self._models.label(name, answered)
         what = (endpoint, model, exchange.status)
-        requests, duration = self._places.get(what) or self._placed(what)
+        requests, duration = self._requests.get(what) or self._bound(what)
         cells[requests] += 1
-        self._observe(duration, time.monotonic() - exchange.started)
+        seconds = time.monotonic() - exchange.started
+        cells[duration + bisect_left(SECONDS, seconds)] += 1
+        cells[duration + DURATION.width - 1] += seconds
         if answered:
-            self._count_answer(exchange, endpoint, model)
-            if spent is not None:
-                self._count_spent(spent, model, exchange.completion_tokens)
+            self._count_answer(exchange, (endpoint, model))
         if answered or (endpoint == "native" and exchange.status == "200"):
             cells[UP], cells[UP_AT] = 1, time.time()
         if exchange.outcome != "done":
             self._count_failure(exchange, endpoint)
+        if self._usage.dropped != self._dropped:
+            self.note_dropped()
 
-    def _count_answer(self, exchange: Exchange, *what: str) -> None:
-        if prompt := exchange.prompt_tokens:
-            self._cells[self._place(PROMPT_TOKENS, *what)] += prompt
-        if completion := exchange.completion_tokens:
-            self._cells[self._place(COMPLETION_TOKENS, *what)] += completion
+    def note_dropped(self) -> None:
+        """Take up how many rows of usage have been dropped."""
+        dropped = self._usage.dropped
+        self._cells[self._place(DROPPED)] += dropped - self._dropped
+        self._dropped = dropped
+
+    def _count_answer(self, exchange: Exchange, what: Series) -> None:
+        cells = self._cells
+        places = self._answers.get(what) or self._bound_answers(what)
+        cells[places.prompt] += exchange.prompt_tokens or 0
+        cells[places.completion] += exchange.completion_tokens or 0
         if exchange.stream and exchange.first_item_ms is not None:
-            seconds = exchange.first_item_ms / 1000
-            self._observe(self._place(FIRST_TOKEN, *what), seconds)
+            self._observe(FIRST_TOKEN, places.first, exchange.first_item_ms / 1000)
+        if exchange.spent is not None:
+            self._count_spent(exchange.spent, places, exchange.completion_tokens or 0)
 
-    def _count_spent(self, spent: Spent, model: str, tokens: int | None) -> None:
+    def _count_spent(self, spent: Spent, places: _Answers, tokens: int) -> None:
         durations = spent.durations()
-        for phase, milliseconds in zip(PHASES, durations, strict=True):
-            if milliseconds:
-                self._cells[self._place(OLLAMA, model, phase)] += milliseconds / 1000
+        for place, milliseconds in zip(places.phases, durations, strict=True):
+            self._cells[place] += (milliseconds or 0) / 1000
         if tokens and (took := durations[-1]):
-            speed = tokens / took * 1000
-            place = self._place(SPEED, model)
-            self._cells[place + bucket(SPEEDS, speed)] += 1
-            self._cells[place + len(SPEEDS) + 1] += speed
+            self._observe(SPEED, places.speed, tokens / took * 1000)
 
     def _count_failure(self, exchange: Exchange, endpoint: str) -> None:
         if isinstance(exchange.failure, UpstreamUnreachable | UpstreamTimeout):
             self._cells[UP], self._cells[UP_AT] = 0, time.time()
         self._cells[self._place(ERRORS, endpoint, exchange.outcome)] += 1
 
-    def note_dropped(self, rows: int) -> None:
-        """So many rows of usage have been dropped since this worker began."""
-        if rows != self._dropped:
-            self._cells[self._place(DROPPED)] += rows - self._dropped
-            self._dropped = rows
+    def _observe(self, family: Family, place: int, value: float) -> None:
+        self._cells[place + bisect_left(family.buckets, value)] += 1
+        self._cells[place + family.width - 1] += value
 
-    def _observe(self, place: int, seconds: float) -> None:
-        self._cells[place + bucket(SECONDS, seconds)] += 1
-        self._cells[place + len(SECONDS) + 1] += seconds
-
-    def _placed(self, what: Series) -> tuple[int, int]:
+    def _bound(self, what: Series) -> tuple[int, int]:
         """Where requests of a kind are counted, and how long they take."""
         endpoint, model, status = what
-        places = (
+        if len(self._requests) >= _REMEMBERED:
+            self._requests.clear()
+        places = self._requests[what] = (
             self._place(REQUESTS, endpoint, model, status or NONE),
             self._place(DURATION, endpoint, model),
         )
-        if len(self._places) >= _REMEMBERED:
-            self._places.clear()
-        self._places[what] = places
         return places
+
+    def _bound_answers(self, what: Series) -> _Answers:
+        model = what[-1]
+        answers = self._answers[what] = _Answers(
+            self._place(PROMPT_TOKENS, *what),
+            self._place(COMPLETION_TOKENS, *what),
+            self._place(FIRST_TOKEN, *what),
+            self._place(SPEED, model),
+            tuple([self._place(OLLAMA, model, phase) for phase in PHASES]),
+        )
+        return answers
 
     def _place(self, family: Family, *labels: str) -> int:
         return self._sheet.place((family.name, *labels), family.width)

@@ -5,7 +5,6 @@ somebody asks.  Labels have few values: no key, no address, and no model's name 
 those that Ollama has answered for.
 """
 
-from bisect import bisect_left
 from typing import Literal
 
 import msgspec
@@ -16,7 +15,8 @@ Kind = Literal["counter", "gauge", "histogram"]
 class Family(msgspec.Struct, frozen=True):
     """One metric; ``buckets`` are the upper bounds of a histogram's, without infinity.
 
-    A histogram's numbers are its buckets', that of infinity, and the sum of all.
+    A series of it has ``width`` numbers: one; of a histogram one for each bucket, that
+    of infinity, and the sum of all values.
     """
 
     kind: Kind
@@ -25,10 +25,7 @@ class Family(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
 
-    @property
-    def width(self) -> int:
-        """How many numbers a series of it has."""
-        return len(self.buckets) + 2 if self.buckets else 1
+    width: int = 1
 
 
 #: From what comes out of a cache to what a large model takes for a long text.
@@ -56,6 +53,7 @@ DURATION = Family(
     "Time from a request's head to the end of its answer.",
     WHAT,
     SECONDS,
+    len(SECONDS) + 2,
 )
 FIRST_TOKEN = Family(
     "histogram",
@@ -63,6 +61,7 @@ FIRST_TOKEN = Family(
     "Time from a request's head to the first piece of its streamed answer.",
     WHAT,
     SECONDS,
+    len(SECONDS) + 2,
 )
 PROMPT_TOKENS = Family(
     "counter",
@@ -82,6 +81,7 @@ SPEED = Family(
     "Speed at which the answer to a request was generated.",
     ("model",),
     SPEEDS,
+    len(SPEEDS) + 2,
 )
 OLLAMA = Family(
     "counter",
@@ -127,8 +127,3 @@ DATABASE = Family(
     "Whether keys and settings could be read when they were last looked at.",
 )
 ASKED = (INFO, START, WORKERS, MEMORY, IN_FLIGHT, UP, KEYS, DATABASE)
-
-
-def bucket(bounds: tuple[float, ...], value: float) -> int:
-    """Which of a histogram's numbers counts a value."""
-    return bisect_left(bounds, value)

@@ -5,6 +5,7 @@ worker that answers.
 """
 
 import platform
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -35,54 +36,55 @@ from .families import UP as UPSTREAM
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
+#: The numbers of a family's series, by its labels.
 Sums = dict[Series, list[float]]
 
 
 def written(board: Board, current: Current) -> bytes:
     """The page; others have their turns meanwhile."""
-    metrics = _metrics(list(board.sheets()), board.began, current)
-    return b"".join([generate_latest(_Alone(one)) for one in in_turns(metrics)])
+    return generate_latest(_Registry(list(board.sheets()), board.began, current))
 
 
-class _Alone:
-    """A registry of one metric: with hundreds of models a page takes long."""
+class _Registry:
+    """What a page is of; with hundreds of models that is a lot."""
 
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric
+    def __init__(self, sheets: list[Sheet], began: float, current: Current) -> None:
+        self._sheets, self._began, self._current = sheets, began, current
 
     def collect(self) -> Iterator[Metric]:
-        """It."""
-        yield self._metric
+        """All metrics; their samples can be taken once."""
+        yield from _asked(self._sheets, self._began, self._current)
+        sums = _sums(self._sheets)
+        for family in COUNTED:
+            metric = _counted(family, sums[family.name])
+            metric.samples = in_turns(metric.samples)  # type: ignore[assignment]
+            yield metric
 
 
-def _metrics(sheets: list[Sheet], began: float, current: Current) -> Iterator[Metric]:
-    yield from _asked(sheets, began, current)
-    sums = _sums(sheets)
-    for family in COUNTED:
-        yield _counted(family, sums)
-
-
-def _sums(sheets: Iterable[Sheet]) -> Sums:
-    """The numbers of each series over all sheets."""
-    sums: Sums = {}
+def _sums(sheets: Iterable[Sheet]) -> dict[str, Sums]:
+    """The numbers over all sheets, by family; those that are 0 are left out."""
+    sums: dict[str, Sums] = defaultdict(dict)
     for sheet in sheets:
-        for series, numbers in sheet.numbers():
-            known = sums.get(series)
-            if known is not None:
-                numbers = [a + b for a, b in zip(known, numbers, strict=True)]
-            sums[series] = numbers
+        for (name, *labels), numbers in in_turns(sheet.numbers()):
+            mine, series = sums[name], tuple(labels)
+            if series in mine:
+                mine[series] = [
+                    a + b for a, b in zip(mine[series], numbers, strict=True)
+                ]
+            elif any(numbers) or not labels:
+                mine[series] = numbers
     return sums
 
 
 def _counted(family: Family, sums: Sums) -> Metric:
-    mine = [(series[1:], n) for series, n in sums.items() if series[0] == family.name]
+    mine = sorted(sums.items())
     if family.kind == "counter":
         counter = CounterMetricFamily(family.name, family.help, labels=family.labels)
-        for labels, (number,) in sorted(mine):
-            counter.add_metric(labels, number)
+        for labels, numbers in mine:
+            counter.add_metric(labels, numbers[0])
         return counter
     histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, numbers in sorted(mine):
+    for labels, numbers in in_turns(mine):
         histogram.add_metric(labels, list(_buckets(family, numbers)), numbers[-1])
     return histogram
 

@@ -11,6 +11,17 @@ from app.metrics.endpoints import endpoint
 from app.metrics.models import MOST, short
 
 
+class Dropping:
+    """Rows of usage; so many were dropped."""
+
+    dropped = 0
+
+
+def counting() -> Counts:
+    """The numbers of a worker."""
+    return Counts(Dropping())
+
+
 def count(counts: Counts, what: str = "chat", **noted: Any) -> None:
     """Count one request of which this is known."""
     exchange = Exchange(status="200", outcome="done", first_item_ms=30)
@@ -38,7 +49,7 @@ def numbers(counts: Counts, family: str) -> dict[tuple[str, ...], list[float]]:
 
 def test_names_of_clients_make_no_series() -> None:
     """Whatever clients call a model that is not there, it is one series."""
-    counts = Counts()
+    counts = counting()
     for n in range(300):
         count(counts, model=f"m{n}", status="404", outcome="model_not_found")
     assert numbers(counts, "requests_total") == {("chat", "other", "404"): [300]}
@@ -48,7 +59,7 @@ def test_names_of_clients_make_no_series() -> None:
 def test_so_many_models_and_no_more() -> None:
     """Of more models than have labels the others are one, in all workers together."""
     board = Board(2)
-    first, second = Counts(), Counts()
+    first, second = counting(), counting()
     for worker in (first, second):
         worker.share(board, board.take())
     for n in range(MOST + 20):
@@ -61,10 +72,11 @@ def test_so_many_models_and_no_more() -> None:
 
 def test_a_model_from_its_first_good_answer_on() -> None:
     """A model has its label once it has answered, and keeps it when it fails later."""
-    counts = Counts()
+    counts = counting()
     for complete in (False, True, False):
         count(counts, model="llama3.2", complete=complete)
-    assert {labels[1]: n for labels, n in numbers(counts, "requests_total").items()} == {
+    found = numbers(counts, "requests_total")
+    assert {labels[1]: number for labels, number in found.items()} == {
         "other": [1],
         "llama3.2:latest": [2],
     }
@@ -87,14 +99,14 @@ def test_one_label_for_all_spellings(spelled: str, label: str) -> None:
 
 def test_a_long_name() -> None:
     """A name longer than a label may be is no label."""
-    counts = Counts()
+    counts = counting()
     answered(counts, "m" * 200)
     assert list(numbers(counts, "requests_total")) == [("chat", "other", "200")]
 
 
 def test_many_spellings_take_no_memory() -> None:
     """What is remembered of models' names has a bound."""
-    counts = Counts()
+    counts = counting()
     for n in range(3000):
         answered(counts, " " * n + "a")
     assert len(counts._models._labels) <= 1000
@@ -103,7 +115,7 @@ def test_many_spellings_take_no_memory() -> None:
 
 def test_what_an_answer_took() -> None:
     """Tokens, the first piece, Ollama's own times and the speed are counted."""
-    counts = Counts()
+    counts = counting()
     spent = Spent("chat", "openai", total=10**9, load=10**8, prompt=2 * 10**8)
     spent.eval, spent.calls = 6 * 10**8, 1
     answered(counts, "a", stream=True, spent=spent, completion_tokens=12)
@@ -127,7 +139,7 @@ def test_what_an_answer_took() -> None:
 @pytest.mark.parametrize("stream", [False, None])
 def test_no_first_token_without_a_stream(stream: bool | None) -> None:
     """An answer in one piece has no first token, but its duration."""
-    counts = Counts()
+    counts = counting()
     answered(counts, "a", stream=stream)
     assert not numbers(counts, "first_token_seconds")
     assert numbers(counts, "request_duration_seconds")
@@ -135,7 +147,7 @@ def test_no_first_token_without_a_stream(stream: bool | None) -> None:
 
 def test_ollamas_own_times_are_noted_once_somebody_asks() -> None:
     """Until metrics are read for the first time nothing is noted for them."""
-    counts, exchange, other = Counts(), Exchange(), Exchange()
+    counts, exchange, other = counting(), Exchange(), Exchange()
     counts.begin(exchange, "chat")
     assert exchange.spent is None
     counts.board.note_asked()
@@ -160,7 +172,7 @@ def test_ollamas_own_times_are_noted_once_somebody_asks() -> None:
 )
 def test_whether_ollama_answers(noted: dict[str, Any], up: bool | None) -> None:
     """Only an answer, or waiting in vain for one, says whether Ollama is there."""
-    counts = Counts()
+    counts = counting()
     count(counts, **noted)
     (sheet,) = counts.board.sheets()
     assert (bool(sheet.cells[UP]) if sheet.cells[UP_AT] else None) == up
@@ -168,7 +180,7 @@ def test_whether_ollama_answers(noted: dict[str, Any], up: bool | None) -> None:
 
 def test_in_flight() -> None:
     """Requests are in flight from their beginning to their end."""
-    counts, exchange = Counts(), Exchange()
+    counts, exchange = counting(), Exchange()
     (sheet,) = counts.board.sheets()
     counts.begin(exchange, "chat")
     assert sheet.cells[IN_FLIGHT] == 1
@@ -178,16 +190,18 @@ def test_in_flight() -> None:
 
 def test_dropped_rows() -> None:
     """Rows of usage that were dropped are counted once, over workers that end too."""
-    board = Board()
-    counts = Counts()
+    board, usage = Board(), Dropping()
+    counts = Counts(usage)
     counts.share(board, board.take())
-    for rows in (2, 2, 5):
-        counts.note_dropped(rows)
+    for usage.dropped in (2, 2, 5):
+        count(counts)
     board.leave(0)
-    successor = Counts()
-    successor.share(board, board.take())
-    successor.note_dropped(1)
-    assert numbers(successor, "usage_dropped_total") == {(): [6]}
+    usage.dropped = 0
+    counts = Counts(usage)
+    counts.share(board, board.take())
+    usage.dropped = 1
+    counts.note_dropped()
+    assert numbers(counts, "usage_dropped_total") == {(): [6]}
 
 
 @pytest.mark.parametrize(

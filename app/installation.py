@@ -22,7 +22,9 @@ class Installation:
         self._secret = (settings.state_dir, settings.secret_file)
         self.storage = storage = Storage.of(settings)
         self.current = Current(storage.configuration, settings.auth)
-        self.limits = Limits(settings.limits_url, settings.state_dir)
+        self.limits = Limits(
+            settings.limits_url, settings.state_dir, alone=settings.workers == 1
+        )
         # A thread and a connection of its own: nobody waits while rows are written.
         self._ledger = Storage(settings.database_url, settings.state_dir)
         self.ledger = self._ledger.usage

@@ -8,6 +8,7 @@ does not answer, and where there is none, those of this machine do
 
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING
 
 import gevent
@@ -20,8 +21,9 @@ from .limits_local import Local
 if TYPE_CHECKING:
     from .limits_redis import Shared
 
-#: Seconds between two signs of life of those who have requests under way.
-RENEWAL = 5.0
+#: Seconds until what is in memory is written, and how many times as many pass between
+#: two signs of life of those who have requests under way.
+PERIOD, RENEWAL = 1.0, 5
 
 
 class Unavailable(Exception):
@@ -62,8 +64,8 @@ class Limits:
     """Counts for all keys.
 
     ``url`` names a Redis to count in, or is empty; ``directory`` is where the workers
-    of this machine count together, empty for a worker that is alone.  ``clock`` is
-    Unix time.
+    of this machine count together, or one that is ``alone`` keeps what it counted;
+    empty for neither.  ``clock`` is Unix time.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Limits:
         url: str = "",
         directory: str = "",
         clock: Callable[[], float] = time.time,
+        *,
+        alone: bool = False,
     ) -> None:
         self._url = url
         self._clock = clock
-        self._local = Local(directory, clock)
+        self._local = Local(directory, clock, alone)
         self._shared: Shared | None = None
-        self._renewing: gevent.Greenlet | None = None
+        self._keeping: gevent.Greenlet | None = None
 
     def enter(self, taken: Taken) -> None:
         """Count a request in, if its limits allow it; ``taken`` says whether.
@@ -91,8 +95,6 @@ class Limits:
         taken.tokens = entered.tokens
         if entered.refused:
             taken.running = False
-        elif taken.running and self._renewing is None:
-            self._renewing = gevent.spawn(self._renew_while_needed)
 
     def reserve(self, taken: Taken, tokens: int) -> bool:
         """Whether the day has as many tokens left for a request; they are its own then.
@@ -131,14 +133,16 @@ class Limits:
 
     def close(self) -> None:
         """Let go of what is open."""
-        if self._renewing is not None:
-            self._renewing.kill()
-            self._renewing = None
+        if self._keeping is not None:
+            self._keeping.kill()
+            self._keeping = None
         if self._shared is not None:
             self._shared.close()
         self._local.close()
 
     def _entered(self, taken: Taken) -> Entered:
+        if self._keeping is None:
+            self._keeping = gevent.spawn(self._keep)
         if self._url:
             try:
                 taken.shared = True
@@ -166,11 +170,12 @@ class Limits:
             self._shared = Shared(self._url)
         return self._shared
 
-    def _renew_while_needed(self) -> None:
-        """Others may take for dead who says nothing."""
-        while self._local.running or (self._shared and self._shared.running):
-            gevent.sleep(RENEWAL)
-            self._local.renew()
-            if self._shared is not None:
-                self._shared.renew()
-        self._renewing = None
+    def _keep(self) -> None:
+        """Write what was counted; others may take for dead who says nothing."""
+        for second in count(1):
+            gevent.sleep(PERIOD)
+            self._local.write()
+            if second % RENEWAL == 0:
+                self._local.renew()
+                if self._shared is not None:
+                    self._shared.renew()

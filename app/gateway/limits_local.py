@@ -1,7 +1,8 @@
-"""Local: what this machine has counted, in a file of its workers or in memory.
+"""Local: what this machine has counted, in memory or in a file of its workers.
 
-In the file each key has a room, which is read and written under a lock: 10 µs.  It
-outlives workers and Pannier: the tokens of a day are not forgotten with a restart.  A
+In the file each key has a room.  A worker that is alone counts in memory, and has what
+it counted written now and then: the tokens of a day are not forgotten with a restart.
+Of several workers each reads and writes the file for each request, under a lock.  A
 file that cannot be used is said once; from then on each worker counts for itself.
 """
 
@@ -10,9 +11,10 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from . import limits_counts as counts
 from .keys import Terms
@@ -22,15 +24,24 @@ FILE = "limits-1"
 #: Rooms in the file, and how many of them are looked at for one key.
 ROOMS, NEAR = 16_384, 16
 
+Result = TypeVar("Result")
+
 log = logging.getLogger("pannier")
 
 
 class Local:
-    """Counts by the id of a key; ``directory`` empty: in memory."""
+    """Counts by the id of a key.
 
-    def __init__(self, directory: str, clock: Callable[[], float]) -> None:
+    ``directory`` is where the file is, empty for none; ``alone`` says that no other
+    worker counts there.
+    """
+
+    def __init__(
+        self, directory: str, clock: Callable[[], float], alone: bool = False
+    ) -> None:
         self._path = Path(directory, FILE) if directory else None
         self._clock = clock
+        self._alone = alone or not directory
         self._file: int | None = None
         #: Which of all workers this is.
         self._worker = secrets.randbits(63) | 1
@@ -39,79 +50,105 @@ class Local:
         self._places: dict[str, tuple[bytes, int]] = {}
         #: Requests that this worker has under way, of keys that have a limit for them.
         self.running: dict[str, int] = {}
+        #: Keys whose counts in memory are not in the file.
+        self.unwritten: set[str] = set()
 
     def enter(self, key: str, terms: Terms) -> counts.Entered:
         """Count a request in, if its limits allow it."""
-        now = self._clock()
-        running, others = self.running.get(key, 0), 0
-        bounded = terms.max_concurrent is not None
-        with self._room(key) as room:
-            if bounded and self._path is not None:
-                others = counts.running_elsewhere(room, self._worker, now)
-            entered = counts.enter(room, terms, now, others, running)
-            if bounded and not entered.refused:
-                self.running[key] = running + 1
-                self._note(room, key, now)
-        return entered
+        return self._counted(key, lambda room: self._enter(room, key, terms))
 
     def leave(self, key: str, running: bool, day: int, more: int) -> None:
         """A request is over: count it out, and correct its tokens of a day."""
-        with self._room(key) as room:
-            if more:
-                counts.settle(room, day, more)
-            if running:
-                left = self.running.pop(key) - 1
-                if left:
-                    self.running[key] = left
-                self._note(room, key, self._clock())
+        self._counted(key, lambda room: self._leave(room, key, running, day, more))
 
     def reserve(self, key: str, tokens: int, tpd: int, day: int) -> counts.Reserved:
         """Take tokens of a day, if that many are left."""
-        with self._room(key) as room:
-            return counts.reserve(room, tokens, tpd, day)
+        return self._counted(key, lambda room: counts.reserve(room, tokens, tpd, day))
 
     def renew(self) -> None:
         """Say that this worker lives, and what it has under way."""
         for key in tuple(self.running):
-            with self._room(key) as room:
-                self._note(room, key, self._clock())
+            self._counted(key, partial(self._note, key))
+
+    def write(self) -> None:
+        """Write what is in memory alone."""
+        while self.unwritten:
+            key = self.unwritten.pop()
+            self._in_file(key, partial(_become, self._memory[key]))
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what there is, and close the file."""
+        self.write()
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
-    def _note(self, room: bytearray, key: str, now: float) -> None:
-        if self._path is not None:
-            counts.note_running(room, self._worker, self.running.get(key, 0), now)
+    def _enter(self, room: bytearray, key: str, terms: Terms) -> counts.Entered:
+        now = self._clock()
+        running, others = self.running.get(key, 0), 0
+        bounded = terms.max_concurrent is not None
+        if bounded and not self._alone:
+            others = counts.running_elsewhere(room, self._worker, now)
+        entered = counts.enter(room, terms, now, others, running)
+        if bounded and not entered.refused:
+            self.running[key] = running + 1
+            self._note(key, room)
+        return entered
 
-    @contextmanager
-    def _room(self, key: str) -> Iterator[bytearray]:
-        """The room of a key, which nobody else has meanwhile; what it becomes stays."""
-        if self._path is not None:
-            try:
-                place, room = self._taken(key)
-            except OSError as error:
-                self._give_up(error)
-            else:
-                try:
-                    yield room
-                finally:
-                    self._put(place, room)
-                return
-        yield self._memory.setdefault(key, bytearray(counts.SIZE))
+    def _leave(
+        self, room: bytearray, key: str, running: bool, day: int, more: int
+    ) -> None:
+        if more:
+            counts.settle(room, day, more)
+        if running:
+            left = self.running.pop(key) - 1
+            if left:
+                self.running[key] = left
+            self._note(key, room)
 
-    def _taken(self, key: str) -> tuple[int, bytearray]:
-        """Lock the file, and read the room of a key."""
-        if self._file is None:
-            self._file = self._opened()
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+    def _note(self, key: str, room: bytearray) -> None:
+        if not self._alone:
+            running = self.running.get(key, 0)
+            counts.note_running(room, self._worker, running, self._clock())
+
+    # ------------------------------------------------------------- rooms
+
+    def _counted(self, key: str, count: Callable[[bytearray], Result]) -> Result:
+        """What ``count`` finds in the room of a key, and what it changes there stays.
+
+        Nobody else has the room meanwhile.
+        """
+        if not self._alone:
+            return self._in_file(key, count)
+        room = self._memory.get(key)
+        if room is None:
+            known = self._in_file(key, bytearray) if self._path is not None else b""
+            room = self._memory[key] = bytearray(known or counts.SIZE)
+        if self._path is not None:
+            self.unwritten.add(key)
+        return count(room)
+
+    def _in_file(self, key: str, count: Callable[[bytearray], Result]) -> Result:
         try:
-            return self._found(key, self._file)
-        except OSError:
+            if self._file is None:
+                self._file = self._opened()
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            place, room = self._found(key, self._file)
+        except OSError as error:
+            self._give_up(error)
+            return count(self._memory.setdefault(key, bytearray(counts.SIZE)))
+        try:
+            found = count(room)
+            os.pwrite(self._file, room, place * counts.SIZE)
+        except OSError as error:
+            self._memory[key] = room
+            self._give_up(error)
+        else:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-            raise
+        return found
 
     def _opened(self) -> int:
         assert self._path is not None
@@ -131,17 +168,6 @@ class Local:
         counts.OWNER.pack_into(room, 0, owner, int(self._clock()))
         return place, room
 
-    def _put(self, place: int, room: bytearray) -> None:
-        """Write a room, and let others have the file."""
-        assert self._file is not None
-        try:
-            os.pwrite(self._file, room, place * counts.SIZE)
-        except OSError as error:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-            self._give_up(error)
-        else:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
     def _give_up(self, error: OSError) -> None:
         log.warning(
             "Limits of keys cannot be counted in %s (%s): each worker counts for"
@@ -149,8 +175,14 @@ class Local:
             self._path,
             error.strerror,
         )
-        self._path = None
-        self.close()
+        self._path, self._alone = None, True
+        self.unwritten.clear()
+        self._close()
+
+
+def _become(known: bytearray, room: bytearray) -> None:
+    """Have a room hold what is known, but for whose it is."""
+    room[counts.OWNER.size :] = known[counts.OWNER.size :]
 
 
 def _read(file: int, place: int) -> bytearray:

@@ -1,10 +1,13 @@
 """Limits of keys: what goes through, what is said of it, what is given back."""
 
 import logging
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
+import gevent
 import pytest
 from support.gateway import installed, key, snapshot
 from support.ollama import CHAT, GENERATE, FakeUpstream, Ollama, ask
@@ -40,10 +43,13 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "file"])
-def limits(request: Any, clock: Clock, tmp_path: Path) -> Limits:
+@pytest.fixture(params=["memory", "alone", "file"])
+def limits(request: Any, clock: Clock, tmp_path: Path) -> Iterator[Limits]:
     """Limits of this machine, counted where a worker is alone, and where it is not."""
-    return Limits("", str(tmp_path) if request.param == "file" else "", clock)
+    directory = "" if request.param == "memory" else str(tmp_path)
+    counting = Limits("", directory, clock, alone=request.param == "alone")
+    yield counting
+    counting.close()
 
 
 def enter(limits: Limits, key: Key, ticket: str = "t") -> Taken:
@@ -202,6 +208,46 @@ def test_a_worker_that_died(tmp_path: Path, clock: Clock) -> None:
     assert let_in(alive, one, 3) == 1
     dead.close()
     alive.close()
+
+
+def test_a_worker_alone(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts in memory, and what it counted is there after a restart."""
+    monkeypatch.setattr("app.gateway.limits.PERIOD", 0.01)
+    one = key(rpm=9, tpd=100, max_concurrent=3)
+    first = Limits("", str(tmp_path), clock, alone=True)
+    taken = [enter(first, one) for _ in range(3)]
+    assert first.reserve(taken[0], 60)
+    until = time.monotonic() + 30
+    while first._local.unwritten:
+        assert time.monotonic() < until
+        gevent.sleep(0.01)
+    killed = Limits("", str(tmp_path), clock, alone=True)
+    after = enter(killed, one)
+    assert (after.refused, after.requests, after.tokens) == ("", 4, 60)
+    killed.close()
+    several = enter(Limits("", str(tmp_path), clock), one)
+    assert (several.refused, several.requests) == ("", 5)
+    first.close()
+
+
+def test_a_disk_that_fills(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has been counted stays, and nothing is counted twice."""
+    limits, one = Limits("", str(tmp_path)), key(rpm=9, max_concurrent=3, tpd=9)
+    first = enter(limits, one)
+    with monkeypatch.context() as patched:
+        patched.setattr("os.pwrite", Mock(side_effect=OSError(28, "no space")))
+        second = enter(limits, one)
+    assert "no space" in caplog.text
+    assert second.requests == 2
+    limits.leave(first, 0)
+    limits.leave(second, 0)
+    assert limits._local.running == {}
+    assert enter(limits, one).requests == 3
+    limits.close()
 
 
 def test_many_keys(tmp_path: Path, clock: Clock) -> None:

@@ -6,11 +6,13 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..administration import Administration, Refused
 from ..given import given
 from ..option import SettingsError
+from ..secret import lasting
 from ..settings import Settings, options
 from ..storage.database import Database
 from ..storage.failure import Failure
@@ -45,16 +47,19 @@ class Desk:
         self.say, self.note = say, note
         self.found = given(options(), None, None)
         self.settings = Settings.meant(self.found)
+        #: Where the database is, once it is open.
+        self.place = ""
 
     @contextlib.contextmanager
     def administration(self) -> Iterator[Administration]:
         """The administration of the database of these settings, brought up to date."""
         settings = self.settings
-        _must_be_ours(settings)
+        _make_for_owner(settings)
         database = Database(settings.database_url, settings.state_dir, PATIENCE)
         try:
             if not database.is_current():
                 upgrade(database)
+            self.place = database.place
             yield Administration(lambda job: job(database), settings, ACTOR, self.found)
         finally:
             database.close()
@@ -102,15 +107,19 @@ def run(name: str, arguments: list[str], say: Say, note: Say) -> int:
     return code or 0
 
 
-def _must_be_ours(settings: Settings) -> None:
-    """Refuse to make a file that the server, another user, could not open."""
-    file = file_of(settings.database_url, settings.state_dir)
-    if file is None or os.geteuid() or file.exists() or not file.parent.is_dir():
+def _make_for_owner(settings: Settings) -> None:
+    """As root, make files for whom the directory belongs to: the server is no root."""
+    place = Path(settings.state_dir)
+    if os.geteuid() or not place.is_dir():
         return
-    owner = file.parent.stat().st_uid
-    if owner:
-        raise Refused(
-            f"{file.parent} belongs to another user (number {owner}), who has to make"
-            " the database: run this as that user.",
-            "",
-        )
+    owner = place.stat()
+    files = [] if settings.secret_file else [place / "secret"]
+    if files:
+        lasting(settings.state_dir)
+    file = file_of(settings.database_url, settings.state_dir)
+    if file is not None:
+        file.touch(0o600)
+        files.append(file)
+    for made in files:
+        if made.exists() and made.stat().st_uid != owner.st_uid:
+            os.chown(made, owner.st_uid, owner.st_gid)

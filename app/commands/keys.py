@@ -150,7 +150,7 @@ def _create(desk: Desk, words: Namespace) -> None:
         desk.say(json_of({"key": secret, **view(key, _now())}))
         return
     desk.say(secret)
-    desk.note(f"This is the key {key.name!r}. It is not shown again.")
+    desk.note(f"This is the key {key.name!r}, of {desk.place}. It is not shown again.")
 
 
 def _take_in(desk: Desk, words: Namespace) -> None:
@@ -161,7 +161,7 @@ def _take_in(desk: Desk, words: Namespace) -> None:
     if words.json:
         desk.say(json_of(view(key, _now())))
         return
-    desk.say(f"The key {key.name!r} ({key.shown}) works from now on.")
+    desk.say(f"The key {key.name!r} ({key.shown}) works from now on, in {desk.place}.")
     if key.weak:
         desk.note(f"It has less than {STRONG} characters: it may be guessed.")
 

@@ -123,6 +123,8 @@ class Usage:
         self.days = days
         self.dropped = 0
         self.refused = 0
+        #: Why the database cannot be used at the moment; empty: it can.
+        self.failing = ""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -186,6 +188,7 @@ class Usage:
                 self._used = used | self._used
                 self._say(error.detail)
                 return False
+            self.failing = ""
             left -= len(batch)
             for _ in batch:  # others may have come, behind them
                 self._rows.popleft()
@@ -203,6 +206,7 @@ class Usage:
             self._faults.tell(log, "rows of usage could not be written", fault)
 
     def _say(self, why: str) -> None:
+        self.failing = why
         if time.monotonic() - self._said_at < REPEAT:
             return
         self._said_at = time.monotonic()

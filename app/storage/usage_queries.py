@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from .usage_metrics import METRICS, Metric
+from .usage_sums import KEPT
 from .usage_tables import (
     COUNTS,
     DAY,
@@ -24,7 +25,7 @@ from .usage_tables import (
     USAGE_RECORD,
     USAGE_ROLLUP,
 )
-from .usage_writing import KEPT, first_id
+from .usage_writing import first_id
 
 Period = tuple[int, int]
 Filters = Mapping[str, Any]

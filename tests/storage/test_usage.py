@@ -20,8 +20,9 @@ from app.storage import usage_queries as queries
 from app.storage.configuration import add_key, keys, read_version
 from app.storage.usage import Ledger
 from app.storage.usage_metrics import METRICS, percentile
+from app.storage.usage_sums import KEPT, class_of
 from app.storage.usage_tables import BOUNDS, DAY, HOUR, MINUTE
-from app.storage.usage_writing import FEW, KEPT, class_of
+from app.storage.usage_writing import FEW
 
 from .conftest import Place
 

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from functools import partial
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from app.doors import Doors
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.installation import Installation
 from app.metrics.endpoints import endpoint
 from app.proxies import is_local
+from app.settings import Settings
 
 
 class MetricsMiddleware:
@@ -21,6 +23,7 @@ class MetricsMiddleware:
     def __init__(self, app: WSGIApplication, installation: Installation) -> None:
         self.app = app
         self.counts = installation.counts
+        self.end = self.counts.end  # one for all open streams
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -29,24 +32,26 @@ class MetricsMiddleware:
         exchange = Exchange.of(environ)
         what = endpoint(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         self.counts.begin(exchange, what)
-        exchange.closing.append(partial(self.counts.end, exchange, what))
+        exchange.closing.append(partial(self.end, exchange, what))
         return self.app(environ, start_response)
 
 
 class MetricsPage:
     """``GET /metrics``, for programs of this machine and for whoever has a key.
 
-    Raises ``BadRequest``, 401, for others (specification: decisions, 28).
+    Raises ``BadRequest``, 401, for others (specification: decisions, 28).  A web page
+    that makes its own name point here is none of either, also where keys are needed.
     """
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, settings: Settings) -> None:
         self.installation = installation
+        self.doors = Doors(settings.allowed_hosts)
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer with all numbers of all workers."""
-        if Exchange.of(environ).key is None and not is_local(environ):
+        if Exchange.of(environ).key is None and not self._near(environ):
             raise _closed()
         from app.metrics import page  # 1 MB that most workers never need
 
@@ -57,6 +62,10 @@ class MetricsPage:
         length = ("Content-Length", str(len(body)))
         start_response("200 OK", [("Content-Type", page.CONTENT_TYPE), length])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _near(self, environ: WSGIEnvironment) -> bool:
+        host = environ.get("HTTP_HOST", "")
+        return is_local(environ) and self.doors.admits_host(host)
 
 
 def _closed() -> BadRequest:

@@ -113,7 +113,7 @@ def build_stack(
         pages,  # whatever is not listed is a page
         [
             *front_door(pages, relay),
-            *probe_routes(upstream, installation),
+            *probe_routes(upstream, MetricsPage(installation, settings)),
             *native_routes(Native(relay, settings), shared),
             *dialect_routes(shared),
         ],
@@ -373,9 +373,9 @@ def front_door(pages: WSGIApplication, relay: Relay) -> Iterable[Route]:
     return [("GET", "/", front), ("HEAD", "/", front)]
 
 
-def probe_routes(upstream: Upstream, installation: Installation) -> Iterable[Route]:
+def probe_routes(upstream: Upstream, metrics: WSGIApplication) -> Iterable[Route]:
     """What is asked of Pannier itself."""
-    probed: dict[str, WSGIApplication] = {METRICS: MetricsPage(installation)}
+    probed: dict[str, WSGIApplication] = {METRICS: metrics}
     for path, probe in (probed | probes(upstream)).items():
         yield ("GET", path, probe)
         yield ("HEAD", path, probe)

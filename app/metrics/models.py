@@ -22,6 +22,7 @@ class Models:
 
     def __init__(self, known: Callable[[], set[str]]) -> None:
         self._known = known
+        self._own: set[str] = set()
         self._labels: dict[str, str] = {}
 
     def label(self, name: str, answered: bool) -> str:
@@ -38,9 +39,12 @@ class Models:
         if not (name and answered):
             return name and OTHER
         label = short(name)
-        known = self._known()
-        if label not in known and (len(label) > LONGEST or len(known) >= MOST):
-            label = OTHER
+        if label not in self._own:
+            known = self._known()
+            if label in known or (len(label) <= LONGEST and len(known) < MOST):
+                self._own.add(label)
+            else:
+                label = OTHER
         if len(self._labels) >= _REMEMBERED:
             self._labels.clear()
         self._labels[name] = label

@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import yaml
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from support.gateway import installed, key, snapshot
@@ -361,6 +362,7 @@ def opened(*keys: Any) -> Get:
         ("127.0.0.1", {"X-Forwarded-Proto": "https"}, 401),
         ("10.1.2.3", {}, 401),
         ("", {}, 401),
+        ("127.0.0.1", {"Host": "localhost:8080"}, 200),
         ("10.1.2.3", {"Authorization": "Bearer sk-wrong"}, 401),
     ],
 )
@@ -375,6 +377,14 @@ def test_who_may_read(
         assert answer.json["error"]["code"] == "invalid_api_key"
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert "pannier_" not in answer.text
+
+
+@pytest.mark.parametrize(("keys", "status"), [((), 403), ((key(),), 401)])
+def test_not_by_another_name(keys: tuple[Any, ...], status: int) -> None:
+    """A web page whose name is made to point to this machine is not of this machine."""
+    answer = opened(*keys)("127.0.0.1", Host="evil.example:8080")
+    assert answer.status_code == status
+    assert "pannier_" not in answer.text
 
 
 def test_a_key_opens_it() -> None:
@@ -408,6 +418,16 @@ def test_every_metric_is_documented() -> None:
     rows = re.findall(r"^\| `(pannier_\w+)` \| (\w+) \| (.*?) \|", PAGE, re.M)
     said = {name: (kind, re.findall(r"`(\w+)`", labels)) for name, kind, labels in rows}
     assert said == {one.name: (one.kind, [*one.labels]) for one in FAMILIES}
+
+
+def test_what_prometheus_is_told() -> None:
+    """The example for Prometheus reads Pannier where it listens by itself."""
+    text = (ROOT / "contrib" / "prometheus.yml").read_text(encoding="utf-8")
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    assert job.get("metrics_path", "/metrics") == "/metrics"
+    settings = Settings()
+    (targets,) = job["static_configs"]
+    assert targets == {"targets": [f"{settings.host}:{settings.port}"]}
 
 
 def test_the_dashboard_shows_what_there_is() -> None:

@@ -178,6 +178,16 @@ def test_whether_ollama_answers(noted: dict[str, Any], up: bool | None) -> None:
     assert (bool(sheet.cells[UP]) if sheet.cells[UP_AT] else None) == up
 
 
+def test_without_a_sheet() -> None:
+    """A worker for which no sheet is left serves, and shows what the others count."""
+    board, counts, other = Board(1), counting(), counting()
+    other.share(board, board.take())
+    counts.share(board, board.take())
+    answered(counts, "a")
+    answered(other, "b")
+    assert list(numbers(counts, "requests_total")) == [("chat", "b:latest", "200")]
+
+
 def test_in_flight() -> None:
     """Requests are in flight from their beginning to their end."""
     counts, exchange = counting(), Exchange()

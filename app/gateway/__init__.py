@@ -16,5 +16,7 @@ Nothing here knows WSGI, SQL or a dialect.
     snapshot.py    Snapshot: all of that at one moment
     current.py     Current: the snapshot in force
     limits.py      how much a key may have
-    usage.py       what a request has used
+    spent.py       what a request asks and uses, noted while it passes
+    usage.py       rows of what requests have used, on their way to the database
+    usage_export.py  the same as lines of a file
 """

@@ -25,6 +25,8 @@ ROOM, BATCH = 10_000, 500
 PERIOD = 0.5
 #: Seconds after which a database that could not be used is tried again.
 PAUSE = 1.0
+#: Seconds that the last rows of a worker have.
+END = 5.0
 #: Seconds between two lines about it.
 REPEAT = 60.0
 #: Seconds between two looks for rows that are too old.
@@ -147,11 +149,13 @@ class Usage:
         self._wake()
 
     def close(self) -> None:
-        """Write what there is, if that can be done at once, and no more then."""
+        """Write what there is, if that can be done in time, and no more then."""
         if self._writing is not None:
             self._writing.kill()
             self._writing = None
-        if (self._rows or self._used) and not self._write_all():
+        with gevent.Timeout(END, False):
+            self._write_all()
+        if self._rows:
             log.error("%d rows of usage are lost: it is the end", len(self._rows))
         self._rows.clear()
 

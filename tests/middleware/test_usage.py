@@ -246,13 +246,23 @@ def test_q5_native_failures_are_noted(status: int, expected: str) -> None:
     assert (noted.one.status, noted.one.http_status) == (expected, status)
 
 
-def test_an_endpoint_that_is_not_allowed_is_noted() -> None:
-    """Who has a key and no right leaves a row."""
-    noted = Noted(*CHAT, now=snapshot(key(allow_endpoints=("models",))))
-    answer = noted.ask("/v1/chat/completions", body_for("/v1/chat/completions"))
-    assert answer.status == 403
-    assert noted.one.status == "auth_error"
-    assert noted.one.error_code == "endpoint_not_allowed"
+REFUSED = {
+    "endpoint": ({"allow_endpoints": ("models",)}, 403, "auth_error"),
+    "model": ({"allow_models": ("other",)}, 404, "client_error"),
+    "limit": ({"rpm": 0}, 429, "rate_limited"),
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+@pytest.mark.parametrize("case", REFUSED)
+def test_q5_what_a_key_may_not_is_noted(case: str, path: str) -> None:
+    """Who has a key and no right, or no more of it, leaves a row."""
+    terms, http_status, status = REFUSED[case]
+    noted = Noted(*CHAT, now=snapshot(key(**terms)))
+    assert noted.ask(path, body_for(path)).status == http_status
+    assert (noted.one.status, noted.one.http_status) == (status, http_status)
+    assert noted.one.key_id == "key_k"
+    assert noted.one.error_code
 
 
 def test_an_unknown_key_is_only_counted() -> None:

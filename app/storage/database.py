@@ -7,8 +7,10 @@ it is a ``Failure``, whose text has neither values nor passwords.
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -29,6 +31,8 @@ CONNECT = 2
 _LOCK = 7266437
 #: Bytes of SQLite's log that stay on the disk when it has become longer for a while.
 _LOG = 16 * 1024 * 1024
+#: Steps of SQLite's machine, some 20 ms, between two looks at the clock.
+_STEPS = 1_000_000
 
 
 class Database:
@@ -192,7 +196,22 @@ def _sqlite(path: Path, patience: int) -> Engine:
             cursor.execute("PRAGMA synchronous=NORMAL")
             cursor.execute(f"PRAGMA journal_size_limit={_LOG}")
 
+    _bound(engine, patience)
     return engine
+
+
+def _bound(engine: Engine, patience: int) -> None:
+    """Let no statement of SQLite's take longer; it has no such setting."""
+    end = 0.0
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def begins(*_: object) -> None:
+        nonlocal end
+        end = time.monotonic() + patience / 1000
 
 
 def _postgresql(url: str, patience: int) -> Engine:

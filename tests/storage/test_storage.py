@@ -261,6 +261,25 @@ def test_q1_q2_a_slow_database_is_a_503_and_holds_nobody_up(
 
 
 @pytest.mark.live
+def test_q1_q2_a_statement_without_end(keeper: Keeper, place: Place) -> None:
+    """It is broken off, so that whoever asks next is served."""
+    storage = keeper.storage()
+    assert storage.responses is not None
+    chain(storage.responses, "a")
+    endless = (
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)"
+        " SELECT count(*) FROM numbers"
+    )
+    began = time.monotonic()
+    with pytest.raises(GatewayError) as caught:
+        storage.read(lambda connection: connection.exec_driver_sql(endless).scalar())
+    assert 1 < time.monotonic() - began < 2.6
+    assert caught.value.code == "storage_unavailable"
+    assert storage.responses.conversation("a", *MOST)
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.live
 def test_q1_readers_do_not_wait_for_writers(keeper: Keeper, place: Place) -> None:
     """A conversation is found while another process writes."""
     responses = keeper.responses()

@@ -10,7 +10,7 @@ gateway, section 7; decisions, 14 and 20).
 import math
 import time
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -19,7 +19,6 @@ from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.limits import Limits, Taken
 from app.gateway.spent import Spent
-from app.ids import new_id
 from app.wire import errors, ollama
 
 from .native import NAMING
@@ -55,7 +54,7 @@ class ThrottleMiddleware:
     def _count(self, exchange: Exchange, environ: WSGIEnvironment) -> None:
         assert exchange.key is not None
         limits = self.limits
-        exchange.taken = taken = Taken(exchange.key, new_id(""))
+        exchange.taken = taken = Taken(exchange.key)
         exchange.closing.append(partial(_leave, limits, exchange))
         path, version = environ["PATH_INFO"], environ.get("HTTP_ANTHROPIC_VERSION")
         anthropic = errors.dialect(path, version) == "anthropic"
@@ -194,7 +193,12 @@ _RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
 
 def duration(seconds: float) -> str:
     """A time as OpenAI writes it: ``0s``, ``1s``, ``6m0s``, ``13h0m5s``."""
-    minutes, rest = divmod(math.ceil(seconds), 60)
+    return _duration(math.ceil(seconds))
+
+
+@lru_cache(maxsize=64)
+def _duration(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours}h{minutes}m{rest}s"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import gevent
 from msgspec import Struct
 
+from ..ids import new_id
 from .keys import Key, Terms
 from .limits_counts import DAY, Entered, Reserved
 from .limits_local import Local
@@ -33,16 +34,16 @@ class Unavailable(Exception):
 class Taken(Struct):
     """What one request has taken of its key's limits.
 
-    ``ticket`` tells the request from all others.  ``refused`` is the limit that lets it
-    not through, if one does: ``requests``, ``concurrent`` or ``tokens``; ``wait`` is
-    the seconds until a request may go through again.  ``requests`` are those of the
-    minute, ``reset`` the seconds until none is counted any more; ``tokens`` are those
-    of the day, with the ``reserved`` ones of this request; of these ``prompt`` are for
-    what it asks.
+    ``ticket`` tells the request from all others in Redis.  ``refused`` is the limit
+    that does not let it through, if one does: ``requests``, ``concurrent`` or
+    ``tokens``; ``wait`` is the seconds until a request may go through again.
+    ``requests`` are those of the minute, ``reset`` the seconds until none is counted
+    any more; ``tokens`` are those of the day, with the ``reserved`` ones of this
+    request; of these ``prompt`` are for what it asks.
     """
 
     key: Key
-    ticket: str
+    ticket: str = ""
     refused: str = ""
     wait: float = 0.0
     requests: int = 0
@@ -146,6 +147,7 @@ class Limits:
         if self._url:
             try:
                 taken.shared = True
+                taken.ticket = taken.ticket or new_id("")
                 return self._others().enter(taken)
             except Unavailable:
                 taken.shared = False

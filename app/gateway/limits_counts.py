@@ -20,11 +20,13 @@ WORKERS = 16
 
 #: Where the owner of a room writes whose it is, and when it was last in use.
 OWNER = Layout("<16sQ")
-_REQUESTS = Layout(f"<Q{WINDOW}I")
+#: The newest second, and the requests of the minute; those of each second.
+_MINUTE, _CELLS, _CELL = Layout("<QQ"), Layout(f"<{WINDOW}I"), Layout("<I")
 _TOKENS = Layout("<Qq")
 _LEASES = Layout("<" + WORKERS * "QQQ")
-_REQUESTS_AT = OWNER.size
-_TOKENS_AT = _REQUESTS_AT + _REQUESTS.size
+_MINUTE_AT = OWNER.size
+_CELLS_AT = _MINUTE_AT + _MINUTE.size
+_TOKENS_AT = _CELLS_AT + _CELLS.size
 _LEASES_AT = _TOKENS_AT + _TOKENS.size
 SIZE = _LEASES_AT + _LEASES.size
 
@@ -57,50 +59,55 @@ def enter(
     if terms.tpd is not None:
         entered.tokens = tokens(room, int(now) // DAY)
     if terms.rpm is not None:
-        newest, cells = _minute(room, int(now))
-        _look(entered, cells, newest, now, terms.rpm)
-    if entered.refused:
-        return entered
-    if terms.max_concurrent is not None and others + running >= terms.max_concurrent:
+        newest, used = _minute(room, int(now))
+        entered.requests = used
+        if used >= terms.rpm:
+            return _too_many(entered, room, newest, now, terms.rpm)
+    most = terms.max_concurrent
+    if most is not None and others + running >= most:
         entered.refused, entered.wait = "concurrent", 1.0
-        return entered
+    elif terms.rpm is not None:
+        at = _CELLS_AT + newest % WINDOW * _CELL.size
+        _CELL.pack_into(room, at, _CELL.unpack_from(room, at)[0] + 1)
+        _MINUTE.pack_into(room, _MINUTE_AT, newest, used + 1)
+        entered.requests = used + 1
     if terms.rpm is not None:
-        cells[newest % WINDOW] += 1
-        entered.requests += 1
         entered.reset = newest + WINDOW - now
-        _REQUESTS.pack_into(room, _REQUESTS_AT, newest, *cells)
     return entered
 
 
-def _minute(room: bytearray, second: int) -> tuple[int, list[int]]:
-    """The second that it is, and the requests by second of which a minute remembers."""
-    newest, *cells = _REQUESTS.unpack_from(room, _REQUESTS_AT)
-    passed = second - newest
-    if abs(passed) >= WINDOW:
-        return second, [0] * WINDOW
-    for one in range(newest + 1, second + 1):
-        cells[one % WINDOW] = 0
-    return max(newest, second), cells  # a clock may have been put back a little
+def _minute(room: bytearray, second: int) -> tuple[int, int]:
+    """The second that it is, and the requests of the minute that ends with it."""
+    newest, used = _MINUTE.unpack_from(room, _MINUTE_AT)
+    if second == newest:
+        return newest, used
+    if abs(second - newest) >= WINDOW:
+        _CELLS.pack_into(room, _CELLS_AT, *[0] * WINDOW)
+        used = 0
+    elif second < newest:  # the clock was put back a little
+        return newest, used
+    for one in range(newest + 1, second + 1) if used else ():
+        at = _CELLS_AT + one % WINDOW * _CELL.size
+        used -= _CELL.unpack_from(room, at)[0]
+        _CELL.pack_into(room, at, 0)
+    _MINUTE.pack_into(room, _MINUTE_AT, second, used)
+    return second, used
 
 
-def _look(
-    entered: Entered, cells: list[int], newest: int, now: float, rpm: int
-) -> None:
-    """Note what there was in this minute, and whether it was too much."""
-    entered.requests = used = sum(cells)
-    for second in range(newest, newest - WINDOW, -1):
-        if cells[second % WINDOW]:
-            entered.reset = second + WINDOW - now
-            break
-    if used < rpm:
-        return
-    entered.refused = "requests"
-    entered.wait = float(WINDOW)
+def _too_many(
+    entered: Entered, room: bytearray, newest: int, now: float, rpm: int
+) -> Entered:
+    """Say when a request may come in again, and when none counts any more."""
+    cells = _CELLS.unpack_from(room, _CELLS_AT)
+    left = entered.requests
+    entered.refused, entered.wait = "requests", float(WINDOW)
     for second in range(newest - WINDOW + 1, newest + 1):
-        used -= cells[second % WINDOW]
-        if used < rpm:
-            entered.wait = second + WINDOW - now
-            break
+        if count := cells[second % WINDOW]:
+            entered.reset = second + WINDOW - now
+            left -= count
+            if left < rpm <= left + count:
+                entered.wait = entered.reset
+    return entered
 
 
 def tokens(room: bytearray, day: int) -> int:

@@ -7,14 +7,15 @@ import msgspec
 
 from ..aliases import aliases, is_pattern
 from ..errors import UpstreamError
-from ..gateway.globs import Matcher, alias_names, matcher, names
+from ..gateway.globs import Matcher, alias_names, matcher
+from ..gateway.globs import names as names_of
 from ..settings import Settings
 from ..upstream import Upstream
 from ..wire import ollama as wire
 from ..wire.names import key as key_of
 from .finding import Finding, bad, note, ok
 from .health_here import Here
-from .installed import installed
+from .installed import installed, shows
 
 _PATIENCE = 5.0
 
@@ -62,12 +63,13 @@ def model(asked: str, here: Here) -> Iterator[Finding]:
     if there is None:
         return
     target = _target(asked, here)
-    known = [name for name in there if key_of(name) == key_of(target)]
+    listed = key_of(target) in set(map(key_of, there))
+    known = listed or shows(here.settings, target)
     stands = f"{asked!r}" if target == asked else f"{asked!r}, which is {target!r},"
     if not known:
-        listed = ", ".join(sorted(there)[:10])
+        names = ", ".join(sorted(there)[:10])
         why = f"Ollama has no {target!r}; 'ollama pull {target}' gets it"
-        yield bad(NOT_FOUND.format(why=f"{why} (it has {listed or 'none'})"))
+        yield bad(NOT_FOUND.format(why=f"{why} (it has {names or 'none'})"))
     elif not _enabled(target, here):
         why = f"{stands} is disabled; 'pannier models set {target} --enable'"
         yield bad(NOT_FOUND.format(why=why))
@@ -77,7 +79,7 @@ def model(asked: str, here: Here) -> Iterator[Finding]:
 
 
 def _allowed(asked: str, target: str, here: Here) -> Iterator[Finding]:
-    known = [*names(target), *(alias_names(asked) if target != asked else ())]
+    known = [*names_of(target), *(alias_names(asked) if target != asked else ())]
     for key in here.kept.keys or []:
         terms = key.terms
         if not matcher(terms.allow_models, terms.deny_models).admits(known):

@@ -24,3 +24,15 @@ def installed(settings: Settings) -> list[str] | None:
         return None
     finally:
         upstream.close()
+
+
+def shows(settings: Settings, name: str) -> bool:
+    """Whether Ollama knows a model, listed or not: those of the cloud are not."""
+    upstream = Upstream.of(settings)
+    try:
+        upstream.control("POST", "/api/show", ollama.ShowRequest(name), _PATIENCE)
+        return True
+    except UpstreamError:
+        return False
+    finally:
+        upstream.close()

@@ -1,7 +1,9 @@
 """The operator's commands, beside a Pannier that runs."""
 
+import http.server
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -183,6 +185,47 @@ def test_the_first_key_asks(alone: Operator) -> None:
     done = alone("keys", "delete", "a")
     assert done.code == 2
     assert "the only key" in done.err
+
+
+def test_the_doctor_sends_a_stream(operator: Operator, running: Server) -> None:
+    """A stream through Pannier comes in pieces; with keys it needs one."""
+    asked = ["doctor", "--url", running.url, "--model", "sim-tps50"]
+    assert "comes in pieces" in operator.do(*asked)
+    key = operator.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
+    assert felt(running, 401) < FELT
+    assert "status 401" in operator(*asked).out
+    out = operator.do(*asked, "--key", stdin=f"{key}\n")
+    assert "comes in pieces" in out
+    assert "This is the key 'a'" in out
+
+
+class _HeldBack(http.server.BaseHTTPRequestHandler):
+    """What a proxy does that keeps a stream until its end."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.5)  # as long as a model takes
+        body = b"data: {}\n\n" * 30
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_the_doctor_sees_what_is_held_back(alone: Operator) -> None:
+    """A stream that comes all at once is in the way, and so is no answer at all."""
+    with http.server.HTTPServer(("127.0.0.1", 0), _HeldBack) as proxy:
+        thread = threading.Thread(target=proxy.handle_request)
+        thread.start()
+        done = alone("doctor", "--url", f"http://127.0.0.1:{proxy.server_port}/v1")
+        thread.join(PATIENCE)
+    assert done.code == 1
+    assert "proxy_buffering off" in done.out
+    done = alone("doctor", "--url", f"http://127.0.0.1:{free_port()}")
+    assert "Nothing answers at" in done.out
 
 
 def test_json(alone: Operator) -> None:

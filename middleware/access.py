@@ -30,7 +30,7 @@ class Access:
 
     def __init__(self, current: Current, settings: Settings) -> None:
         self._current = current
-        self._settings = settings
+        self._admits_new = settings.new_models == "enabled"
         self._snapshot: Snapshot | None = None
         self._verdicts: dict[tuple[str | None, str, str], bool] = {}
 
@@ -52,8 +52,7 @@ class Access:
         """Whether there may be a model that whoever asks may not use."""
         if key is not None:
             return True
-        now = self._current.now
-        return bool(now.models) or not self._admits_new(now)
+        return bool(self._current.now.models) or not self._admits_new
 
     def governs(self, key: Key | None) -> bool:
         """Whether anything is set that concerns what whoever asks may do."""
@@ -80,16 +79,12 @@ class Access:
         return entry is not None and entry.hidden
 
     def _enabled(self, now: Snapshot, model: str) -> bool:
-        if not now.models and self._admits_new(now):
+        if not now.models and self._admits_new:
             return True
         if not globs.names(model):
             return False  # Ollama may make a name of it that nobody looked for
         entry = now.models.get(key_of(model))
-        return self._admits_new(now) if entry is None else entry.enabled
-
-    def _admits_new(self, now: Snapshot) -> bool:
-        chosen = now.settings.get("new_models", self._settings.new_models)
-        return bool(chosen == "enabled")
+        return self._admits_new if entry is None else entry.enabled
 
 
 def by_name(alias: str, name: str) -> str:

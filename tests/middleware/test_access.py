@@ -174,7 +174,6 @@ class Set:
             models=self.entries,
             aliases=self.aliases,
             version=seed + 2,
-            settings={"new_models": "disabled"} if self.closed else {},
         )
 
     def spelt(self, name: str) -> str:
@@ -268,16 +267,21 @@ def test_what_is_listed_can_be_called_and_nothing_else(seeds: range) -> None:
     installation = installed(snapshot())
     source = Known(snapshot())
     installation.current = current = Current(source)
-    app = linted(
-        shelves,
-        control=shelves.control,
-        installation=installation,
-        counting="exact",
-    )
+    apps = [
+        linted(
+            shelves,
+            control=shelves.control,
+            installation=installation,
+            counting="exact",
+            new_models=setting,
+        )
+        for setting in ("enabled", "disabled")
+    ]
     for seed in seeds:
         chosen = Set(seed)
         source.now = chosen.now
         current.renew()
+        app = apps[chosen.closed]
         names = listed(app, "/v1/models")
         assert names == chosen.shown(), seed
         assert listed(app, "/models") == listed(app, "/api/tags") == names
@@ -587,18 +591,11 @@ def test_a_model_that_is_switched_off(keys: tuple[Key, ...]) -> None:
     assert chatting(app, "qwen3:8b").status == 200
 
 
-@case(
-    ("fixed", "stored", "admits"),
-    [
-        ("enabled", {}, True),
-        ("disabled", {}, False),
-        ("enabled", {"new_models": "disabled"}, False),
-    ],
-)
-def test_new_models(fixed: Any, stored: dict[str, str], admits: bool) -> None:
+@case(("setting", "admits"), [("enabled", True), ("disabled", False)])
+def test_new_models(setting: str, admits: bool) -> None:
     """Models for which nothing was set are used where the setting says so."""
-    now = snapshot(models=[ModelEntry(name="qwen3")], settings=stored)
-    app = standing(now, new_models=fixed)
+    now = snapshot(models=[ModelEntry(name="qwen3")])
+    app = standing(now, new_models=setting)
     assert chatting(app, "qwen3").status == 200
     assert (chatting(app, "qwen3:8b").status == 200) is admits
     assert ("qwen3:8b" in listed(app, "/v1/models")) is admits

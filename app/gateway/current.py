@@ -14,6 +14,7 @@ import gevent
 from gevent.event import Event
 
 from ..errors import GatewayError
+from ..logs import Faults
 from .snapshot import NOTHING, Snapshot
 
 #: Seconds between two looks at the version: changes are felt within a second.
@@ -58,6 +59,7 @@ class Current:
         self._first = Event()
         self._renewing: gevent.Greenlet | None = None
         self._said_at = -REPEAT
+        self._faults = Faults()
         #: Why the database cannot be asked at the moment; None: it can.
         self.failure: GatewayError | None = None
         self.changed: list[Callable[[Snapshot], object]] = []
@@ -142,5 +144,8 @@ class Current:
 
     def _renew_always(self) -> None:
         while True:
-            self.renew()
+            try:
+                self.renew()
+            except Exception as fault:  # a bug, after which others must still be felt
+                self._faults.tell(log, "what was set could not be taken up", fault)
             gevent.sleep(PERIOD)

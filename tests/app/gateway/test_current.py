@@ -150,3 +150,23 @@ def test_it_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     source.now = snapshot(key(), version=2)
     assert seen.get(timeout=10) is source.now
     current.close()
+
+
+def test_a_bug_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When somebody who is told fails, later changes are still taken up and told."""
+    monkeypatch.setattr("app.gateway.current.PERIOD", 0.001)
+    source = Known(snapshot())
+    current = Current(source)
+    seen = gevent.event.AsyncResult()
+
+    def tell(new: Snapshot) -> None:
+        if new.version == 1:
+            raise ValueError("a bug")
+        seen.set(new)
+
+    current.changed.append(tell)
+    current.start()
+    assert current.now is source.now
+    source.now = snapshot(key(), version=2)
+    assert seen.get(timeout=10) is source.now
+    current.close()

@@ -18,6 +18,8 @@ WHERE = "the database"
 
 #: Settings that are looked at once, at the start, or that name files of the machine.
 _FIXED = {
+    "admin_password",
+    "admin_username",
     "aliases",  # which have a table of their own
     "auth",
     "code_families",
@@ -32,6 +34,7 @@ _FIXED = {
     "responses_max_bytes",
     "responses_ttl",
     "secret_file",
+    "session_secret",
     "state_dir",
     "trusted_proxies",
     "upstream_api_key",

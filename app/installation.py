@@ -1,5 +1,6 @@
 """Installation: what a worker has one of, however often its settings change."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from .gateway.credentials import Hasher, hasher
@@ -7,6 +8,7 @@ from .gateway.current import Current
 from .gateway.limits import Limits
 from .gateway.usage import Usage
 from .metrics.counts import Counts
+from .option import Given
 from .secret import secret
 from .settings import Settings
 from .storage import Storage
@@ -15,10 +17,14 @@ from .storage import Storage
 class Installation:
     """The storage, what is set there, and what is counted; nothing is opened yet.
 
-    ``ledger`` is what was used, ``usage`` the way of rows there.
+    ``ledger`` is what was used, ``usage`` the way of rows there; ``found`` is what the
+    environment and ``.env`` say.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, found: Mapping[str, Given] | None = None
+    ) -> None:
+        self.found = found or {}
         self._secret = (settings.state_dir, settings.secret_file)
         self.storage = storage = Storage.of(settings)
         self.current = Current(storage.configuration, settings.auth)

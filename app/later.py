@@ -5,14 +5,23 @@ What few workers ever need costs the others neither memory nor time to start
 """
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from gevent import get_hub
+
+
+def load_aside(*modules: str) -> None:
+    """Import modules in another thread, while requests in this one go on."""
+    for module in modules:
+        get_hub().threadpool.apply(import_module, (module,))
 
 
 class Later:
     """A WSGI application that ``load`` imports and makes, at its first request.
 
-    Other requests wait meanwhile, so that may take some tens of milliseconds, and must
-    not wait for anything itself.  What it raises is raised, and it is tried again.
+    Other requests wait meanwhile, so that may take some tens of milliseconds; what
+    takes longer is loaded aside first.  What it raises is raised, and tried again.
     """
 
     def __init__(self, load: Callable[[], WSGIApplication]) -> None:

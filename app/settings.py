@@ -29,7 +29,13 @@ WholeSeconds = Annotated[int, Meta(ge=1, le=_YEAR)]
 
 
 #: May hold a password: shown nowhere.
-_SECRETS = {"database_url", "limits_url", "upstream_api_key"}
+_SECRETS = {
+    "admin_password",
+    "database_url",
+    "limits_url",
+    "session_secret",
+    "upstream_api_key",
+}
 
 
 def _option(variable: str, help: str) -> Meta:
@@ -97,6 +103,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "whether requests need a key; auto: as soon as there is one",
         ),
     ] = "auto"
+    admin_username: Annotated[
+        str,
+        Meta(min_length=1, max_length=64),
+        _option("ADMIN_USERNAME", "who signs in first to administer Pannier over HTTP"),
+    ] = "admin"
+    admin_password: Annotated[
+        str,
+        _option(
+            "ADMIN_PASSWORD",
+            "the password for that, until it is changed; none: one is made, and said"
+            " at the start; never shown",
+        ),
+    ] = ""
+    session_secret: Annotated[
+        str,
+        _option(
+            "SESSION_SECRET",
+            "whoever is signed in has to sign in again when this is another one; never"
+            " shown",
+        ),
+    ] = ""
     pin_upstream: Annotated[
         bool,
         _option(

@@ -37,7 +37,7 @@ class Application:
         self._found = found
         self._kept: Mapping[str, Any] = {}
         self.inflight = Inflight(settings.write_timeout)
-        self.installation = Installation(settings)
+        self.installation = Installation(settings, found)
         self.installation.current.changed.append(self._changed)
         self._stack = build_stack(settings, self.installation, self.inflight)
         self._settled = False

@@ -16,10 +16,10 @@ from app.catalog import Catalog
 from app.doors import Doors
 from app.exchange import Exchange
 from app.fetch import ImageFetcher
-from app.gateway.groups import METRICS
+from app.gateway.groups import ADMIN, METRICS
 from app.inflight import Inflight
 from app.installation import Installation
-from app.later import Later
+from app.later import Later, load_aside
 from app.native import Native
 from app.probes import probes
 from app.proxies import Proxies
@@ -113,6 +113,7 @@ def build_stack(
         pages,  # whatever is not listed is a page
         [
             *front_door(pages, relay),
+            *admin_routes(settings, installation, catalog, inflight),
             *probe_routes(upstream, MetricsPage(installation, settings)),
             *native_routes(Native(relay, settings), shared),
             *dialect_routes(shared),
@@ -386,6 +387,35 @@ def load_pages(upstream: Upstream) -> WSGIApplication:
     from app.pages import create_app
 
     return create_app(upstream)
+
+
+def admin_routes(
+    settings: Settings,
+    installation: Installation,
+    catalog: Catalog,
+    inflight: Inflight,
+) -> Iterable[Route]:
+    """What operators ask, and the pages that ask it."""
+
+    def load() -> WSGIApplication:
+        # Libraries that take long to load: other requests go on meanwhile.
+        load_aside("argon2", "flask", "sqlalchemy")
+        from app.admin.application import create_app
+        from app.admin.asked import Admin
+
+        return create_app(
+            Admin(
+                installation=installation,
+                settings=settings,
+                found=installation.found,
+                catalog=catalog,
+                inflight=inflight,
+            )
+        )
+
+    admin = Later(load)
+    yield ("*", ADMIN, admin)
+    yield ("*", f"{ADMIN}/", admin)
 
 
 def wrap(app: WSGIApplication, layers: Iterable[Layer]) -> WSGIApplication:

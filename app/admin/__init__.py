@@ -4,6 +4,13 @@ Loaded with the first request that comes there: Flask, SQLAlchemy and password h
 are nothing that traffic needs.  Handlers are plain functions of what they work with and
 of what was asked; ``application`` alone knows Flask.
 
-    application.py   the Flask application: routes, sessions, errors
-    asked.py         Admin, Asked, Route: what handlers get
+    application.py  the Flask application: from a request to a handler and back
+    asked.py        Admin, Asked, Route: what handlers get
+    routes.py       ROUTES: all handlers for those who are signed in
+    guard.py        whose requests come in, and in which form
+    me.py           signing in and out, the own account
+    signing_in.py   SigningIn: who gets a session, and what the audit log has of it
+    sessions.py     Sessions, Cookie: who is signed in
+    passwords.py    how passwords are kept, and which are too weak
+    attempts.py     how often somebody may try one
 """

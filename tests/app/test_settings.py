@@ -297,7 +297,7 @@ def test_an_unknown_name(read) -> None:
 
 def test_other_names_are_others(read) -> None:
     """Names without our prefix are nobody's typo."""
-    assert read({"SESSION_SECRET": "x", "OLLAMA_MODELS": "/x"}) == read()
+    assert read({"APP_SECRET": "x", "OLLAMA_MODELS": "/x"}) == read()
 
 
 def test_mistakes_in_the_file_say_so(read) -> None:

@@ -14,7 +14,7 @@ from ..wire.names import key
 MAX_LENGTH = 256
 MAX_STARS = 16
 #: Lists of globs that stay compiled; keys often share theirs.
-_REMEMBERED = 4096
+_REMEMBERED = 10_000
 
 #: What Ollama takes for the name of a model (``types/model/name.go``).  Of others it
 #: may make a name all the same, and nobody could say which.

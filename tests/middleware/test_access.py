@@ -331,6 +331,24 @@ def test_what_is_allowed_is_answered(route: str) -> None:
     assert named(app, route, "qwen3:8b").status == 200
 
 
+@case(("model", "status"), [("qwen3:8b", 200), ("secret", 404)])
+def test_recordings_and_guesses(model: str, status: int) -> None:
+    """A transcription is refused as well, and a count for which nobody is asked."""
+    app = standing(snapshot(allowed("qwen*")), counting="estimate")
+    for route in ("count", "input tokens"):
+        assert named(app, route, model).status == status
+    form = (
+        f'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n{model}\r\n'
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        "RIFF\x00\x00\x00\x00WAVE\r\n--b--\r\n"
+    ).encode()
+    kind = "multipart/form-data; boundary=b"
+    path = "/v1/audio/transcriptions"
+    answer = ask(app, "POST", path, form, **WITH, Content_Type=kind)
+    assert answer.status == status
+    assert status == 200 or is_unknown(answer, model)
+
+
 # --------------------------------------------------------------------- no oracle
 
 

@@ -67,4 +67,4 @@ class Shelves:
         if path in _LISTS:
             return self.listed()
         can = "embedding" if "embed" in body.model else "completion"
-        return json.dumps({"capabilities": [can, "insert"]}).encode()
+        return json.dumps({"capabilities": [can, "insert", "audio"]}).encode()

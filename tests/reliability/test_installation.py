@@ -138,3 +138,24 @@ def test_keys_outlive_a_restart(simulator: Simulator, tmp_path: Path) -> None:
             with Server(env) as server:
                 assert pannier.chat(server).status == 401
                 assert pannier.chat(server, text).status == 200
+
+
+def test_q2_keys_without_a_database(
+    pannier: Pannier, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Keys outlive their database; one that may be a new one is told to come again."""
+    _, text = pannier.key("first")
+    pannier.feels(lambda: pannier.statuses() == {401})
+    if len(pannier.machines) == 1:
+        for file in tmp_path.glob("pannier.db*"):
+            file.unlink()
+    else:
+        request.getfixturevalue("database").stop()
+    pannier.feels(lambda: pannier.statuses(new_secret()) == {503})
+    assert pannier.statuses(text) == {200}
+    assert pannier.statuses() == {401}
+    if len(pannier.machines) > 1:
+        request.getfixturevalue("database").start()
+        pannier.feels(lambda: pannier.statuses(new_secret()) == {401})
+        _, other = pannier.key("second")
+        pannier.feels(lambda: pannier.statuses(other) == {200})

@@ -542,6 +542,15 @@ def test_a_display_name_that_may_not_be_used() -> None:
     assert listed(standing(now, Shelves("qwen3:8b")), "/v1/models") == {"big"}
 
 
+@case(("target", "shows"), [("phi4:14b", True), ("absent", False), ("secret", False)])
+def test_a_name_that_an_alias_has_taken(target: str, shows: bool) -> None:
+    """A model whose name means another is shown where that other can be called."""
+    aliases = [AliasEntry(name="qwen3:8b", target=target, shadow=True)]
+    app = standing(snapshot(allowed("*", deny=("secret",)), aliases=aliases))
+    assert ("qwen3:8b" in listed(app, "/v1/models")) is shows
+    assert chatting(app, "qwen3:8b").status == (200 if shows else 404)
+
+
 @case("settings", [{}, {"aliases": "x=absent"}])
 def test_lists_stay_as_they_are(settings: dict[str, Any]) -> None:
     """Where nothing is set, or it concerns nothing, Ollama's bytes pass."""

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ from app.commands import health_here, health_ollama, health_stream, words
 from app.commands.command import Parser
 from app.commands.table import TABLE
 
+OURS = re.compile(r"sk-[0-9A-Za-z]{45}")
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -45,6 +47,12 @@ class Typed:
         code = cli.main(list(words))
         captured = self._heard.readouterr()
         return code, captured.out, captured.err
+
+    def do(self, *words: str, stdin: str = "") -> str:
+        """What a command printed that succeeds."""
+        code, out, err = self(*words, stdin=stdin)
+        assert code == 0, err
+        return out.strip()
 
 
 @pytest.fixture
@@ -163,6 +171,118 @@ def test_what_means_nothing(read: Callable[[str], Any], text: str) -> None:
     """Anything else is refused."""
     with pytest.raises(argparse.ArgumentTypeError):
         read(text)
+
+
+# ---------------------------------------------------------------- commands
+
+
+def test_the_first_key_asks(typed: Typed) -> None:
+    """Nobody closes a door by mistake; the sentence says how to go on."""
+    words = ["keys", "create", "--name", "a", "--allow", "*"]
+    code, out, err = typed(*words)
+    assert (code, out) == (2, "")
+    assert "every request needs one" in err
+    assert "--yes" in err
+    assert typed.do("keys", "list") == "There are no keys."
+    typed.do(*words, "--yes")
+    typed.do("keys", "create", "--name", "b", "--allow", "*")
+    typed.do("keys", "delete", "b")
+    code, _, err = typed("keys", "delete", "a")
+    assert code == 2
+    assert "the only key" in err
+
+
+def test_json(typed: Typed) -> None:
+    """What programs read is JSON, and no digest is in it."""
+    words = ["--name", "a", "--allow", "q*", "l*", "--expires", "30d", "--rpm", "5"]
+    made = json.loads(typed.do("keys", "create", *words, "--yes", "--json"))
+    assert OURS.fullmatch(made.pop("key"))
+    assert (made["allow_models"], made["rpm"]) == (["q*", "l*"], 5)
+    days = (made["expires_at"] - made["created_at"]) / 86_400_000
+    assert days == pytest.approx(30, abs=0.01)
+    assert json.loads(typed.do("keys", "list", "--json")) == [made]
+    assert json.loads(typed.do("keys", "show", made["id"])) == made
+    assert not [name for name in made if "digest" in name]
+    again = json.loads(
+        typed.do("keys", "set", "a", "--rpm", "none", "--expires", "never")
+    )
+    assert (again["rpm"], again["expires_at"]) == (None, None)
+
+
+def test_export_and_import(typed: Typed, tmp_path: Path) -> None:
+    """What a file has comes back with it, after a look; the file is its owner's."""
+    typed.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
+    typed.do("models", "set", "qwen3", "--hide", "--overrides", '{"num_ctx": 8192}')
+    typed.do("overrides", "set", '{"temperature": {"value": 1, "mode": "max"}}')
+    typed.do("settings", "set", "context", "auto")
+    file = tmp_path / "all.json"
+    typed.do("export", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    typed.do("models", "reset", "qwen3")
+    typed.do("overrides", "clear")
+    typed.do("settings", "unset", "PANNIER_CONTEXT")
+    planned = typed.do("import", str(file), "--dry-run")
+    assert planned.splitlines()[:3] == [
+        "+ setting context",
+        "+ overrides for all models: temperature",
+        "+ model qwen3",
+    ]
+    assert typed.do("import", "-", stdin=file.read_text()).endswith("3 changes.")
+    assert '"hidden": true' in typed.do("models", "list", "--json")
+    assert "auto" in typed.do("settings", "list")
+    assert "temperature" in typed.do("overrides", "show")
+
+
+WRONG: list[tuple[list[str], str]] = [
+    (["keys"], "WORD"),
+    (["keys", "make"], "'make'"),
+    (["keys", "create"], "--name"),
+    (["keys", "create", "--name", "a"], "--allow"),
+    (["keys", "create", "--name", "a", "--allow"], "--allow"),
+    (["keys", "create", "--name", "a", "--allow", ""], "allow_models"),
+    (["keys", "create", "--name", "a", "--allow", "[z-a]", "--yes"], "allow_models"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--rpm", "-1"], "--rpm"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--rpm", "x"], "whole number"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--expires", "soon"], "30d"),
+    (
+        ["keys", "create", "--name", "a", "--allow", "*", "--expires", "1999-01-01"],
+        "past",
+    ),
+    (["keys", "create", "--name", "a", "--allow", "*", "--endpoints", "x"], "'x'"),
+    (["keys", "create", "--name", "a", "--allow", "*", "--overrides", "{"], "JSON"),
+    (["keys", "create", "--nam", "a", "--allow", "*"], "--name"),
+    (["keys", "revoke", "nobody"], "'nobody'"),
+    (["keys", "rotate", "nobody", "--grace", "8d"], "7 days"),
+    (["keys", "import", "--name", "a", "--allow", "*", "--yes"], "8 to 256"),
+    (["models", "reset", "none"], "'none'"),
+    (["models", "set", "a", "--enable", "--disable"], "--disable"),
+    (["models", "set", "a", "--overrides", '{"num_ctx": "x"}'], "num_ctx"),
+    (["alias", "add", "a b", "c"], "name"),
+    (["alias", "remove", "a"], "'a'"),
+    (["settings", "set", "PANNIER_PORT", "1"], "PANNIER_PORT"),
+    (["settings", "set", "PANNIER_CONTEXT", "x"], "PANNIER_CONTEXT"),
+    (["settings", "unset", "x"], "'x'"),
+    (["overrides", "set", "7"], "JSON"),
+    (["audit", "--limit", "x"], "--limit"),
+    (["import", "/nonexistent/file"], "/nonexistent/file"),
+    (["import", "-"], "JSON"),
+    (["import", "-", "--mode", "x"], "--mode"),
+    (["export", "/nonexistent/file"], "/nonexistent/file"),
+    (["migrate-ollama2openai", "/nonexistent"], "/nonexistent"),
+    (["doctor", "more"], "more"),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), WRONG, ids=lambda w: " ".join(w)[:60])
+def test_l7_wrong_usage_is_one_sentence(
+    words: list[str], named: str, typed: Typed
+) -> None:
+    """Exit code 2, one line that names what is wrong, nothing on standard output."""
+    code, out, err = typed(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("pannier: ")
+    assert err.count("\n") == 1
+    assert named in err
 
 
 # ------------------------------------------------------------------ doctor

@@ -5,7 +5,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -171,22 +171,6 @@ def test_ollama2openai_from_end_to_end(
     assert "changeme" not in "".join(operator.heard)
 
 
-def test_the_first_key_asks(alone: Operator) -> None:
-    """Nobody closes a door by mistake; the sentence says how to go on."""
-    words = ["keys", "create", "--name", "a", "--allow", "*"]
-    done = alone(*words)
-    assert (done.code, done.out) == (2, "")
-    assert "every request needs one" in done.err
-    assert "--yes" in done.err
-    assert alone.do("keys", "list") == "There are no keys."
-    alone.do(*words, "--yes")
-    alone.do("keys", "create", "--name", "b", "--allow", "*")
-    alone.do("keys", "delete", "b")
-    done = alone("keys", "delete", "a")
-    assert done.code == 2
-    assert "the only key" in done.err
-
-
 def test_the_doctor_sends_a_stream(operator: Operator, running: Server) -> None:
     """A stream through Pannier comes in pieces; with keys it needs one."""
     asked = ["doctor", "--url", running.url, "--model", "sim-tps50"]
@@ -226,126 +210,3 @@ def test_the_doctor_sees_what_is_held_back(alone: Operator) -> None:
     assert "proxy_buffering off" in done.out
     done = alone("doctor", "--url", f"http://127.0.0.1:{free_port()}")
     assert "Nothing answers at" in done.out
-
-
-def test_json(alone: Operator) -> None:
-    """What programs read is JSON, and no digest is in it."""
-    words = ["--name", "a", "--allow", "q*", "l*", "--expires", "30d", "--rpm", "5"]
-    made = json.loads(alone.do("keys", "create", *words, "--yes", "--json"))
-    assert OURS.fullmatch(made.pop("key"))
-    assert (made["allow_models"], made["rpm"]) == (["q*", "l*"], 5)
-    days = (made["expires_at"] - made["created_at"]) / 86_400_000
-    assert days == pytest.approx(30, abs=0.01)
-    assert json.loads(alone.do("keys", "list", "--json")) == [made]
-    assert json.loads(alone.do("keys", "show", made["id"])) == made
-    assert not [name for name in made if "digest" in name]
-    again = json.loads(
-        alone.do("keys", "set", "a", "--rpm", "none", "--expires", "never")
-    )
-    assert (again["rpm"], again["expires_at"]) == (None, None)
-
-
-def test_export_and_import(alone: Operator, tmp_path: Path) -> None:
-    """What a file has comes back with it, after a look; the file is its owner's."""
-    alone.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
-    alone.do("models", "set", "qwen3", "--hide", "--overrides", '{"num_ctx": 8192}')
-    alone.do("overrides", "set", '{"temperature": {"value": 1, "mode": "max"}}')
-    alone.do("settings", "set", "context", "auto")
-    file = tmp_path / "all.json"
-    alone.do("export", str(file))
-    assert file.stat().st_mode & 0o777 == 0o600
-    alone.do("models", "reset", "qwen3")
-    alone.do("overrides", "clear")
-    alone.do("settings", "unset", "PANNIER_CONTEXT")
-    planned = alone.do("import", str(file), "--dry-run")
-    assert planned.splitlines()[:3] == [
-        "+ setting context",
-        "+ overrides for all models: temperature",
-        "+ model qwen3",
-    ]
-    assert alone.do("import", "-", stdin=file.read_text()).endswith("3 changes.")
-    assert '"hidden": true' in alone.do("models", "list", "--json")
-    assert "auto" in alone.do("settings", "list")
-    assert "temperature" in alone.do("overrides", "show")
-
-
-WRONG: list[tuple[list[str], str]] = [
-    (["keys"], "WORD"),
-    (["keys", "make"], "'make'"),
-    (["keys", "create"], "--name"),
-    (["keys", "create", "--name", "a"], "--allow"),
-    (["keys", "create", "--name", "a", "--allow"], "--allow"),
-    (["keys", "create", "--name", "a", "--allow", ""], "allow_models"),
-    (["keys", "create", "--name", "a", "--allow", "[z-a]", "--yes"], "allow_models"),
-    (["keys", "create", "--name", "a", "--allow", "*", "--rpm", "-1"], "--rpm"),
-    (["keys", "create", "--name", "a", "--allow", "*", "--rpm", "x"], "whole number"),
-    (["keys", "create", "--name", "a", "--allow", "*", "--expires", "soon"], "30d"),
-    (
-        ["keys", "create", "--name", "a", "--allow", "*", "--expires", "1999-01-01"],
-        "past",
-    ),
-    (["keys", "create", "--name", "a", "--allow", "*", "--endpoints", "x"], "'x'"),
-    (["keys", "create", "--name", "a", "--allow", "*", "--overrides", "{"], "JSON"),
-    (["keys", "create", "--nam", "a", "--allow", "*"], "--name"),
-    (["keys", "revoke", "nobody"], "'nobody'"),
-    (["keys", "rotate", "nobody", "--grace", "8d"], "7 days"),
-    (["keys", "import", "--name", "a", "--allow", "*", "--yes"], "8 to 256"),
-    (["models", "reset", "none"], "'none'"),
-    (["models", "set", "a", "--enable", "--disable"], "--disable"),
-    (["models", "set", "a", "--overrides", '{"num_ctx": "x"}'], "num_ctx"),
-    (["alias", "add", "a b", "c"], "name"),
-    (["alias", "remove", "a"], "'a'"),
-    (["settings", "set", "PANNIER_PORT", "1"], "PANNIER_PORT"),
-    (["settings", "set", "PANNIER_CONTEXT", "x"], "PANNIER_CONTEXT"),
-    (["settings", "unset", "x"], "'x'"),
-    (["overrides", "set", "7"], "JSON"),
-    (["audit", "--limit", "x"], "--limit"),
-    (["import", "/nonexistent/file"], "/nonexistent/file"),
-    (["import", "-"], "JSON"),
-    (["import", "-", "--mode", "x"], "--mode"),
-    (["export", "/nonexistent/file"], "/nonexistent/file"),
-    (["migrate-ollama2openai", "/nonexistent"], "/nonexistent"),
-    (["doctor", "more"], "more"),
-]
-
-
-@pytest.mark.parametrize(("words", "named"), WRONG, ids=lambda w: " ".join(w)[:60])
-def test_l7_wrong_usage_is_one_sentence(
-    words: list[str],
-    named: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    clean: Callable[[], None],
-) -> None:
-    """Exit code 2, one line that names what is wrong, nothing on standard output."""
-    from app import cli
-
-    clean()
-    assert cli.main(words) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("pannier: ")
-    assert captured.err.count("\n") == 1
-    assert named in captured.err
-
-
-@pytest.fixture
-def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Nobody's settings, an empty directory, and nothing on standard input."""
-
-    def clean() -> None:
-        import io
-        import os
-        import sys
-
-        from support.server import clean_environ
-
-        monkeypatch.chdir(tmp_path)
-        for name in set(os.environ) - set(clean_environ()):
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("PANNIER_STATE_DIR", str(tmp_path / "state"))
-        monkeypatch.setenv("OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-
-    return clean

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
@@ -14,12 +14,15 @@ from support.ollama import CHAT, GENERATE, FakeUpstream, Ollama, ask
 from support.stack import linted
 from werkzeug.middleware.lint import LintMiddleware
 
+from app.errors import BadRequest
+from app.exchange import Exchange
 from app.gateway.keys import Key
 from app.gateway.limits import Limits, Taken
 from app.installation import Installation
 from app.settings import Settings
+from app.wire import ollama
 from middleware.stack import build_stack
-from middleware.throttle import duration
+from middleware.throttle import TokenLimit, duration
 
 MESSAGES = [{"role": "user", "content": "Hello, who are you?"}]
 BODY = {"model": "m", "messages": MESSAGES}
@@ -441,6 +444,53 @@ def test_what_a_broken_off_stream_costs() -> None:
     answer = post(app, body={**BODY, "stream": True})
     assert b"upstream_incomplete" in answer.body
     assert 1 <= used(installation) < 30
+
+
+def messages(*contents: str, images: Sequence[str] = ()) -> ollama.ChatRequest:
+    """A chat with these messages, and images in the last."""
+    said = [ollama.Message(role="user", content=content) for content in contents]
+    said[-1].images = list(images) or None
+    return ollama.ChatRequest(model="m", messages=said, stream=False)
+
+
+@pytest.mark.parametrize(
+    ("call", "tokens"),
+    [
+        (messages("a" * 400, "b" * 40), 110),
+        (messages("a" * 400, images=["x", "y"]), 100 + 2 * 768),
+        (ollama.EmbedRequest(model="m", input="a" * 40), 10),
+        (ollama.EmbedRequest(model="m", input=["a" * 40] * 3), 30),
+        (ollama.EmbedRequest(model="m", input=""), 1),
+    ],
+)
+def test_what_is_reserved(call: Any, tokens: int) -> None:
+    """A quarter of the characters, and what an image takes; a token at least."""
+    limits = Limits()
+    exchange = Exchange(key=key(tpd=tokens))
+    exchange.taken = Taken(key(tpd=tokens))
+    TokenLimit(limits)(exchange, call)
+    assert exchange.taken.tokens == tokens
+    exchange.taken = Taken(key("other", tpd=tokens - 1))
+    with pytest.raises(BadRequest):
+        TokenLimit(limits)(exchange, call)
+
+
+def test_the_length_of_an_answer() -> None:
+    """What a request allows for its answer is reserved as well."""
+    app = world(installed(snapshot(key(tpd=1000))))
+    refused = post(app, body={**BODY, "max_tokens": 1000})
+    assert refused.status == 429
+    said = refused.json["error"]["message"]
+    assert "1000 are left, and this request may need 1004" in said
+    assert post(app, body={**BODY, "max_tokens": 900}).status == 200
+
+
+def test_a_long_native_request() -> None:
+    """Its body may hold images: it reserves 4,096 tokens, whatever its size."""
+    app = world(installed(snapshot(key(tpd=4096))))
+    message = {"role": "user", "content": "Look", "images": ["QUJD" * 50_000]}
+    body = {"model": "m", "messages": [message], "stream": False}
+    assert post(app, "/api/chat", body).status == 200
 
 
 @pytest.mark.parametrize(

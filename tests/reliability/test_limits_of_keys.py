@@ -95,8 +95,11 @@ def test_at_a_time_over_two_machines(workers: list[Limits], server: Redis) -> No
     taken = burst(workers, one, 100)
     passed = [some for some in taken if not some.refused]
     assert len(passed) == 7
+    held = [shared(worker).running.get(one.id, ()) for worker in workers]
+    assert sum(map(len, held)) == 7
     for number, some in enumerate(taken):
         workers[number % 2].leave(some, 0)
+    assert [shared(worker).running for worker in workers] == [{}, {}]
     name = f"pannier:limits:{{{one.id}}}:running"
     eventually(lambda: server.ask("ZCARD", name) == 0)
     assert len([x for x in burst(workers, one, 20) if not x.refused]) == 7
@@ -175,9 +178,18 @@ def test_no_call_without_limits(workers: list[Limits], server: Redis) -> None:
 
 @needs_redis
 @pytest.mark.parametrize("how", ["gone", "frozen", "wrong"])
-def test_r5_without_redis(how: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_r5_without_redis(
+    how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Requests go on, counted here; it is said once; when it is back, it counts."""
     one = key(rpm=50, tpd=1000, max_concurrent=100)
+    failures, fail = [], Shared._fail
+
+    def counted(self: Shared, error: BaseException) -> None:
+        failures.append(error)
+        fail(self, error)
+
+    monkeypatch.setattr(Shared, "_fail", counted)
     with redis() as server, caplog.at_level(logging.INFO):
         limits = Limits(server.url)
         before = [enter(limits, one) for _ in range(3)]
@@ -202,6 +214,8 @@ def test_r5_without_redis(how: str, caplog: pytest.LogCaptureFixture) -> None:
         assert max(times) < 0.2
         limits.leave(before[0], 7)
         if how == "gone":
+            monkeypatch.setattr(limits_redis, "RETRY", 0.05)
+            eventually(lambda: len(failures) > 3)
             server.start()
         elif how == "frozen":
             server.freeze(False)
@@ -212,6 +226,10 @@ def test_r5_without_redis(how: str, caplog: pytest.LogCaptureFixture) -> None:
         assert after.shared
         # The frozen one knows what it was asked before it was given up.
         assert after.requests == (5 if how == "frozen" else 1)
+        if how == "frozen":  # what was to be said meanwhile is said
+            name = f"pannier:limits:{{{one.id}}}:running"
+            eventually(lambda: server.ask("ZCARD", name) == 3)
+            eventually(lambda: enter(limits, one).tokens == 7)
         limits.close()
     said = [line for line in caplog.messages if "Redis" in line]
     assert len(said) == 2, said

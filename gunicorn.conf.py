@@ -30,6 +30,7 @@ import gevent
 from app import start
 from app.body import finish_body
 from app.drain import drain
+from app.greeting import greet
 from app.metrics import board
 from app.proxies import networks
 from app.server.worker import Worker
@@ -103,11 +104,10 @@ logger_class = start.log_of(_settings)
 
 def on_starting(server: Any) -> None:
     """Say what was decided, warn of what may not be meant; once, not at reloads."""
-    hosts = [address[0] for address in server.address if isinstance(address, tuple)]
     cfg = server.cfg
     for warning in (
         # Set by our Dockerfile, and by other container engines themselves.
-        *start.warnings(_settings, hosts, "container" in os.environ),
+        *start.warnings(_settings, "container" in os.environ),
         *start.recycling(_settings, cfg.max_requests, cfg.graceful_timeout),
         *start.raise_descriptors(_settings),
     ):
@@ -146,7 +146,12 @@ def post_worker_init(worker: Any) -> None:
     gc.freeze()  # a collection looks at requests, not at all that is loaded each time
     gevent.spawn(drain, worker, worker.wsgi.inflight)
     worker.wsgi.installation.counts.share(board.shared(), worker.sheet)
+    if worker.age == 1:  # one of them is enough, and says it once
+        names = [listener.getsockname() for listener in worker.sockets]
+        hosts = [name[0] for name in names if isinstance(name, tuple)]
+        greet(worker.wsgi.installation, _settings, hosts)
     worker.wsgi.installation.start()
+    worker.wsgi.installation.live.start(worker.wsgi.inflight)
     start.say_what_nobody_catches()
 
 

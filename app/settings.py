@@ -519,6 +519,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, _option("PANNIER_MODEL_DELETE", "let DELETE /v1/models/{model} delete")
     ] = False
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that no log may have, wherever they come from."""
+        return (self.upstream_api_key, self.admin_password, self.session_secret)
+
     @classmethod
     def from_environ(
         cls, environ: Mapping[str, str] | None = None, env_file: Path | None = None

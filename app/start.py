@@ -9,7 +9,7 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +20,6 @@ from gunicorn.glogging import Logger
 
 from .addresses import is_loopback
 from .logs import Faults, Safe, Unwaited
-from .native import relays_all
 from .redaction import Redaction
 from .settings import Settings, SettingsError
 
@@ -55,7 +54,7 @@ class Log(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 def log_of(settings: Settings) -> type[Log]:
     """The log that hides the secrets of the settings: gunicorn wants it as a class."""
-    redaction = Redaction(settings.upstream_api_key)
+    redaction = Redaction(*settings.secrets)
     return type("Log", (Log,), {"redaction": redaction})
 
 
@@ -88,17 +87,8 @@ def say_what_nobody_catches() -> None:
     gevent.get_hub().print_exception = say
 
 
-def warnings(
-    settings: Settings, hosts: Iterable[str], in_container: bool
-) -> Iterator[str]:
+def warnings(settings: Settings, in_container: bool) -> Iterator[str]:
     """What works but may not be meant, of what the settings say; one line each."""
-    beyond = [host for host in hosts if not is_loopback(host)]
-    if beyond:
-        granted = _granted(settings, beyond[0])
-        yield (
-            f"Pannier is open: there are no keys, and it listens on {', '.join(hosts)},"
-            f" so everyone who reaches this address can {granted}."
-        )
     upstream = urlsplit(settings.upstream_url).hostname or ""
     if in_container and is_loopback(upstream):
         yield (
@@ -189,9 +179,3 @@ def raise_descriptors(settings: Settings) -> list[str]:
 
 def _reaches(limit: int, needed: int) -> bool:
     return limit == resource.RLIM_INFINITY or limit >= needed
-
-
-def _granted(settings: Settings, host: str) -> str:
-    if relays_all(settings, host):
-        return "use Ollama and change its models (PANNIER_RELAY=all)"
-    return "use Ollama's models (PANNIER_RELAY=all would let them be changed)"

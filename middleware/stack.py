@@ -138,7 +138,7 @@ def layers(
         AccessLogMiddleware,
         write=write,
         address=address,
-        redaction=Redaction(settings.upstream_api_key),
+        redaction=Redaction(*settings.secrets),
     )
     yield partial(
         UsageMiddleware, installation=installation, settings=settings, address=address

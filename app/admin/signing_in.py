@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 import msgspec
 
 from ..errors import BadRequest, GatewayError
-from ..secret import lasting
 from ..settings import Settings
 from ..storage import Storage, admins, audit
 from ..storage.admins import Account, Session
 from ..storage.place import file_of
 from . import attempts, passwords
+from .first import First, first_of, weakness
 from .sessions import Sessions, Visitor
 
 Connection = Any
@@ -27,13 +27,6 @@ class Caller(msgspec.Struct, frozen=True):
 
     address: str = ""
     agent: str = ""
-
-
-class First(msgspec.Struct, frozen=True):
-    """The password that makes the account; with ``must_change`` it does no more."""
-
-    password: str
-    must_change: bool
 
 
 class SigningIn:
@@ -58,11 +51,12 @@ class SigningIn:
         account = self._begin(caller)
         if account is None:
             kept = passwords.hashed(password)
-            first = first_of(self._settings)
-            name = self._settings.admin_username
-            good = first is not None and passwords.is_same(password, first.password)
+            first, name = first_of(self._settings), self._settings.admin_username
+            good = isinstance(first, First) and passwords.is_same(
+                password, first.password
+            )
         else:
-            kept, first, name = account.password_hash, None, account.username
+            kept, first, name = account.password_hash, "", account.username
             good = passwords.matches(password, kept)
         known = passwords.is_same(username, name)
         if not (good and known):
@@ -70,7 +64,7 @@ class SigningIn:
 
         def job(connection: Connection) -> tuple[str, Visitor]:
             owner = admins.account(connection)
-            if owner is None and first is not None:
+            if owner is None and isinstance(first, First):
                 must, now = first.must_change, self._clock()
                 owner = admins.add_account(connection, name, kept, must, now)
             elif owner is None or owner.password_hash != kept:
@@ -84,7 +78,7 @@ class SigningIn:
     ) -> tuple[str, Visitor]:
         """Another session, in the place of all; raises ``BadRequest``, 422 or 429."""
         account = visitor.account
-        fault = passwords.weakness(new, account.username)
+        fault = weakness(new, account.username)
         if not fault and passwords.is_same(current, new):
             fault = "This is the password that you have."
         if fault:
@@ -176,17 +170,6 @@ class SigningIn:
             return ended
 
         return self._storage.write(job)
-
-
-def first_of(settings: Settings) -> First | None:
-    """The password that makes the account, where there can be one."""
-    if settings.admin_password:
-        weak = passwords.weakness(settings.admin_password, settings.admin_username)
-        return First(settings.admin_password, bool(weak))
-    secret = lasting(settings.state_dir, settings.secret_file)
-    if isinstance(secret, str):
-        return None
-    return First(passwords.first_password(secret), True)
 
 
 def _wrong() -> BadRequest:

@@ -25,22 +25,30 @@ class Peek:
 
     def version(self) -> int:
         """The version; 0 where there are no such tables yet.  Raises ``Failure``."""
-        try:
-            self._open()
-            assert self._connection is not None
-            found = self._connection.execute("SELECT n FROM config_version").fetchone()
-        except (sqlite3.Error, OSError) as error:
-            if "no such table" in str(error):
-                return 0
-            self.close()
-            raise Failure(f"{type(error).__name__}: {error}") from None
-        return int(found[0]) if found else 0
+        return self._number("SELECT n FROM config_version")
+
+    def accounts(self) -> int:
+        """How many there are to administer Pannier with.  Raises ``Failure``."""
+        return self._number("SELECT count(*) FROM admin_user")
 
     def close(self) -> None:
         """Close the file."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _number(self, query: str) -> int:
+        """What is asked for; 0 where there are no such tables yet."""
+        try:
+            self._open()
+            assert self._connection is not None
+            found = self._connection.execute(query).fetchone()
+        except (sqlite3.Error, OSError) as error:
+            if "no such table" in str(error):
+                return 0
+            self.close()
+            raise Failure(f"{type(error).__name__}: {error}") from None
+        return int(found[0]) if found else 0
 
     def _open(self) -> None:
         """Open the file that is there now: it may be another one."""

@@ -57,16 +57,30 @@ class Snapshots:
         self._tell(unread)
         return snapshot
 
+    def has_account(self) -> bool:
+        """Whether anybody has ever signed in to administer Pannier."""
+        if self._url:
+            return self._storage.run(_has_account)
+        if self._file is None or not _is_there(self._file):
+            return False
+        return self._storage.aside(partial(self._accounts, self._file)) > 0
+
     def close(self) -> None:
         """Close what is open; in the storage's thread."""
         if self._peek is not None:
             self._peek.close()
 
     def _look(self, file: Path) -> int:
+        return self._peeking(file).version()
+
+    def _accounts(self, file: Path) -> int:
+        return self._peeking(file).accounts()
+
+    def _peeking(self, file: Path) -> "Peek":
         from .peek import Peek  # here is where Python's sqlite3 is loaded
 
         self._peek = self._peek or Peek(file)
-        return self._peek.version()
+        return self._peek
 
     def _tell(self, unread: list[str]) -> None:
         new = [what for what in unread if what not in self._told]
@@ -81,6 +95,13 @@ def _version(database: "Database") -> int:
 
     with database.reading() as connection:
         return read_version(connection)
+
+
+def _has_account(database: "Database") -> bool:
+    from .admins import account
+
+    with database.reading() as connection:
+        return account(connection) is not None
 
 
 def _is_there(file: Path) -> bool:

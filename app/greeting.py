@@ -1,0 +1,83 @@
+"""Greeting: what is said once, when it is first known what is set in the database.
+
+Who may come in without a key, and with which password somebody signs in who is the
+first to do so.  The first worker says it: only workers look into the database.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import gevent
+
+from .addresses import is_loopback
+from .admin.first import First, first_of
+from .errors import GatewayError
+from .gateway.snapshot import Snapshot
+from .installation import Installation
+from .logs import Unwaited
+from .native import relays_all
+from .settings import Settings
+
+log = logging.getLogger("pannier")
+
+
+def greet(installation: Installation, settings: Settings, hosts: Sequence[str]) -> None:
+    """Say it as soon as it is known; ``hosts`` are the addresses listened on."""
+    said: list[Snapshot] = []
+
+    def changed(snapshot: Snapshot) -> None:
+        if not said:
+            said.append(snapshot)
+            if not installation.current.closed and (text := openness(settings, hosts)):
+                log.warning("%s", text)
+            # It may wait for the database, and nobody else shall.
+            gevent.spawn(_invite, installation, settings)
+
+    installation.current.changed.append(changed)
+
+
+def openness(settings: Settings, hosts: Sequence[str]) -> str:
+    """What everybody may do where no key is needed, if that is more than here."""
+    beyond = [host for host in hosts if not is_loopback(host)]
+    if not beyond:
+        return ""
+    why = "PANNIER_AUTH=off" if settings.auth == "off" else "there are no keys"
+    granted = "use Ollama's models (PANNIER_RELAY=all would let them be changed)"
+    if relays_all(settings, beyond[0]):
+        granted = "use Ollama and change its models (PANNIER_RELAY=all)"
+    return (
+        f"Pannier is open: {why}, and it listens on {', '.join(hosts)},"
+        f" so everyone who reaches this address can {granted}."
+    )
+
+
+def invitation(settings: Settings) -> str:
+    """How to sign in where nobody ever has; empty where that is known."""
+    first = first_of(settings)
+    if not isinstance(first, First):
+        return (
+            f"Nobody can sign in to administer Pannier: {first}. (HINT:"
+            " PANNIER_STATE_DIR names a directory that can be written.)"
+        )
+    if not settings.admin_password:
+        return (
+            "Nobody has signed in to administer Pannier yet. The first one to do so"
+            f" is {settings.admin_username!r} with the password {first.password} and"
+            " has to choose another one (docs/admin-api.md)."
+        )
+    if first.must_change:
+        return (
+            "ADMIN_PASSWORD is weak: whoever signs in with it has to choose another"
+            " one first."
+        )
+    return ""
+
+
+def _invite(installation: Installation, settings: Settings) -> None:
+    try:
+        known = installation.storage.configuration.has_account()
+    except GatewayError:
+        return  # of which the log has a line already
+    if not known and (text := invitation(settings)):
+        # Not into the log, which others may read.
+        Unwaited("stderr").write(f"pannier: {text}\n")

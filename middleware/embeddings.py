@@ -14,7 +14,7 @@ from writers.embed import EmbedWriter
 
 from .base import RewriteMiddleware
 from .effects import without_effect
-from .options import keep_alive, options, without_unknown
+from .options import keep_alive, options
 from .validation import integer, model_name
 
 
@@ -30,11 +30,7 @@ class EmbeddingsMiddleware(RewriteMiddleware[openai.EmbeddingRequest]):
         exchange.stream = False
         exchange.ignored += without_effect(request)
         _encoding(request.encoding_format)
-        chosen = without_unknown(
-            options(request, self.settings.strict, exchange.adjusted),
-            self.settings.unknown_options,
-            exchange.ignored,
-        )
+        chosen = options(request, self.settings, exchange)
         exchange.given = chosen.keys()
         return ollama.EmbedRequest(
             model=model_name(request.model),

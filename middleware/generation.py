@@ -12,7 +12,7 @@ from app.wire.generating import GeneratingRequest
 from .base import DEFAULTS, Policy, RewriteMiddleware
 from .effects import without_effect
 from .formats import Format, native
-from .options import keep_alive, options, without_unknown
+from .options import keep_alive, options
 from .reasoning import think
 from .think_fallback import ThinkFallback
 from .thinking import HIDING, excluded, wish
@@ -56,11 +56,7 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         exchange.wish = wish(request, self.settings.think)
         hidden = excluded(request)
         exchange.hidden = self.settings.exclude_reasoning if hidden is None else hidden
-        chosen = without_unknown(
-            options(request, self.settings.strict, exchange.adjusted),
-            self.settings.unknown_options,
-            exchange.ignored,
-        )
+        chosen = options(request, self.settings, exchange)
         exchange.given = chosen.keys() if hidden is None else {*chosen, HIDING}
         return {
             "model": model_name(request.model),

@@ -4,12 +4,14 @@ Shared by the endpoints that generate text (specification: chat, section 1; gate
 section 5).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from app.errors import BadRequest
+from app.exchange import Exchange
 from app.gateway.parameters import KNOWN, RANGES, is_duration, is_number, normal
+from app.settings import Settings
 from app.wire.generating import CallingRequest
 
 from .effects import unsupported
@@ -63,71 +65,62 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "typical_p": ("typical_p", _between("typical_p", 0, 1)),
     "repeat_penalty": ("repeat_penalty", _between("repeat_penalty", *_REPEAT)),
 }
-_given = Fields(*_FIELDS)
 #: Objects that hold options by their own names, the least of them first.
-_objects = Fields("ollama", "ollama_options", "options")
-_KEEPING = ("keep_alive", "keepAlive")
-_keeping = Fields(*_KEEPING, "metadata")
+_OBJECTS = ("ollama", "ollama_options", "options")
+_given = Fields(*_OBJECTS, *_FIELDS)
 _penalties = Fields("frequency_penalty", "presence_penalty")
 
 
 def options(
-    request: CallingRequest,
-    strict: bool,
-    adjusted: list[str],
+    request: CallingRequest, settings: Settings, exchange: Exchange
 ) -> dict[str, Any]:
     """Ollama's options as a request sets them.
 
     Fields with names of Ollama's win, then those of its dialect, then its ``options``,
-    then ``ollama_options``, then those of ``ollama``.  What had to be changed is added
-    to ``adjusted``; ``strict`` refuses it.
+    then ``ollama_options``, then those of ``ollama``.  The exchange is told what had to
+    be changed and what Ollama is not known to have.  Raises ``BadRequest`` for what is
+    wrong, or not wanted here.
     """
     chosen: dict[str, Any] = {}
-    if given := _objects.of(request):
-        chosen = of_objects(given)
     for field, value in _given.of(request):
+        if field in _OBJECTS:
+            chosen |= _of_object(field, value)
+            continue
         name, check = _FIELDS[field]
         if (checked := check(value)) is not None:
             chosen[name] = checked
     for name, value in _penalties.of(request):
-        chosen[name] = penalty(value, name, strict, adjusted)
+        chosen[name] = penalty(value, name, settings.strict, exchange.adjusted)
+    # The others have names of their own.
+    if request.options or request.ollama_options or request.ollama:
+        return _without_unknown(chosen, settings, exchange.ignored)
     return chosen
 
 
-def of_objects(given: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The options that objects of a request hold, the later one winning.
-
-    An object is the field and its value, as ``Fields`` has them.
-    """
-    chosen: dict[str, Any] = {}
-    for field, value in given:
-        place = field
-        if field == "ollama":
-            place, value = "ollama.options", value.get("options")
-        if value is not None and not isinstance(value, dict):
-            raise _mistyped(place, "an object")
-        native = native_options(value, place)
-        within(native.get("repeat_penalty"), f"{place}.repeat_penalty", *_REPEAT)
-        chosen |= native
-    return chosen
+def _of_object(place: str, value: dict[str, Any]) -> dict[str, Any]:
+    """The options that an object of a request holds."""
+    given: Any = value
+    if place == "ollama":
+        place, given = "ollama.options", value.get("options")
+    if given is not None and not isinstance(given, dict):
+        raise _mistyped(place, "an object")
+    found = native_options(given, place)
+    within(found.get("repeat_penalty"), f"{place}.repeat_penalty", *_REPEAT)
+    return found
 
 
-def without_unknown(
-    chosen: dict[str, Any],
-    policy: Literal["allow", "drop", "reject"],
-    ignored: list[str],
+def _without_unknown(
+    chosen: dict[str, Any], settings: Settings, ignored: list[str]
 ) -> dict[str, Any]:
-    """The options without those of no Ollama that we know; all where it may have them.
+    """The options without those of no Ollama that we know; all where they may pass.
 
-    What is unknown is added to ``ignored`` in any case, or refused by ``reject``.
+    What is unknown is added to ``ignored`` in any case, unless it is refused.
     """
-    if chosen.keys() <= KNOWN:
-        return chosen
     unknown = [f"options.{name}" for name in chosen if name not in KNOWN]
-    if policy == "reject":
+    if unknown and settings.unknown_options == "reject":
         raise unsupported(unknown[0])
     ignored += unknown
-    if policy == "allow":
+    if settings.unknown_options == "allow":
         return chosen
     return {name: value for name, value in chosen.items() if name in KNOWN}
 
@@ -172,25 +165,28 @@ def keep_alive(request: CallingRequest) -> str | float | None:
 
     Raises ``BadRequest`` for other texts.
     """
-    for name, value in _keeping.of(request):
-        if name == "metadata":
-            name, value = next(_kept(value), ("", None))
-        if isinstance(value, str) and not is_duration(value):
-            raise BadRequest(
-                f"Invalid '{name}': expected a number of seconds or a duration such as"
-                ' "5m" or "1h30m".',
-                code="invalid_value",
-                param=name,
-            )
-        if value is not None:
+    name, value = "keep_alive", request.keep_alive
+    if value is None:
+        name, value = "keepAlive", request.keepAlive
+    if value is None:
+        return _kept(getattr(request, "metadata", None))
+    if isinstance(value, str) and not is_duration(value):
+        raise BadRequest(
+            f"Invalid '{name}': expected a number of seconds or a duration such as"
+            ' "5m" or "1h30m".',
+            code="invalid_value",
+            param=name,
+        )
+    return value
+
+
+def _kept(metadata: dict[str, Any] | None) -> str | float | None:
+    """What metadata say of it; the texts there may be of anything else."""
+    if metadata is None:
+        return None
+    for name in ("keep_alive", "keepAlive"):
+        value: Any = metadata.get(name)
+        if is_number(value) or (isinstance(value, str) and is_duration(value)):
             seconds: str | float = value
             return seconds
     return None
-
-
-def _kept(metadata: dict[str, Any]) -> Iterator[tuple[str, str | float]]:
-    """What metadata say of it; the texts there may be of anything else."""
-    for name in _KEEPING:
-        value: Any = metadata.get(name)
-        if is_number(value) or (isinstance(value, str) and is_duration(value)):
-            yield f"metadata.{name}", value

@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 _BOUNDS = ("min", "max")
+#: Combinations of alias, model and key that are remembered: many keys with overrides of
+#: their own could make many.
+MOST = 10_000
 
 
 class Merged(NamedTuple):
@@ -117,6 +120,8 @@ class Layers:
         )
         found = self._merged.get(at)
         if found is None:
+            if len(self._merged) >= MOST:
+                self._merged.clear()
             found = self._merged[at] = merged(
                 [
                     self._layer("alias", at[0], of_alias),

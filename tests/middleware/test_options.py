@@ -4,6 +4,8 @@ import msgspec
 import pytest
 
 from app.errors import BadRequest
+from app.exchange import Exchange
+from app.settings import Settings
 from app.wire import openai
 from middleware.formats import native, response_format
 from middleware.generation import GenerationMiddleware
@@ -19,7 +21,7 @@ def request(**fields: Any) -> openai.ChatCompletionRequest:
 def chosen(defaults: bool = False, **fields: Any) -> dict[str, Any]:
     """Ollama's options for these fields."""
     common = GenerationMiddleware.defaults if defaults else {}
-    return {**common, **options(request(**fields), False, [])}
+    return {**common, **options(request(**fields), Settings(), Exchange())}
 
 
 def refused(**fields: Any) -> BadRequest:
@@ -141,15 +143,16 @@ def test_out_of_range(field: str, value: float, code: str) -> None:
 )
 def test_penalties(name: str, value: float, want: float) -> None:
     """A penalty outside is brought to the nearest and named; in strict mode refused."""
-    adjusted: list[str] = []
-    found = options(request(**{name: value}), False, adjusted)
+    exchange, strict = Exchange(), Settings(strict=True)
+    adjusted = exchange.adjusted
+    found = options(request(**{name: value}), Settings(), exchange)
     assert found[name] == want
     assert adjusted == ([] if want == value else [f"{name}={want}"])
     if want == value:
-        assert options(request(**{name: value}), True, adjusted)[name] == want
+        assert options(request(**{name: value}), strict, exchange)[name] == want
     else:
         with pytest.raises(BadRequest) as caught:
-            options(request(**{name: value}), True, [])
+            options(request(**{name: value}), strict, exchange)
         assert (caught.value.param, caught.value.code) == (name, "invalid_value")
 
 

@@ -21,7 +21,7 @@ from app.storage.usage_writing import add
 from middleware.usage import new_id
 
 #: Rows of one transaction while a database is filled.
-MANY = 5_000
+MANY = 50_000
 #: Days over which rows are spread, keys, models and endpoints that they are of.
 DAYS, KEYS, MODELS = 90, 50, 8
 ENDPOINTS = ("chat", "messages", "code", "embeddings")

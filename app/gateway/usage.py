@@ -22,7 +22,7 @@ from ..logs import Faults
 #: Rows that wait at most, and those that are written in one transaction.
 ROOM, BATCH = 10_000, 500
 #: Seconds that a row waits for others.
-PERIOD = 0.5
+PERIOD = 0.3
 #: Seconds after which a database that could not be used is tried again.
 PAUSE = 1.0
 #: Seconds that the last rows of a worker have.

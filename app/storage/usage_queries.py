@@ -6,7 +6,7 @@ ends with a bucket: minutes for some hours, hours for some days, days for all el
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -147,7 +147,7 @@ def _rows(
         by.append(column.label(group))
     statement = (
         sa.select(*by, *(_SUMMED[name].label(name) for name in columns))
-        .where(_U.width == width)
+        .where(_U.width == width, _U.grain == _grain({*filters, group}))
         .where(_U.bucket_start >= period[0], _U.bucket_start < period[1])
         .where(*_narrowed(filters))
     )
@@ -166,6 +166,14 @@ def _rows(
 def _number(name: str, value: Any) -> Any:
     """A sum as Python has it: databases may say Decimal, or nothing."""
     return round(float(value or 0), 3) if name in TIMES else int(value or 0)
+
+
+def _grain(names: Collection[str]) -> str:
+    """Which sums tell these apart: the fewest that do."""
+    apart = [GROUPS[name] for name in names if name in GROUPS and name != "status"]
+    if len(apart) > 1:
+        return "each"
+    return apart[0] if apart else "none"
 
 
 def _narrowed(filters: Filters) -> list[sa.ColumnElement[bool]]:

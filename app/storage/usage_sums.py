@@ -13,6 +13,7 @@ from .usage_tables import (
     COUNTS,
     DAY,
     DIMENSIONS,
+    EVERY,
     HISTOGRAMS,
     HOUR,
     MAXIMA,
@@ -27,12 +28,15 @@ KEPT = {MINUTE: 2 * DAY, HOUR: 90 * DAY}
 LONGEST = 512
 
 #: What tells sums apart, and what they are of: added, or the largest.
-KEY = ("width", "bucket_start", *DIMENSIONS)
+KEY = ("width", "grain", "bucket_start", *DIMENSIONS)
 ADDED = (*COUNTS, *TIMES, *HISTOGRAMS)
 COLUMNS = (*ADDED, *MAXIMA)
 
 _Numbers = list[float]
-_Group = tuple[int, str, str, str, str]
+#: Key, model, endpoint, status.
+_Group = tuple[str, str, str, str]
+
+Grains = tuple[tuple[str, _Group], ...]
 
 _TTFT = COLUMNS.index("ttft_0")
 _DURATION = COLUMNS.index("duration_0")
@@ -45,23 +49,36 @@ def sums(rows: Iterable[Row], now: int) -> list[tuple[object, ...]]:
     They are in one order, so that those who write them do not wait for each other in a
     circle.  ``now`` is in Unix milliseconds.
     """
-    minutes: dict[_Group, _Numbers] = {}
+    minutes: dict[tuple[int, _Group], _Numbers] = {}
     for row in rows:
         model = storable(model_of(row))
-        group = (row.at // MINUTE, row.key_id, model, row.endpoint, row.status)
-        total = minutes.get(group)
+        moment = row.at // MINUTE, (row.key_id, model, row.endpoint, row.status)
+        total = minutes.get(moment)
         if total is None:
-            minutes[group] = total = [0] * len(COLUMNS)
+            minutes[moment] = total = [0] * len(COLUMNS)
         _count(row, total)
     found: dict[tuple[object, ...], _Numbers] = {}
-    for (minute, *of), numbers in minutes.items():
+    for (minute, of), numbers in minutes.items():
+        at = minute * MINUTE
         for width in WIDTHS:
-            start = minute * MINUTE // width * width
+            start = at // width * width
             if start >= now - KEPT.get(width, now):
-                key = (width, start, *of)
-                known = found.get(key)
-                found[key] = _together(known, numbers) if known else numbers
+                for grain, group in _grains(*of):
+                    key = (width, grain, start, *group)
+                    known = found.get(key)
+                    found[key] = _together(known, numbers) if known else numbers
     return [(*key, *numbers) for key, numbers in sorted(found.items())]
+
+
+def _grains(key_id: str, model: str, endpoint: str, status: str) -> Grains:
+    """The groups that a row counts for, each with what it keeps apart."""
+    return (
+        ("each", (key_id, model, endpoint, status)),
+        ("key_id", (key_id, EVERY, EVERY, status)),
+        ("model", (EVERY, model, EVERY, status)),
+        ("endpoint", (EVERY, EVERY, endpoint, status)),
+        ("none", (EVERY, EVERY, EVERY, status)),
+    )
 
 
 def _count(row: Row, total: _Numbers) -> None:

@@ -3,7 +3,8 @@
 Times are in Unix milliseconds.  Ids of rows begin with their time, so that the order of
 their index is the order of time too.  A sum is of all rows of ``width`` milliseconds
 from ``bucket_start`` on that share key, model, endpoint and status; sums are few, and
-are kept for longer.
+are kept for longer.  ``grain`` says which of these three are kept apart: each of them,
+one alone, or none; the others are ``EVERY``.  So an overview reads few of them.
 """
 
 from sqlalchemy import (
@@ -32,6 +33,9 @@ CLASSES = len(BOUNDS) + 1
 CLASSED = ("ttft", "duration")
 #: What sums are kept apart by, beside time.
 DIMENSIONS = ("key_id", "model", "endpoint", "status")
+#: By what sums are kept apart, beside time and status, and what stands for all.
+GRAINS = ("each", "key_id", "model", "endpoint", "none")
+EVERY = "*"
 COUNTS = (
     "requests",
     "prompt_tokens",
@@ -91,11 +95,13 @@ USAGE_ROLLUP = Table(
     "usage_rollup",
     METADATA,
     Column("width", BigInteger, primary_key=True),
+    Column("grain", Text, primary_key=True),
     Column("bucket_start", BigInteger, primary_key=True),
     *(Column(name, Text, primary_key=True) for name in DIMENSIONS),
     *(Column(name, BigInteger, nullable=False) for name in COUNTS),
     *(Column(name, Float, nullable=False) for name in TIMES),
     *(Column(name, BigInteger, nullable=False) for name in MAXIMA),
     *(Column(name, BigInteger, nullable=False) for name in HISTOGRAMS),
+    Index("usage_rollup_key_id", "key_id", "grain", "width", "bucket_start"),
     sqlite_with_rowid=False,
 )

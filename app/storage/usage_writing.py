@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from ..gateway.usage import Row
 from .usage_sums import ADDED, COLUMNS, KEPT, KEY, storable, sums
-from .usage_tables import MAXIMA, USAGE_RECORD, USAGE_ROLLUP
+from .usage_tables import GRAINS, MAXIMA, USAGE_RECORD, USAGE_ROLLUP
 
 #: Rows that one transaction removes: it shall hold nobody up.
 FEW = 1000
@@ -119,7 +119,7 @@ def remove(connection: Connection, before: int) -> bool:
 
 
 def _removed(connection: Connection, old: list[sa.ColumnElement[bool]]) -> int:
-    """Remove old sums of one width, a few of its oldest starts; how many starts."""
+    """Remove old sums of one kind, a few of its oldest starts; how many starts."""
     starts = sa.select(_U.bucket_start).where(*old).order_by(_U.bucket_start)
     found = connection.scalars(starts.limit(FEW)).all()
     if found:
@@ -131,6 +131,7 @@ def _removed(connection: Connection, old: list[sa.ColumnElement[bool]]) -> int:
 def _old() -> list[list[sa.ColumnElement[bool]]]:
     now = int(time.time() * 1000)
     return [
-        [_U.width == width, _U.bucket_start < now - kept]
+        [_U.width == width, _U.grain == grain, _U.bucket_start < now - kept]
         for width, kept in KEPT.items()
+        for grain in GRAINS
     ]

@@ -21,7 +21,7 @@ from app.storage.configuration import add_key, keys, read_version
 from app.storage.usage import Ledger
 from app.storage.usage_metrics import METRICS, percentile
 from app.storage.usage_sums import KEPT, class_of
-from app.storage.usage_tables import BOUNDS, DAY, HOUR, MINUTE
+from app.storage.usage_tables import BOUNDS, DAY, GRAINS, HOUR, MINUTE
 from app.storage.usage_writing import FEW
 
 from .conftest import Place
@@ -327,7 +327,7 @@ def test_rows_go_and_sums_stay(ledger: Ledger, place: Place) -> None:
             f"SELECT min(bucket_start) FROM usage_rollup WHERE width = {width}"
         )
         assert oldest is None or oldest >= TODAY - kept
-    assert place.scalar("SELECT count(*) FROM usage_rollup") == 3 + 2
+    assert place.scalar("SELECT count(*) FROM usage_rollup") == (3 + 2) * len(GRAINS)
 
 
 def test_use_of_keys_is_noted(ledger: Ledger, storage: Storage) -> None:

@@ -42,6 +42,7 @@ def upgrade() -> None:
     op.create_table(
         "usage_rollup",
         sa.Column("width", sa.BigInteger, primary_key=True),
+        sa.Column("grain", sa.Text, primary_key=True),
         sa.Column("bucket_start", sa.BigInteger, primary_key=True),
         *(
             sa.Column(name, sa.Text, primary_key=True)
@@ -51,6 +52,11 @@ def upgrade() -> None:
         *_columns(sa.Float, *_TIMES),
         *_columns(sa.BigInteger, *_MAXIMA, *_CLASSES),
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "usage_rollup_key_id",
+        "usage_rollup",
+        ["key_id", "grain", "width", "bucket_start"],
     )
 
 

@@ -36,6 +36,7 @@ What is set in the database; a running Pannier has it within a second (--help):
   alias add|remove|list     other names of models
   overrides show|set|clear  parameters for all models
   settings list|set|unset   settings that can change while Pannier runs
+  password [--username N]   to administer Pannier with over HTTP
   audit                     who changed what
   export [FILE], import FILE
                             all of it, as a file
@@ -126,6 +127,7 @@ _ADMINISTRATION = (
     "alias",
     "overrides",
     "settings",
+    "password",
     "audit",
     "export",
     "import",

@@ -9,6 +9,7 @@ Loads SQLAlchemy.
     desk.py          Desk: reading, writing, and the secret that keys are hashed with
     keys.py          Keys: make, change, rotate, revoke, delete, import
     models.py        Models, Aliases
+    accounts.py      Accounts: who signs in over HTTP
     choices.py       Choices: settings in the database, and the overrides for all
     checks.py        what is wrong with what somebody wants to set
     document.py      Document: all that is set, as a file

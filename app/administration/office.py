@@ -8,8 +8,9 @@ from ..settings import Settings
 from ..storage import configuration as kept
 from ..storage.configuration import Entry
 from . import ollama2openai
+from .accounts import Accounts
 from .choices import Choices
-from .desk import Desk, Run
+from .desk import Desk, First, Run
 from .keys import Keys
 from .models import Aliases, Models
 from .ollama2openai import Migration
@@ -20,6 +21,7 @@ class Administration:
     """``run`` runs a job with the database, ``actor`` is who the audit log names.
 
     ``found`` is what the environment and ``.env`` say, ``settings`` what that means.
+    ``first`` begins every transaction that writes, and may refuse it.
     Every call waits for the database, and raises ``Refused`` for what cannot be done.
     """
 
@@ -29,8 +31,10 @@ class Administration:
         settings: Settings,
         actor: str,
         found: Mapping[str, Given] | None = None,
+        first: First | None = None,
     ) -> None:
-        self._desk = desk = Desk(run, settings, actor, found or {})
+        self._desk = desk = Desk(run, settings, actor, found or {}, first)
+        self.accounts = Accounts(desk)
         self.keys = Keys(desk)
         self.models = Models(desk)
         self.aliases = Aliases(desk)

@@ -9,7 +9,7 @@ server that runs: it has what they change within a second.
     keys.py      pannier keys            transfer.py  export, import
     models.py    models, alias           migrate.py   migrate-ollama2openai
     settings.py  settings, overrides     audit.py     audit
-    doctor.py    doctor
+    doctor.py    doctor                  password.py  password
 """
 
 from .command import run

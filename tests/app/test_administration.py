@@ -540,6 +540,17 @@ def test_modes(house: House, mode: Any, context: str, rpm: int, extra: bool) -> 
     assert ("extra" in keys) is extra
 
 
+def test_a_name_becomes_free_first(house: House) -> None:
+    """A key comes back in the place of another that has its name."""
+    secret = furnished(house)
+    document = house.office.transfer.export()
+    house.office.keys.delete("laptop")
+    house.office.keys.create(ALL)
+    house.office.transfer.take_in(document, "replace")
+    (key,) = house.snapshot().keys.values()
+    assert key.digest == house.digest(secret)
+
+
 def test_sections_that_are_not_there_are_left_alone(house: House) -> None:
     """A file without a section removes nothing of it."""
     furnished(house)

@@ -19,13 +19,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from os import dup
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from greenlet import getcurrent
 
 from .errors import GatewayError, Interruption
 from .polling import poll, takes
+
+if TYPE_CHECKING:
+    from .live.running import Answer
 
 #: Seconds between two looks: limits hold within as much.  A watcher of each socket's
 #: own, and a timer for each limit, would cost every request what few of them need.
@@ -55,6 +58,10 @@ class Inflight:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def __iter__(self) -> Iterator["Watch"]:
+        """Those of the moment, in no order."""
+        return iter(tuple(self._all))
 
     def begin(self, sock: Any) -> "Watch":
         """Watch over a request that the current greenlet serves.
@@ -102,6 +109,8 @@ class Watch:
     ending: GatewayError | None = None
     #: Whether the client was given up because it took nothing.
     stalled = False
+    #: What counts the answer, for those who want to see it.
+    answer: "Answer | None" = None
     _over = False
     _told = False
     _seen = -1
@@ -126,7 +135,7 @@ class Watch:
             self._reading.close()
         # Who holds the watch, in whatever circle, does not hold those.
         self.socket = self._greenlet = self._say = self._saying = None
-        self._alarm = self._reading = None
+        self._alarm = self._reading = self.answer = None
 
     def when_silent(self, seconds: float, say: Callable[[], None]) -> None:
         """Call ``say`` when the application gave nothing for ``seconds``, and again.

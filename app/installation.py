@@ -6,7 +6,9 @@ from functools import cached_property
 from .gateway.credentials import Hasher, hasher
 from .gateway.current import Current
 from .gateway.limits import Limits
+from .gateway.snapshot import Snapshot
 from .gateway.usage import Usage
+from .live import Live
 from .metrics.counts import Counts
 from .option import Given
 from .secret import secret
@@ -36,6 +38,9 @@ class Installation:
         self.ledger = self._ledger.usage
         self.usage = Usage(self.ledger, settings.usage_days)
         self.counts = Counts(self.usage)
+        self.live = Live(settings.state_dir)
+
+        self.current.changed.append(self._expect)
 
     @cached_property
     def hash(self) -> Hasher:
@@ -46,8 +51,14 @@ class Installation:
         """Begin what goes on beside requests; of a worker, after the fork."""
         self.current.start()
 
+    def _expect(self, new: Snapshot) -> None:
+        """Be ready for what keys will use."""
+        if new.keys:
+            self.usage.open()
+
     def close(self) -> None:
         """Write what is to be written and close what is open."""
+        self.live.close()
         self.current.close()
         self.usage.close()
         self.limits.close()

@@ -18,6 +18,7 @@ from app import protocol
 from app.carriers.base import Headers
 from app.errors import BadRequest, GatewayError, Interruption
 from app.exchange import Exchange
+from app.live.running import Seen
 from app.logs import Faults
 from app.redaction import Redaction
 
@@ -105,6 +106,19 @@ class _Watched:
         self._said = False
         self._body: Iterable[bytes] = ()
         self._next: Callable[[], bytes] = protocol.nothing_more
+        if self._exchange.watch is not None:
+            self._exchange.watch.answer = self
+
+    def seen(self) -> Seen:
+        """How the answer looks now; it costs nothing before somebody asks."""
+        return Seen(
+            self._exchange,
+            self._method,
+            self._path,
+            self._address,
+            self._bytes,
+            self._first_item,
+        )
 
     def open(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         try:

@@ -53,6 +53,7 @@ ROUTES: dict[str, tuple[str, str]] = {
 #: What refusals are called, by their status; all others are faults of the request.
 _REFUSED: dict[int, Status] = {401: "auth_error", 403: "auth_error"}
 _REFUSED[429] = "rate_limited"
+_REFUSED[499] = "cancelled"
 
 
 class UsageMiddleware:

@@ -84,8 +84,8 @@ def test_r5_a_burst_over_two_machines(workers: list[Limits]) -> None:
     for one in taken:
         assert one.refused in ("", "requests")
         assert one.requests <= 50
-        assert 59 < one.reset <= 61
-        assert not one.refused or 50 < one.wait <= 61
+        assert 30 < one.reset <= 61
+        assert not one.refused or 30 < one.wait <= 61
 
 
 @needs_redis
@@ -210,8 +210,8 @@ def test_r5_without_redis(
             assert not taken.shared
             assert taken.refused == ("" if number < 50 else "requests")
             limits.leave(taken, 0)
-        assert sorted(times)[-2] < 0.05, "only who finds out waits"
-        assert max(times) < 0.2
+        assert sorted(times)[-3] < 0.05, "only who finds out waits"
+        assert max(times) < 1
         limits.leave(before[0], 7)
         if how == "gone":
             monkeypatch.setattr(limits_redis, "RETRY", 0.05)
@@ -347,8 +347,8 @@ def test_a_worker_with_everything_patched() -> None:
     assert frozen[:2] == [50, 0], "counted here"
     assert still[:2] == [0, 0], "and remembered"
     assert again[:2] == [0, 200]
-    assert frozen[2] < 0.5
-    assert still[2] < 0.1, "nobody asks it any more"
+    assert frozen[2] < 1
+    assert still[2] < 0.25, "nobody asks it any more"
 
 
 #: One worker of several: 500 requests as fast as it can, and how many were let in.

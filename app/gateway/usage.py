@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Literal, Protocol
 
@@ -131,6 +132,11 @@ class Usage:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def open(self) -> None:
+        """Have the database opened before there is anything to be written."""
+        if self._writing is None and self._keeper is not None:
+            self._writing = gevent.spawn(self._open_and_write, self._keeper)
+
     def add(self, row: Row) -> None:
         """Have a row kept; it waits for nothing."""
         rows = self._rows
@@ -167,6 +173,11 @@ class Usage:
         self._any.set()
         if self._writing is None:
             self._writing = gevent.spawn(self._write_always)
+
+    def _open_and_write(self, keeper: Keeper) -> None:
+        with suppress(GatewayError):  # who has something to write will say so
+            keeper.add([], {})
+        self._write_always()
 
     def _write_always(self) -> None:
         while True:

@@ -183,6 +183,19 @@ def test_the_end_waits_for_nothing(
     assert "1 rows of usage are lost" in caplog.text
 
 
+def test_it_is_opened_before(usage: Usage, kept: Kept) -> None:
+    """A database can be opened before there are rows; one that cannot is no matter."""
+    kept.broken = unavailable()
+    usage.open()
+    with gevent.Timeout(20):
+        kept.asked.wait()
+    kept.broken = None
+    usage.open()
+    usage.add(row(1))
+    wait(lambda: kept.ids)
+    assert kept.batches == [1]
+
+
 def test_without_a_keeper_nothing_waits() -> None:
     """Where nothing is kept, rows are forgotten."""
     usage = Usage()

@@ -148,7 +148,7 @@ class _Relayed:
         response = self._response
         if 300 <= response.status < 400 and response.status != 304:
             raise UpstreamBroken("Ollama answered with a redirect.")
-        kept: Headers = []
+        kept = [] if self._exchange.stream is not None else _notes(self._exchange)
         long = lines = False
         for name, value in response.headers:
             lower = name.lower()
@@ -196,6 +196,15 @@ class _Relayed:
             self._response.release()
         else:
             self._response.close()
+
+
+def _notes(exchange: Exchange) -> Headers:
+    """What became of a native request that has a key, or an installation's rules."""
+    notes = {
+        "X-Pannier-Ignored": exchange.ignored,
+        "X-Pannier-Adjusted": exchange.adjusted,
+    }
+    return [(name, ", ".join(said)) for name, said in notes.items() if said]
 
 
 def _target(environ: WSGIEnvironment) -> str:

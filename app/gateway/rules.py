@@ -6,6 +6,7 @@ say more (specification: gateway, section 5).  Which rule wins is known to
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -52,6 +53,8 @@ _REFUSED = frozenset(
         "tools",
     ]
 )
+#: Names go into headers, where an answer says what was changed.
+_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 #: The longest time that may be set, in milliseconds: ten years.
 _LONGEST = 10 * 366 * 86_400_000
 
@@ -197,7 +200,7 @@ def _rule(name: str, said: Any, origin: str) -> tuple[str, Rule | None]:
     Raises ``TypeError``, whose text is what is wanted.
     """
     name = SPELLINGS.get(name, name)
-    if name in _REFUSED or not 0 < len(name) <= 64:
+    if name in _REFUSED or not _NAME.fullmatch(name):
         raise TypeError("this cannot be set here")
     value, mode = said, "default"
     if isinstance(said, dict) and said and said.keys() <= {"value", "mode"}:

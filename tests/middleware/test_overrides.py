@@ -2,12 +2,13 @@
 
 import json
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from support.able import Able
 from support.gateway import installed, key, snapshot
-from support.ollama import EMBED, GENERATE, Answer, Ollama, ask
+from support.ollama import EMBED, GENERATE, Answer, FakeUpstream, Ollama, ask
 from support.stack import linted
 
 from app.catalog import Catalog
@@ -21,6 +22,7 @@ from app.gateway.snapshot import NOTHING, Snapshot
 from app.settings import Settings
 from app.wire import ollama as wire
 from middleware.overrides import Overrides
+from middleware.stack import build_stack
 
 SECRET = "sk-test-key-of-thirty-two-characters"
 HI = [{"role": "user", "content": "hi"}]
@@ -174,6 +176,8 @@ WRONG = [
     ({"options": {}}, "options", "cannot be set"),
     ({"": 1}, "", "cannot be set"),
     ({"x" * 65: 1}, "x" * 65, "cannot be set"),
+    ({"x\r\ny": {"value": 1, "mode": "force"}}, "x\r\ny", "cannot be set"),
+    ({"é": 1}, "é", "cannot be set"),
     ({"top_k": {"value": 1, "mode": "often"}}, "top_k", "a mode is one of default"),
     ({"top_k": {"value": 1, "mode": ["max"]}}, "top_k", "a mode is"),
     ({"top_k": {"value": 1, "mode": "append"}}, "top_k", "a mode is"),
@@ -864,6 +868,27 @@ def test_native(
     found, exchange = native(models(**overrides), {"model": "m", **given}, holder)
     assert found == {"model": "m", **want}
     assert exchange.ignored + exchange.adjusted == said
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed"])
+def test_native_routes(path: str) -> None:
+    """Ollama's own routes keep to what is set, and their answers say so."""
+    upstream = FakeUpstream()
+    now = snapshot(
+        key(secret=SECRET, max_output_tokens=50),
+        aliases=[AliasEntry(name="a", target="m", overrides=FORCED | {"seed": 1})],
+    )
+    chosen = Settings(access_log=False, responses_ttl=0)
+    with patch("middleware.stack.Upstream.of", lambda settings: upstream):
+        app = build_stack(chosen, installed(now))
+    body = {"model": "a", "keep_alive": 0, "options": {"num_gpu": 1, "top_k": 2}}
+    answer = ask(app, path=path, body=body, Authorization=f"Bearer {SECRET}")
+    assert json.loads(upstream.requests[0].body) == {  # type: ignore[arg-type]
+        "model": "m",
+        "options": {"top_k": 5, "num_predict": 50},
+    }
+    said = answer.headers["X-Pannier-Ignored"], answer.headers["X-Pannier-Adjusted"]
+    assert said == ("keep_alive, options.num_gpu", "top_k=5")
 
 
 # -------------------------------------------------------------- what is in force

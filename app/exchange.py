@@ -58,13 +58,13 @@ class Exchange(Struct):
     ended; what became of it is known then: ``status``, the bytes ``sent``, the
     milliseconds until the first of them, and the
     ``outcome``: ``done``, ``left``, ``cut``, ``stalled``, or the code of an error.
+    ``first_item_ms`` are those until the first that is not just a sign of life.
     ``taken`` is what the request has of its key's limits, ``headers`` gives what goes
     out with its answer, whatever that is.
+    ``spent`` is told what the request asks and uses, where anybody wants to know.
     ``num_ctx`` is the context in force, ``prompt_estimate`` about how many tokens the
-    ``first_item_ms`` are those until the first that is not just a sign of life.
     prompt has, where somebody found out; ``prompt`` can find out what becomes of it.
     ``watch`` watches over the request; without one nobody sees that its client leaves.
-    ``spent`` is told what the request asks and uses, where anybody wants to know.
     ``heartbeat`` is the silence, in seconds, after which a stream says that it lives, 0
     for never; ``awaited`` says what the first word waits for, where that is known.
     ``prepare`` is what a call still needs when it is certain to be made, if anything.
@@ -98,15 +98,15 @@ class Exchange(Struct):
     status: str = ""
     sent: int = 0
     first_byte_ms: int | None = None
+    first_item_ms: int | None = None
     outcome: str = ""
+    spent: Spent | None = None
     taken: Taken | None = None
     headers: Callable[[], Headers] | None = None
     num_ctx: int | None = None
     prompt_estimate: int | None = None
     prompt: Prompt | None = None
-    first_item_ms: int | None = None
     prepare: Callable[[], None] | None = None
-    spent: Spent | None = None
     counted: Callable[[int], object] | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -132,10 +132,10 @@ class Exchange(Struct):
             if note not in self.adjusted:
                 self.adjusted.append(note)
 
-    def milliseconds(self) -> int:
-        """Time since the request came in."""
-        return round((time.monotonic() - self.started) * 1000)
     def note_counts(self, prompt: int | None, completion: int | None) -> None:
         """Note the tokens that Ollama counted, as far as it did."""
         self.prompt_tokens, self.completion_tokens = prompt, completion
 
+    def milliseconds(self) -> int:
+        """Time since the request came in."""
+        return round((time.monotonic() - self.started) * 1000)

@@ -60,9 +60,9 @@ class RewriteMiddleware(Generic[Request]):
         request, call = self.prepared(environ, exchange)
         for policy in self.policies:
             policy(exchange, call)
-        calls = self.calls(request, call, exchange)
         if exchange.spent is not None:
             exchange.spent.note_call(request, call)
+        calls = self.calls(request, call, exchange)
         if wants_explanation(environ):
             return explained(exchange, calls, start_response)
         if exchange.prepare is not None:

@@ -38,6 +38,7 @@ What is set in the database; a running Pannier has it within a second (--help):
   settings list|set|unset   settings that can change while Pannier runs
   password [--username N]   to administer Pannier with over HTTP
   audit                     who changed what
+  live [cancel ID]          what runs now; end one of it
   export [FILE], import FILE
                             all of it, as a file
   migrate-ollama2openai DIR take over keys and models from Ollama2OpenAI
@@ -129,6 +130,7 @@ _ADMINISTRATION = (
     "settings",
     "password",
     "audit",
+    "live",
     "export",
     "import",
     "migrate-ollama2openai",

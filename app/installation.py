@@ -38,7 +38,7 @@ class Installation:
         self.ledger = self._ledger.usage
         self.usage = Usage(self.ledger, settings.usage_days)
         self.counts = Counts(self.usage)
-        self.live = Live(settings.state_dir)
+        self.live = Live(settings.state_dir, settings.limits_url)
 
         self.current.changed.append(self._expect)
 

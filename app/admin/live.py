@@ -66,7 +66,7 @@ def look(admin: Admin, asked: Asked) -> Sent:
 
 def cancel(admin: Admin, asked: Asked) -> dict[str, int]:
     """End a request; raises ``BadRequest``, 404, where there is none of this id."""
-    found = admin.installation.live.cancel(asked.path["request_id"])
+    _, found = admin.installation.live.cancel(asked.path["request_id"])
     if not found:
         raise BadRequest(
             "No request of this id is under way.", status=404, code="not_found"

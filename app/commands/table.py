@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from . import audit, doctor, keys, migrate, models, password, settings, transfer
+from . import audit, doctor, keys, live, migrate, models, password, settings, transfer
 
 #: By name what adds a command's arguments, and ``do``, to a parser.
 TABLE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
@@ -14,6 +14,7 @@ TABLE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "overrides": settings.overrides_arguments,
     "password": password.arguments,
     "audit": audit.arguments,
+    "live": live.arguments,
     "export": transfer.export_arguments,
     "import": transfer.import_arguments,
     "migrate-ollama2openai": migrate.arguments,

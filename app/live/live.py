@@ -3,13 +3,17 @@
 import logging
 import time
 from collections.abc import Iterable
-from typing import Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from ..inflight import Inflight
 from . import meeting
 from .running import Report, Running, Worker
+
+if TYPE_CHECKING:
+    from .replicas import Replicas
 
 log = logging.getLogger("pannier")
 
@@ -35,17 +39,19 @@ class Overview(msgspec.Struct, kw_only=True):
     workers: int
     silent: int
     note: str = ""
-    cancelled: int = 0
 
 
 class Live:
     """Asks the workers of this machine, which meet in ``state_dir``.
 
-    Nothing is opened yet.
+    Those of others are asked through the Redis of ``url``, if there is one.  Nothing is
+    opened yet.
     """
 
-    def __init__(self, state_dir: str) -> None:
+    def __init__(self, state_dir: str, url: str = "") -> None:
         self._state_dir = state_dir
+        self._url = url
+        self._replicas: Replicas | None = None
         self._worker: Worker | None = None
         self._door: meeting.Door | None = None
         self._alone = ""  # why nobody else is asked
@@ -53,6 +59,8 @@ class Live:
     def start(self, inflight: Inflight) -> None:
         """Be there to be asked about these requests; of a worker, after the fork."""
         self._worker = worker = Worker(inflight)
+        if self._url:
+            self._everywhere().start()
         if not self._state_dir:
             self._alone = "there is no state directory in which workers meet"
             return
@@ -66,32 +74,56 @@ class Live:
         if self._door is not None:
             self._door.close()
             self._door = None
+        if self._replicas is not None:
+            self._replicas.close()
+            self._replicas = None
 
     def overview(self) -> Overview:
         """All that runs, as far as it can be seen."""
-        return self._asked(Question("report"))
+        return self._asked(Question("report"))[0]
 
-    def cancel(self, id: str) -> int:
-        """End the requests of this id, wherever they are; how many there were."""
-        return self._asked(Question("cancel", id)).cancelled
+    def cancel(self, id: str) -> tuple[Overview, int]:
+        """End the requests of this id, wherever they are; who was asked, how many."""
+        return self._asked(Question("cancel", id))
 
-    def _asked(self, question: Question) -> Overview:
-        own = self._worker
-        reports = [] if own is None else [_done(own, question)]
-        name = "" if own is None else own.name
-        said, silent, note = self._others(msgspec.json.encode(question), name)
-        return _together(reports + said, silent, note)
+    def _asked(self, question: Question) -> tuple[Overview, int]:
+        asked = msgspec.json.encode(question)
+        here, there = self._ask_here(asked), self._ask_there(asked)
+        reports = [] if self._worker is None else [_done(self._worker, question)]
+        for answer in here.answers + there.answers:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):  # another version
+                reports.append(msgspec.json.decode(answer, type=Report))
+        notes = " ".join(filter(None, (here.note, there.note)))
+        return _together(reports, max(here.silent, there.silent), notes)
 
-    def _others(self, question: bytes, beside: str) -> tuple[list[Report], int, str]:
-        """What the others say, how many are silent, and why some were not asked."""
+    def _ask_here(self, question: bytes) -> "_Heard":
+        """The other workers of this machine."""
         if self._alone:
-            return [], 0, f"Only this worker was asked: {self._alone}."
+            why = f"Other workers of this machine were not asked: {self._alone}."
+            return _Heard(note=why)
+        own = "" if self._worker is None else self._worker.name
         try:
-            answers, silent = meeting.ask_all(self._state_dir, question, beside)
+            return _Heard(*meeting.ask_all(self._state_dir, question, own))
         except OSError as error:
             why = f"{error.filename}: {error.strerror}"
-            return [], 0, f"The workers of this machine cannot be asked: {why}."
-        return [msgspec.json.decode(one, type=Report) for one in answers], silent, ""
+            return _Heard(note=f"The workers of this machine cannot be asked: {why}.")
+
+    def _ask_there(self, question: bytes) -> "_Heard":
+        """The workers of all machines."""
+        if not self._url:
+            return _Heard()
+        try:
+            return _Heard(*self._everywhere().ask(question))
+        except Exception as error:  # not what it says: that may quote the URL
+            why = type(error).__name__
+            return _Heard(note=f"Other machines were not asked: Redis fails ({why}).")
+
+    def _everywhere(self) -> "Replicas":
+        if self._replicas is None:
+            from .replicas import Replicas  # megabytes that few installations need
+
+            self._replicas = Replicas(self._url, self._answer)
+        return self._replicas
 
     def _answer(self, question: bytes) -> bytes:
         """What this worker says to another; nothing where it does not understand."""
@@ -103,6 +135,14 @@ class Live:
         return msgspec.json.encode(_done(self._worker, asked))
 
 
+class _Heard(NamedTuple):
+    """What others said, how many were silent, and why some were not asked."""
+
+    answers: list[bytes] = []  # noqa: RUF012 - nobody changes it
+    silent: int = 0
+    note: str = ""
+
+
 def _done(worker: Worker, question: Question) -> Report:
     if question.do == "report":
         return worker.report()
@@ -112,7 +152,9 @@ def _done(worker: Worker, question: Question) -> Report:
     return report
 
 
-def _together(reports: Iterable[Report], silent: int, note: str) -> Overview:
+def _together(
+    reports: Iterable[Report], silent: int, note: str
+) -> tuple[Overview, int]:
     """One out of all; who was asked on two ways counts once."""
     known: dict[str, Report] = {}
     for report in reports:
@@ -120,12 +162,12 @@ def _together(reports: Iterable[Report], silent: int, note: str) -> Overview:
         if before is None or before.cancelled < report.cancelled:
             known[report.worker] = report
     running = [one for report in known.values() for one in report.running]
-    return Overview(
+    overview = Overview(
         at=time.time_ns() // 1_000_000,
         running=sorted(running, key=lambda one: -one.age_ms),
         total=sum([report.total for report in known.values()]),
         workers=len(known),
         silent=silent,
         note=note,
-        cancelled=sum([report.cancelled for report in known.values()]),
     )
+    return overview, sum([report.cancelled for report in known.values()])

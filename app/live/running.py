@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Requests that one worker tells of, the oldest first.
 MOST = 500
+#: Characters of a name that are shown: clients may ask for any.
+NAME = 256
 #: What is no request to a model.
 _BESIDE = {OWN, OTHER, "models"}
 _LLAMACPP = ("/infill", "/completion")
@@ -124,8 +126,8 @@ class Worker:
             id=exchange.id,
             key_id=key.id if key is not None else "",
             key_name=key.name if key is not None else "",
-            model=exchange.model,
-            resolved=exchange.resolved or exchange.model,
+            model=exchange.model[:NAME],
+            resolved=(exchange.resolved or exchange.model)[:NAME],
             endpoint=endpoint(seen.method, seen.path),
             protocol=_protocol(seen.path),
             stream=exchange.stream,

@@ -1,0 +1,84 @@
+"""``pannier live``: what runs now, and ending one of it."""
+
+import argparse
+from argparse import Namespace
+from contextlib import closing
+
+from ..administration import Refused
+from ..live import Live, Overview, Running
+from .command import Desk
+from .words import json_of, table
+
+_HEAD = (
+    *("ID", "KEY", "MODEL", "ENDPOINT", "AGE", "STATE", "TOKENS", "TOK/S"),
+    *("CLIENT", "WORKER"),
+)
+#: Characters of a name that clients chose.
+_WIDEST = 48
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``pannier live``."""
+    parser.description = "What runs now, the oldest first; without a word: all of it."
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(do=_list)
+    words = parser.add_subparsers(metavar="WORD")
+    cancel = words.add_parser("cancel", help="end a request; its client is told")
+    cancel.add_argument("id", metavar="ID", help="its id, as the list shows it")
+    cancel.set_defaults(do=_cancel)
+
+
+def _live(desk: Desk) -> "closing[Live]":
+    return closing(Live(desk.settings.state_dir, desk.settings.limits_url))
+
+
+def _list(desk: Desk, words: Namespace) -> None:
+    with _live(desk) as live:
+        found = live.overview()
+    _note(desk, found)
+    if words.json:
+        desk.say(json_of(found))
+        return
+    rows = [_row(one) for one in found.running]
+    for line in table(_HEAD, rows) if rows else ("Nothing runs.",):
+        desk.say(line)
+    if found.total > len(rows):
+        desk.note(f"These are {len(rows)} of {found.total}.")
+
+
+def _note(desk: Desk, found: Overview) -> None:
+    """Say what the answer is worth."""
+    if found.note:
+        desk.note(found.note)
+    if found.silent:
+        desk.note(f"{found.silent} of the workers did not answer in time.")
+    elif not (found.workers or found.note):
+        desk.note("No Pannier of these settings runs, or not as this user.")
+
+
+def _row(one: Running) -> list[str]:
+    shown = (
+        *(one.id, one.key_name or "-", one.resolved or "-", one.endpoint),
+        *(f"{one.age_ms / 1000:.1f}s", one.state),
+        *("-" if value is None else str(value) for value in _tokens(one)),
+        *(one.client or "-", f"{one.host}/{one.pid}"),
+    )
+    return ["".join(map(_printable, text[:_WIDEST])) for text in shown]
+
+
+def _tokens(one: Running) -> tuple[int | None, float | None]:
+    return one.tokens, one.tokens_per_s
+
+
+def _printable(character: str) -> str:
+    """No name shall do something with the terminal."""
+    return character if character.isprintable() else "?"
+
+
+def _cancel(desk: Desk, words: Namespace) -> None:
+    with _live(desk) as live:
+        asked, found = live.cancel(words.id)
+    _note(desk, asked)
+    if not found:
+        raise Refused(f"No request {words.id!r} is under way.", "id", unknown=True)
+    desk.say(f"{words.id} is ended.")

@@ -105,6 +105,10 @@ class _Kept(Generic[T]):
                     self._asked = self._clock()
         return self._value
 
+    def forget(self) -> None:
+        """Let the next caller ask, however young the answer is."""
+        self._asked = -math.inf
+
 
 class Catalog:
     """The models of one Ollama.
@@ -153,6 +157,17 @@ class Catalog:
         """Whether a model is in Ollama's list."""
         wanted = key(name)
         return wanted in self._list_with(wanted)
+
+    def models(self) -> list[ollama.ListModel]:
+        """All models in Ollama's list, the one that was changed last first."""
+        return list(self._listed.get(LIST_AGE).values())
+
+    def forget(self, _: object = None) -> None:
+        """Ask again at the next occasion; what a digest says stays true."""
+        self._listed.forget()
+        self._running.forget()
+        known = self._facts.items()
+        self._facts = {at: one for at, one in known if at[1] and one[0] is not None}
 
     def first_chat_model(self, among: Among = lambda name: True) -> str | None:
         """The model that was changed last, of those that generate text."""

@@ -105,6 +105,13 @@ def build_stack(
     pages = Later(lambda: load_pages(upstream))
     relay = Relay(upstream, settings)
     catalog = Catalog(upstream.control)
+    changed = installation.current.changed
+    changed.append(catalog.forget)
+
+    def release() -> None:
+        changed.remove(catalog.forget)
+        upstream.close()
+
     images = ImageFetcher.of(settings)
     fetch = images.fetch_all if images else None
     keeper = installation.storage.responses
@@ -121,7 +128,7 @@ def build_stack(
     )
     write = logs.writer() if settings.access_log else None
     around = layers(settings, inflight, write, installation)
-    return WatchMiddleware(wrap(routes, around), inflight, upstream.close)
+    return WatchMiddleware(wrap(routes, around), inflight, release)
 
 
 def layers(

@@ -28,13 +28,22 @@ class Choices:
         """The settings that a server here has, with all that counts more or less."""
         return in_force(self._desk.found, self.list())
 
-    def set(self, wanted: Mapping[str, Any]) -> None:
-        """Set these; ``None`` is as if it had never been set."""
+    def set(
+        self, wanted: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+    ) -> None:
+        """Set these; ``None`` is as if it had never been set.
+
+        With them ``overrides``, if there are any, take the place of all others.
+        """
+        values = dict(wanted)
+        if overrides is not None:
+            check_overrides(overrides)
+            values[OVERRIDES] = dict(overrides) or None
 
         def change(connection: Connection) -> None:
             before = settings_of(kept.settings(connection))
             check_settings(before, wanted, self._desk)
-            kept.set_settings(connection, dict(wanted), self._desk.actor)
+            kept.set_settings(connection, values, self._desk.actor)
 
         self._desk.write(change)
 
@@ -44,11 +53,7 @@ class Choices:
 
     def set_overrides(self, wanted: Mapping[str, Any]) -> None:
         """Set all of them; none is as if there had never been any."""
-        check_overrides(wanted)
-        field = {OVERRIDES: dict(wanted) or None}
-        self._desk.write(
-            lambda connection: kept.set_settings(connection, field, self._desk.actor)
-        )
+        self.set({}, wanted)
 
 
 def settings_of(found: Mapping[str, Any]) -> dict[str, Any]:

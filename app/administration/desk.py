@@ -11,6 +11,7 @@ from ..settings import Settings
 from ..storage import configuration as kept
 from ..storage.configuration import FINGERPRINT
 from ..storage.refusal import Refused
+from ..storage.writing import write
 
 if TYPE_CHECKING:
     from ..storage.database import Database
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 #: SQLAlchemy's, which the storage alone knows.
 Connection = Any
+First = Callable[[Connection], object]
 
 
 class Run(Protocol):
@@ -31,12 +33,19 @@ class Desk:
     """One database, in the name of one ``actor``.
 
     ``found`` is what the environment and ``.env`` say; ``settings`` are made of it.
+    ``first`` begins every transaction that writes; where it raises, nothing is written.
     """
 
     def __init__(
-        self, run: Run, settings: Settings, actor: str, found: Mapping[str, Given]
+        self,
+        run: Run,
+        settings: Settings,
+        actor: str,
+        found: Mapping[str, Given],
+        first: First | None = None,
     ) -> None:
         self._run = run
+        self._first = first
         self.settings = settings
         self.actor = actor
         self.found = found
@@ -53,11 +62,12 @@ class Desk:
     def write(self, job: Callable[[Connection], Result]) -> Result:
         """What a job returns; all that it wrote stays, or nothing if it raised."""
 
-        def write(database: "Database") -> Result:
-            with database.writing() as connection:
-                return job(connection)
+        def after_first(connection: Connection) -> Result:
+            if self._first is not None:
+                self._first(connection)
+            return job(connection)
 
-        return self._run(write)
+        return write(self._run, after_first)
 
     def now(self) -> int:
         """Unix milliseconds."""

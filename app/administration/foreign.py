@@ -6,8 +6,7 @@ What is wrong is ``Refused``, with the file, the entry and the field.
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -18,7 +17,24 @@ Struct = TypeVar("Struct", bound=msgspec.Struct)
 T = TypeVar("T")
 
 
-def entries(path: Path, kind: type[Struct]) -> Iterator[tuple[str, Struct]]:
+class File(Protocol):
+    """A file, or a directory of some, as ``pathlib.Path`` is one."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def __truediv__(self, name: str, /) -> "File":
+        """A file in it."""
+
+    def is_file(self) -> bool:
+        """Whether there is a file."""
+
+    def read_bytes(self) -> bytes:
+        """What is in it; raises ``OSError``."""
+
+
+def entries(path: File, kind: type[Struct]) -> Iterator[tuple[str, Struct]]:
     """The entries of a file that is a list, and what to call each of them."""
     with at(path.name):
         found = file(path, list[Any], [])
@@ -29,7 +45,7 @@ def entries(path: Path, kind: type[Struct]) -> Iterator[tuple[str, Struct]]:
         yield where, made
 
 
-def file(path: Path, kind: type[T], nothing: T) -> T:
+def file(path: File, kind: type[T], nothing: T) -> T:
     """What a file has; a file that is not there is as good as an empty one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)

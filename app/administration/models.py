@@ -11,6 +11,7 @@ import msgspec
 
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..storage import configuration as kept
+from ..storage.audit import changed
 from ..storage.refusal import Refused
 from ..wire.names import key as key_of
 from .checks import check_alias, check_model, shaped
@@ -31,8 +32,9 @@ class Models:
         """Set fields of a ``ModelEntry``; the others stay as they are."""
 
         def change(connection: Connection) -> ModelEntry:
-            old = _model(connection, name)
-            before = msgspec.to_builtins(old) if old else {"name": name}
+            old = find_model(connection, name)
+            is_new = {"name": name, "enabled": self._admits_new()}
+            before = msgspec.to_builtins(old) if old else is_new
             entry = shaped({**before, **changes}, ModelEntry)
             check_model(entry)
             if entry != old:
@@ -45,12 +47,23 @@ class Models:
         """Forget all that is set for a model."""
 
         def reset(connection: Connection) -> None:
-            entry = _model(connection, name)
+            entry = find_model(connection, name)
             if entry is None:
                 raise Refused(f"Nothing is set for {name!r}.", "name", unknown=True)
             kept.remove_model(connection, entry.name, self._desk.actor)
 
         self._desk.write(reset)
+
+    def refresh(self) -> None:
+        """Have all workers ask Ollama again which models there are."""
+        actor = self._desk.actor
+        self._desk.write(
+            lambda connection: changed(connection, actor, "model.refresh", "", {}, {})
+        )
+
+    def _admits_new(self) -> bool:
+        """Whether a model for which nothing is set may be used."""
+        return self._desk.settings.new_models == "enabled"
 
 
 class Aliases:
@@ -64,19 +77,37 @@ class Aliases:
         return sorted(self._desk.read(kept.aliases), key=lambda entry: entry.name)
 
     def set(
-        self, given: Mapping[str, Any], installed: Iterable[str] = ()
+        self,
+        given: Mapping[str, Any],
+        installed: Iterable[str] = (),
+        *,
+        is_new: bool = False,
     ) -> AliasEntry:
         """Set an ``AliasEntry``, in the place of one of its name.
 
         ``installed`` are the models that Ollama has, as far as anybody knows.
+        ``is_new``: there is none of its name, or it is ``Refused``.
         """
         entry = shaped(given, AliasEntry)
 
         def change(connection: Connection) -> AliasEntry:
-            models = [model.name for model in kept.models(connection)]
-            check_alias(entry, [*models, *installed])
-            kept.set_alias(connection, entry, self._desk.actor)
-            return entry
+            if is_new and find_alias(connection, entry.name) is not None:
+                raise Refused(f"There is an alias {entry.name!r} already.", "name")
+            return self._write(connection, entry, installed)
+
+        return self._desk.write(change)
+
+    def change(
+        self, name: str, changes: Mapping[str, Any], installed: Iterable[str] = ()
+    ) -> AliasEntry:
+        """Set fields of an alias that is there; the others stay as they are."""
+
+        def change(connection: Connection) -> AliasEntry:
+            old = find_alias(connection, name)
+            if old is None:
+                raise _no_alias(name)
+            entry = shaped({**msgspec.to_builtins(old), **changes}, AliasEntry)
+            return entry if entry == old else self._write(connection, entry, installed)
 
         return self._desk.write(change)
 
@@ -84,16 +115,38 @@ class Aliases:
         """Remove an alias; returns what it was."""
 
         def remove(connection: Connection) -> AliasEntry:
-            for entry in kept.aliases(connection):
-                if entry.name.lower() == name.strip().lower():
-                    kept.remove_alias(connection, entry.name, self._desk.actor)
-                    return entry
-            raise Refused(f"There is no alias {name!r}.", "name", unknown=True)
+            entry = find_alias(connection, name)
+            if entry is None:
+                raise _no_alias(name)
+            kept.remove_alias(connection, entry.name, self._desk.actor)
+            return entry
 
         return self._desk.write(remove)
 
+    def _write(
+        self, connection: Connection, entry: AliasEntry, installed: Iterable[str]
+    ) -> AliasEntry:
+        models = [model.name for model in kept.models(connection)]
+        check_alias(entry, [*models, *installed])
+        kept.set_alias(connection, entry, self._desk.actor)
+        return entry
 
-def _model(connection: Connection, name: str) -> ModelEntry | None:
+
+def find_alias(connection: Connection, name: str) -> AliasEntry | None:
+    """The alias of this name, in any case."""
+    wanted = name.strip().lower()
+    for entry in kept.aliases(connection):
+        if entry.name.lower() == wanted:
+            return entry
+    return None
+
+
+def _no_alias(name: str) -> Refused:
+    return Refused(f"There is no alias {name[:128]!r}.", "name", unknown=True)
+
+
+def find_model(connection: Connection, name: str) -> ModelEntry | None:
+    """What is set for a model, by any of the spellings of its name."""
     wanted = key_of(name)
     for entry in kept.models(connection):
         if key_of(entry.name) == wanted:

@@ -1,7 +1,6 @@
 """Administration: all that an operator does, for one database and one actor."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from ..option import Given
 from ..settings import Settings
@@ -11,6 +10,7 @@ from . import ollama2openai
 from .accounts import Accounts
 from .choices import Choices
 from .desk import Desk, First, Run
+from .foreign import File
 from .keys import Keys
 from .models import Aliases, Models
 from .ollama2openai import Migration
@@ -41,7 +41,7 @@ class Administration:
         self.choices = Choices(desk)
         self.transfer = Transfer(desk)
 
-    def migration(self, directory: Path) -> Migration:
+    def migration(self, directory: File) -> Migration:
         """What the data directory of Ollama2OpenAI has; nothing is changed."""
         return ollama2openai.read(directory, self._desk.hash(), self.keys.list())
 

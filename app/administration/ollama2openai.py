@@ -8,7 +8,6 @@ with the file, the entry and the field; nothing is changed then.
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,11 +21,13 @@ from ..ids import new_id
 from ..storage.refusal import Refused
 from .checks import check_alias, check_model, check_name, check_terms, said_of, shaped
 from .document import Document, KeptKey
-from .foreign import at, entries, file, moment
-from .ollama2openai_logs import rows
+from .foreign import File, at, entries, file, moment
+from .ollama2openai_logs import LOGS, rows
 
 KEYS, MODELS, OVERRIDES = "api_keys.json", "models.json", "overrides.json"
 CONFIG = "config.json"
+#: All that is read.
+FILES = (KEYS, MODELS, OVERRIDES, CONFIG, LOGS)
 
 #: Its only pattern; all others are names.
 _ALL = "*"
@@ -73,7 +74,7 @@ class Migration(NamedTuple):
     rows: list[Row]
 
 
-def read(directory: Path, hash: credentials.Hasher, there: Iterable[Key]) -> Migration:
+def read(directory: File, hash: credentials.Hasher, there: Iterable[Key]) -> Migration:
     """The data files of ``directory``, or of ``data`` in it; raises ``Refused``.
 
     ``there`` are the keys that are there already: names are made unlike theirs.
@@ -94,7 +95,7 @@ def read(directory: Path, hash: credentials.Hasher, there: Iterable[Key]) -> Mig
     return Migration(document, remarks, list(rows(place, ids)))
 
 
-def _place(directory: Path) -> Path:
+def _place(directory: File) -> File:
     for place in (directory, directory / "data"):
         if any((place / name).is_file() for name in (KEYS, MODELS, CONFIG)):
             return place
@@ -106,7 +107,7 @@ def _place(directory: Path) -> Path:
 
 
 def _keys(
-    place: Path, hash: credentials.Hasher, there: list[Key], remarks: list[str]
+    place: File, hash: credentials.Hasher, there: list[Key], remarks: list[str]
 ) -> tuple[list[KeptKey], dict[str, str]]:
     """The keys, and by the id that each has there the one that it has here."""
     names = {key.name.casefold() for key in there}
@@ -174,7 +175,7 @@ def _glob(name: str) -> str:
 
 
 def _models(
-    place: Path, overrides: Mapping[str, dict[str, Any]]
+    place: File, overrides: Mapping[str, dict[str, Any]]
 ) -> tuple[list[ModelEntry], list[AliasEntry]]:
     """What was set for models, and the names that were shown for them."""
     listed = list(entries(place / MODELS, _Model))
@@ -218,7 +219,7 @@ def _alias(shown: str, model: str, models: Iterable[str]) -> AliasEntry:
     return alias
 
 
-def _settings(place: Path, remarks: list[str]) -> dict[str, Any]:
+def _settings(place: File, remarks: list[str]) -> dict[str, Any]:
     with at(CONFIG):
         config = file(place / CONFIG, _Config, _Config())
     settings: dict[str, Any] = {}

@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import msgspec
 
 from ..gateway.usage import Row
 from ..storage.refusal import Refused
-from .foreign import at, entries, moment
+from .foreign import File, at, entries, moment
 
 LOGS = "logs.json"
 
@@ -30,7 +29,7 @@ class _Log(msgspec.Struct, rename="camel"):
     ip: str = ""
 
 
-def rows(place: Path, keys: Mapping[str, str]) -> Iterator[Row]:
+def rows(place: File, keys: Mapping[str, str]) -> Iterator[Row]:
     """The rows; ``keys`` are ids of keys here by those there."""
     for where, entry in entries(place / LOGS, _Log):
         with at(where):

@@ -116,7 +116,7 @@ class Current:
             raise GatewayError("", detail="all that was set is gone from the database")
         new = source.snapshot() if version else NOTHING
         self._now, self._ready = new, True
-        for tell in self.changed:
+        for tell in [*self.changed]:  # which may change meanwhile
             tell(new)
 
     def _fail(self, error: GatewayError) -> None:

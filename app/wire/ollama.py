@@ -198,6 +198,7 @@ class ListModel(Struct):
     model: str | None = None
     modified_at: str | None = None
     digest: Any = None
+    size: Any = None
 
     @property
     def called(self) -> str:

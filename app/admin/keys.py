@@ -1,0 +1,177 @@
+"""Keys, as operators make and change them; a secret is in one answer only."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ..administration import Administration
+from ..administration.checks import check_terms, shaped
+from ..administration.views import view
+from ..gateway.keys import Globs, Key, Terms
+from ..storage import configuration as kept
+from ..storage.audit import now
+from . import tags
+from .asked import Admin, Asked, Route, Sent
+from .models import admitted
+from .query import Query, page
+from .usage import of_key
+
+#: What changes with every request, or with time alone, and is nobody's change.
+_PASSING = {"state", "last_used_at", "last_used_ip"}
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many milliseconds the old secret stays good."""
+
+    grace: int = 0
+
+
+class Patterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a key may be allowed to use."""
+
+    allow_models: Globs
+    deny_models: Globs = ()
+
+
+def listed(admin: Admin, asked: Asked) -> Any:
+    """A page of keys by name; and whether a first one would close the door."""
+    query = Query(asked, "cursor", "limit", "q")
+    office = admin.office(asked.actor)
+    keys = office.keys.list()
+    some, cursor = page(keys, lambda key: key.name, query)
+    auto = admin.settings.auth == "auto"
+    return {
+        "keys": [_shown(key) for key in some],
+        "cursor": cursor,
+        "closes": auto and not keys,
+        "opens": auto and len(keys) == 1,
+    }
+
+
+def create(admin: Admin, asked: Asked) -> Any:
+    """Make a key, or take in one from elsewhere (``key``)."""
+    dry_run = Query(asked, "dry_run").flag("dry_run")
+    given = asked.json(dict[str, Any])
+    secret = given.pop("key", None)
+    keys = admin.office(asked.actor).keys
+    keys.check(given)
+    closes = keys.closes()
+    if dry_run:
+        return {"closes": closes}
+    if secret is None:
+        key, secret = keys.create(given)
+        return _answer(key, 201, key=secret, closed=closes)
+    key = keys.take_in(given, secret if isinstance(secret, str) else "")
+    return _answer(key, 201, closed=closes)
+
+
+def get(admin: Admin, asked: Asked) -> Any:
+    """One key."""
+    Query(asked)
+    return _answer(admin.office(asked.actor).keys.get(asked.path["id"]))
+
+
+def change(admin: Admin, asked: Asked) -> Any:
+    """Change fields of a key."""
+    changes = asked.json(dict[str, Any])
+    return _answer(_office(admin, asked).keys.change(asked.path["id"], changes))
+
+
+def remove(admin: Admin, asked: Asked) -> None:
+    """Remove a key as if it had never been."""
+    Query(asked)
+    _office(admin, asked).keys.delete(asked.path["id"])
+
+
+def rotate(admin: Admin, asked: Asked) -> Any:
+    """Give a key another secret."""
+    wanted = asked.json(Rotation) if asked.body else Rotation()
+    keys = _office(admin, asked).keys
+    key, secret = keys.rotate(asked.path["id"], wanted.grace)
+    return _answer(key, key=secret)
+
+
+def switch(enabled: bool, admin: Admin, asked: Asked) -> Any:
+    """Let a key in again, or refuse it for a while."""
+    _check_empty(asked)
+    keys = _office(admin, asked).keys
+    return _answer(keys.change(asked.path["id"], {"enabled": enabled}))
+
+
+def revoke(admin: Admin, asked: Asked) -> Any:
+    """Refuse a key for ever."""
+    _check_empty(asked)
+    return _answer(_office(admin, asked).keys.revoke(asked.path["id"]))
+
+
+def usage(admin: Admin, asked: Asked) -> Any:
+    """What a key has used."""
+    return of_key(admin, asked, admin.office(asked.actor).keys.get(asked.path["id"]))
+
+
+def models(admin: Admin, asked: Asked) -> Any:
+    """What a key may use now."""
+    Query(asked)
+    terms = admin.office(asked.actor).keys.get(asked.path["id"]).terms
+    return admitted(admin, terms.allow_models, terms.deny_models)
+
+
+def matches(admin: Admin, asked: Asked) -> Any:
+    """What a key with these patterns could use now."""
+    Query(asked)
+    wanted = shaped(asked.json(dict[str, Any]), Patterns)
+    check_terms(Terms(allow_models=wanted.allow_models, deny_models=wanted.deny_models))
+    return admitted(admin, wanted.allow_models, wanted.deny_models)
+
+
+def _office(admin: Admin, asked: Asked) -> Administration:
+    """What changes a key only if it is still as somebody has seen it."""
+
+    def first(connection: Any) -> None:
+        key = kept.find_key(connection, asked.path["id"])
+        tags.check(asked, _lasting(view(key, 0)))
+
+    return admin.office(asked.actor, first)
+
+
+def _lasting(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in shown.items() if name not in _PASSING}
+
+
+def _shown(key: Key) -> dict[str, Any]:
+    shown = view(key, now())
+    return {**shown, "etag": tags.tag(_lasting(shown))}
+
+
+def _answer(made: Key, status: int = 200, **more: Any) -> Sent:
+    shown = _shown(made)
+    return tags.tagged({**shown, **more}, shown["etag"], status)
+
+
+def _check_empty(asked: Asked) -> None:
+    """Raise ``BadRequest`` where more is said than there is to say."""
+    Query(asked)
+    if asked.body:
+        asked.json(Nothing)
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """A body in which nothing is said."""
+
+
+ROUTES: list[Route] = [
+    ("GET", "/keys", listed),
+    ("POST", "/keys", create),
+    ("POST", "/keys/matches", matches),
+    ("GET", "/keys/<id>", get),
+    ("PATCH", "/keys/<id>", change),
+    ("DELETE", "/keys/<id>", remove),
+    ("POST", "/keys/<id>/rotate", rotate),
+    ("POST", "/keys/<id>/enable", partial(switch, True)),
+    ("POST", "/keys/<id>/disable", partial(switch, False)),
+    ("POST", "/keys/<id>/revoke", revoke),
+    ("GET", "/keys/<id>/usage", usage),
+    ("GET", "/keys/<id>/models", models),
+]

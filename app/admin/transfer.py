@@ -1,0 +1,120 @@
+"""Transfer: all that is set as one document, and what other programs have set."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from ..administration import Administration
+from ..administration.document import Document
+from ..administration.ollama2openai import FILES
+from ..administration.steps import Mode, Step
+from ..gateway.usage import Row
+from .asked import Admin, Asked, Route, Sent
+from .query import Query, wrong
+
+Section = Literal["settings", "overrides", "models", "aliases", "keys"]
+_FILE = (("Content-Disposition", 'attachment; filename="pannier.json"'),)
+
+
+class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which parts of all that is set are wanted."""
+
+    sections: tuple[Section, ...] = get_args(Section)
+
+
+class File:
+    """A file that came with a request; ``FileNotFoundError`` where it did not."""
+
+    def __init__(self, name: str, files: Mapping[str, msgspec.Raw]) -> None:
+        self.name = name
+        self._files = files
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __truediv__(self, name: str) -> "File":
+        return File(name, self._files)
+
+    def is_file(self) -> bool:
+        """Whether it came."""
+        return self.name in self._files
+
+    def read_bytes(self) -> bytes:
+        """What is in it."""
+        if not self.is_file():
+            raise FileNotFoundError(self.name)
+        return bytes(self._files[self.name])
+
+
+def export(admin: Admin, asked: Asked) -> Sent:
+    """All that is set, or some sections of it."""
+    Query(asked)
+    wanted = asked.json(Export) if asked.body else Export()
+    document = admin.office(asked.actor).transfer.export(wanted.sections)
+    return Sent(body=[document.written()], headers=_FILE)
+
+
+def take_in(admin: Admin, asked: Asked) -> Any:
+    """Take in what ``export`` has given, or say what that would do."""
+    query = Query(asked, "dry_run", "mode")
+    modes: tuple[Mode, ...] = get_args(Mode)
+    wanted = query.one_of("mode", modes, "merge")
+    mode = next(mode for mode in modes if mode == wanted)
+    document = Document.read(asked.body)
+    office = admin.office(asked.actor)
+    return _done(office, document, mode, query.flag("dry_run"))
+
+
+def migrate(admin: Admin, asked: Asked) -> Any:
+    """Take over what Ollama2OpenAI has: its files by their names."""
+    dry_run = Query(asked, "dry_run").flag("dry_run")
+    files = asked.json(dict[str, msgspec.Raw])
+    for name in files:
+        if name not in FILES:
+            known = ", ".join(FILES)
+            raise wrong(name[:64], f"{name[:64]!r} is none of its files: {known}.")
+    office = admin.office(asked.actor)
+    found = office.migration(File("The request", files))
+    done = _done(office, found.document, "skip", dry_run, found.rows)
+    return {**done, "remarks": found.remarks}
+
+
+def _done(
+    office: Administration,
+    document: Document,
+    mode: Mode,
+    dry_run: bool,
+    rows: Sequence[Row] = (),
+) -> dict[str, Any]:
+    closes = bool(document.keys) and office.keys.closes()
+    transfer = office.transfer
+    if dry_run:
+        steps = transfer.plan(document, mode)
+    else:
+        steps = transfer.take_in(document, mode, rows)
+    return {
+        "dry_run": dry_run,
+        "closes": closes,
+        "requests": len(rows),
+        "steps": _said(steps),
+    }
+
+
+def _said(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    return [
+        {
+            "action": step.action,
+            "section": step.section,
+            "name": step.name,
+            "fields": step.fields,
+        }
+        for step in steps
+    ]
+
+
+ROUTES: list[Route] = [
+    ("POST", "/export", export),
+    ("POST", "/import", take_in),
+    ("POST", "/migrate", migrate),
+]

@@ -1,0 +1,172 @@
+"""What was used: totals, series, the largest, records, and files of these."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
+from typing import Any
+
+from ..administration import Refused
+from ..gateway.keys import Key
+from ..gateway.usage_export import csv_lines, ndjson_lines
+from ..storage.audit import now
+from ..storage.usage import MOST, Filters, Ledger, Period
+from ..storage.usage_metrics import METRICS
+from ..storage.usage_queries import GROUPS, STEPS
+from ..storage.usage_tables import DAY
+from .asked import Admin, Asked, Route, Sent
+from .query import LAST, Query, wrong
+
+#: Filters of sums, and of records beside.
+_SUMS = tuple(GROUPS)
+_RECORDS = (*_SUMS, "protocol", "stream")
+_TIMES = ("from", "to")
+_ID = re.compile(r"[0-9a-f]{12,64}")
+#: Lines of a file that are sent at once.
+_LINES = 500
+
+
+def summary(admin: Admin, asked: Asked) -> Any:
+    """All metrics of a period, and its requests by status."""
+    query = Query(asked, *_TIMES, *_SUMS)
+    return _ledger(admin).summary(_period(query), _filters(query, _SUMS))
+
+
+def series(admin: Admin, asked: Asked) -> Any:
+    """A metric over time."""
+    query = Query(asked, "metric", "group", "step", *_TIMES, *_SUMS)
+    group = query.one_of("group", GROUPS, "")
+    try:
+        points = _ledger(admin).series(
+            query.one_of("metric", METRICS, "requests"),
+            _period(query),
+            step=query.one_of("step", STEPS, ""),
+            group=group,
+            filters=_filters(query, _SUMS),
+        )
+    except ValueError as error:
+        raise wrong("step", f"step: {error}.") from None
+    return {"points": points, **_names(admin, group, points)}
+
+
+def top(admin: Admin, asked: Asked) -> Any:
+    """Those with most of a metric."""
+    query = Query(asked, "by", "metric", "limit", *_TIMES, *_SUMS)
+    by = query.one_of("by", GROUPS, "model")
+    found = _ledger(admin).top(
+        by,
+        _period(query),
+        metric=query.one_of("metric", METRICS, "requests"),
+        limit=query.number("limit", 10, 1, 100),
+        filters=_filters(query, _SUMS),
+    )
+    return {"top": found, **_names(admin, by, found)}
+
+
+def records(admin: Admin, asked: Asked) -> Any:
+    """A page of records, newest first."""
+    query = Query(asked, "cursor", "limit", *_TIMES, *_RECORDS)
+    cursor = query.text("cursor")
+    if cursor and not _ID.fullmatch(cursor):
+        raise wrong("cursor", "'cursor' comes from the page before.")
+    page = _ledger(admin).records(
+        _period(query),
+        cursor=cursor,
+        limit=query.number("limit", 100, 1, MOST),
+        filters=_filters(query, _RECORDS),
+    )
+    return {"records": page.records, "cursor": page.cursor}
+
+
+def record(admin: Admin, asked: Asked) -> Any:
+    """One record."""
+    Query(asked)
+    id = asked.path["id"]
+    found: list[dict[str, Any]] = []
+    if _ID.fullmatch(id):
+        at = int(id[:12], 16)
+        # What comes before the next possible id, and is of that time: it, if at all.
+        found = _ledger(admin).records((at, at + 1), cursor=f"{id}0", limit=1).records
+    if not found or found[0]["id"] != id:
+        raise Refused(f"There is no record {id[:64]!r}.", "id", unknown=True)
+    return found[0]
+
+
+def export(
+    lines: Callable[[Iterable[Any]], Iterator[bytes]],
+    name: str,
+    type: str,
+    admin: Admin,
+    asked: Asked,
+) -> Sent:
+    """All records of a period as a file, read a page at a time."""
+    query = Query(asked, *_TIMES, *_RECORDS)
+    found = _ledger(admin).every(_period(query), _filters(query, _RECORDS))
+    body = _pieces(lines(found))
+    # Whatever stands against it is said before there is an answer.
+    first = list(islice(body, 1))
+    headers = (("Content-Disposition", f'attachment; filename="{name}"'),)
+    return Sent(body=chain(first, body), type=type, headers=headers)
+
+
+def of_key(admin: Admin, asked: Asked, key: Key) -> Any:
+    """What a key has used: in all, by day, and of which models."""
+    query = Query(asked, *_TIMES)
+    period, filters = _period(query, 30), {"key": key.id}
+    ledger = _ledger(admin)
+    return {
+        "summary": ledger.summary(period, filters),
+        "days": {
+            metric: ledger.series(metric, period, step="day", filters=filters)
+            for metric in ("requests", "tokens")
+        },
+        "models": ledger.top("model", period, filters=filters),
+    }
+
+
+def _pieces(lines: Iterator[bytes]) -> Iterator[bytes]:
+    while piece := b"".join(islice(lines, _LINES)):
+        yield piece
+
+
+def _ledger(admin: Admin) -> Ledger:
+    return admin.installation.ledger
+
+
+def _period(query: Query, days: int = 1) -> Period:
+    """From when to when, in Unix milliseconds: the last days, by itself."""
+    end = query.moment("to", now())
+    start = query.moment("from", max(0, end - days * DAY))
+    if start >= end:
+        raise wrong("from", "'from' is before 'to'.")
+    return start, min(end, LAST)
+
+
+def _filters(query: Query, known: Iterable[str]) -> Filters:
+    found: dict[str, Any] = {n: text for n in known if (text := query.text(n))}
+    if "stream" in found:
+        found["stream"] = query.flag("stream")
+    return found
+
+
+def _names(admin: Admin, group: str, found: Iterable[Any]) -> dict[str, Any]:
+    """The names of keys by their ids, where those are what is told apart."""
+    if group != "key":
+        return {}
+    ids = {one["key"] for one in found}
+    keys = admin.installation.current.now.keys.values()
+    return {"names": {key.id: key.name for key in keys if key.id in ids}}
+
+
+_CSV = partial(export, csv_lines, "usage.csv", "text/csv; charset=utf-8")
+_NDJSON = partial(export, ndjson_lines, "usage.ndjson", "application/x-ndjson")
+
+ROUTES: list[Route] = [
+    ("GET", "/usage/summary", summary),
+    ("GET", "/usage/series", series),
+    ("GET", "/usage/top", top),
+    ("GET", "/usage/records", records),
+    ("GET", "/usage/records/<id>", record),
+    ("GET", "/usage/export.csv", _CSV),
+    ("GET", "/usage/export.ndjson", _NDJSON),
+]

@@ -38,7 +38,7 @@ SHORT = {MINUTE: 6 * HOUR, HOUR: 7 * DAY}
 POINTS, MANY = 1500, 20
 OTHERS = "*"
 #: Rows that are looked at for one page of those that a filter fits.
-LOOKED = 50_000
+LOOKED = 20_000
 #: What did as it was asked, or was not wanted any more.
 _FINE = ("ok", "cancelled")
 _CURSOR = re.compile(r"[0-9a-f]{12,64}")

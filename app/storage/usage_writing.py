@@ -6,7 +6,7 @@ the rows that ever were there.
 
 import time
 from collections.abc import Iterable
-from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,6 +20,8 @@ from .usage_tables import GRAINS, MAXIMA, USAGE_RECORD, USAGE_ROLLUP
 
 #: Rows that one transaction removes: it shall hold nobody up.
 FEW = 1000
+#: Rows of one statement of PostgreSQL's.
+TOGETHER = 100
 
 _FIELDS = Row.__struct_fields__
 _TEXTS = [
@@ -33,31 +35,47 @@ _KNOWN = sa.select(USAGE_RECORD.c.id).where(
 _R, _U = USAGE_RECORD.c, USAGE_ROLLUP.c
 
 
-@lru_cache
-def _insert(dialect: str) -> str:
-    """A row, as the driver takes it: SQLAlchemy would take twice as long."""
-    return _into("usage_record", _FIELDS, dialect)
+def _put(
+    connection: Connection,
+    table: str,
+    columns: tuple[str, ...],
+    rows: list[tuple[Any, ...]],
+    conflict: str = "",
+) -> None:
+    """Put rows into a table, as the driver takes them: SQLAlchemy takes twice as long.
+
+    PostgreSQL plans each statement: so it gets few, of many rows.
+    """
+    if connection.dialect.name == "sqlite":
+        statement = _into(table, columns, "?", 1) + conflict
+        connection.exec_driver_sql(statement, rows)
+        return
+    for start in range(0, len(rows), TOGETHER):
+        some = rows[start : start + TOGETHER]
+        statement = _into(table, columns, "%s", len(some)) + conflict
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
 
 
-@lru_cache
-def _upsert(dialect: str) -> str:
-    """Sums; to what is there they are added."""
+def _into(table: str, columns: tuple[str, ...], mark: str, many: int) -> str:
+    names = ", ".join([f'"{name}"' for name in columns])
+    values = f"({', '.join([mark] * len(columns))})"
+    # Names are our own.
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([values] * many)}"  # noqa: S608
+
+
+def _added() -> str:
+    """What becomes of a sum that is there: it is added to."""
     added = [f"{n} = usage_rollup.{n} + excluded.{n}" for n in ADDED]
     largest = [
         f"{n} = CASE WHEN excluded.{n} > usage_rollup.{n}"
         f" THEN excluded.{n} ELSE usage_rollup.{n} END"
         for n in MAXIMA
     ]
-    insert = _into("usage_rollup", (*KEY, *COLUMNS), dialect)
     updates = ", ".join(added + largest)
-    return f"{insert} ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET {updates}"
+    return f" ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET {updates}"
 
 
-def _into(table: str, columns: tuple[str, ...], dialect: str) -> str:
-    mark = "?" if dialect == "sqlite" else "%s"
-    values = ", ".join([mark] * len(columns))
-    names = ", ".join([f'"{name}"' for name in columns])
-    return f"INSERT INTO {table} ({names}) VALUES ({values})"  # noqa: S608 - our names
+_ADDED = _added()
 
 
 def add(connection: Connection, rows: Iterable[Row]) -> int:
@@ -75,10 +93,9 @@ def add(connection: Connection, rows: Iterable[Row]) -> int:
 def _add(connection: Connection, rows: Iterable[Row]) -> int:
     stored = [_stored(row) for row in rows]
     if stored:
-        dialect = connection.dialect.name
-        connection.exec_driver_sql(_insert(dialect), stored)
+        _put(connection, "usage_record", _FIELDS, stored)
         totals = sums(rows, int(time.time() * 1000))
-        connection.exec_driver_sql(_upsert(dialect), totals)
+        _put(connection, "usage_rollup", (*KEY, *COLUMNS), totals, _ADDED)
     return len(stored)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from support.admin import House
+from support.handling import Handlers, handlers
 from support.operating import administration
+from support.postgres import Postgres, needs_postgres, postgres
 
 from app.settings import Settings
 
@@ -38,3 +40,24 @@ def build(tables: Path, tmp_path: Path) -> Iterator[Callable[..., House]]:
 def house(build: Callable[..., House]) -> House:
     """One installation in which nobody has signed in."""
     return build()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgres]:
+    """PostgreSQL."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=needs_postgres)]
+)
+def here(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Handlers]:
+    """Handlers of an installation that the tests of a module share; on each kind."""
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").fresh()
+    with handlers(tmp_path_factory.mktemp("here"), database_url=url) as made:
+        yield made

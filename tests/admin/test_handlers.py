@@ -1,0 +1,257 @@
+"""What operators ask about keys, models, aliases, settings; on both databases."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.handling import MODELS, Handlers, handlers, part
+
+from app.gateway.credentials import is_importable
+from app.option import Given
+
+SHOWN_KEY = {"key", "digest", "previous_digest"}
+
+
+def test_a_key(here: Handlers) -> None:
+    """A key's secret is in the answers of create and rotate, and nowhere else."""
+    made = here.key("a key", notes="of a friend", rpm=5)
+    path = f"keys/{made['id']}"
+    assert is_importable(made["key"])
+    assert made["prefix"] == made["key"][:10]
+    turned = here.do("POST", f"{path}/rotate", {"grace": 60_000})
+    assert turned["key"] != made["key"]
+    for method, target, field, value in (
+        ("GET", path, "rpm", 5),
+        ("POST", f"{path}/disable", "state", "disabled"),
+        ("POST", f"{path}/enable", "state", "active"),
+        ("POST", f"{path}/revoke", "state", "revoked"),
+    ):
+        shown = here.do(method, target)
+        assert shown[field] == value
+        assert not SHOWN_KEY & set(shown)
+    assert here.ask("DELETE", path).status == 204
+    assert here.ask("GET", path).error == (404, "id")
+    said = str(here.do("GET", "audit?limit=50"))
+    assert made["key"] not in said
+    assert turned["key"] not in said
+
+
+def test_a_key_from_elsewhere(here: Handlers) -> None:
+    """A key that somebody brings is taken in, and is not said again."""
+    brought = {"name": "brought", "allow_models": ["*"], "key": "abcdefgh"}
+    made = here.do("POST", "keys", brought)
+    assert made["weak"] is True
+    assert not SHOWN_KEY & set(made)
+    again = here.ask("POST", "keys", {**brought, "name": "once more"})
+    assert again.error == (422, "key")
+    here.do("DELETE", f"keys/{made['id']}")
+
+
+def test_the_first_key(tmp_path: Path) -> None:
+    """That the first key closes the door, and the last one opens it, is said before."""
+    with handlers(tmp_path) as here:
+        form = {"name": "first", "allow_models": ["*"]}
+        assert here.do("GET", "keys")["closes"] is True
+        assert here.do("POST", "keys?dry_run=1", form) == {"closes": True}
+        assert here.do("GET", "keys")["keys"] == []
+        assert here.do("POST", "keys", form)["closed"] is True
+        assert here.do("POST", "keys?dry_run=1", form) == {"closes": False}
+        found = here.do("GET", "keys")
+        assert (found["closes"], found["opens"]) == (False, True)
+
+
+def test_pages(here: Handlers) -> None:
+    """Lists come in pages by name, each thing once; a part of a name narrows them."""
+    names = [f"Page {n}" for n in "dbcea"]
+    made = [here.key(name) for name in names]
+    found, cursor = [], ""
+    for _ in range(9):
+        page = here.do("GET", f"keys?q=pAGE&limit=2&cursor={part(cursor)}")
+        found += [key["name"] for key in page["keys"]]
+        if not (cursor := page["cursor"]):
+            break
+    assert found == sorted(names)
+    for key in made:
+        here.do("DELETE", f"keys/{key['id']}")
+
+
+def _new_key(here: Handlers) -> tuple[str, Any]:
+    return f"keys/{here.key('tagged')['id']}", {"notes": "more"}
+
+
+def _new_alias(here: Handlers) -> tuple[str, Any]:
+    here.do("POST", "aliases", {"name": "tag/ged:1", "target": "bge"})
+    return "aliases/tag/ged:1", {"hidden": True}
+
+
+CHANGED: list[Callable[[Handlers], tuple[str, Any]]] = [
+    _new_key,
+    _new_alias,
+    lambda here: ("models/hf.co/some/thing:Q4_K_M", {"description": "more"}),
+    lambda here: ("settings", {"context": "auto"}),
+]
+
+
+@pytest.mark.parametrize("make", CHANGED)
+def test_lost_updates(
+    here: Handlers, make: Callable[[Handlers], tuple[str, Any]]
+) -> None:
+    """Who changes what is another by now is told so, and changes nothing."""
+    path, changes = make(here)
+    target = path if "aliases" not in path else "aliases"
+    before = here.ask("GET", target).json
+    etag = before["etag"] if "etag" in before else before["aliases"][0]["etag"]
+    changed = here.ask("PATCH", path, changes, etag)
+    assert changed.status == 200
+    assert changed.headers["ETag"] == changed.json["etag"] != etag
+    version = here.version()
+    late = here.ask("PATCH", path, changes, etag)
+    assert (late.status, late.json["code"]) == (412, "precondition_failed")
+    if path != "settings":
+        assert here.ask("DELETE", path, if_match=etag).status == 412
+    assert here.version() == version
+    assert (
+        here.ask("PATCH", path, changes, f'"x", {changed.json["etag"]}').status == 200
+    )
+    if path != "settings":
+        assert here.ask("DELETE", path, if_match=changed.json["etag"]).status == 204
+    else:
+        here.do("PATCH", path, {"context": None})
+
+
+def test_a_used_key_is_no_change(here: Handlers) -> None:
+    """A key that is used meanwhile can be changed all the same."""
+    made = here.key("busy")
+    used = {made["id"]: (made["created_at"] + 5, "192.0.2.1")}
+    here.installation.ledger.add([], used)
+    shown = here.do("GET", f"keys/{made['id']}")
+    assert shown["last_used_ip"] == "192.0.2.1"
+    here.do("PATCH", f"keys/{made['id']}", {"rpm": 3}, made["etag"])
+    here.do("DELETE", f"keys/{made['id']}")
+
+
+def test_models(here: Handlers) -> None:
+    """Models are those of Ollama and those for which something is set."""
+    found = here.do("GET", "models")["models"]
+    assert {one["name"]: one["size"] for one in found} == MODELS
+    assert all(one["available"] and not one["is_set"] for one in found)
+    assert found[0]["quantization"] == "Q4"
+    assert found[0]["context_length"] == 4096
+    assert found[0]["capabilities"] == ["completion", "tools"]
+    here.do("PATCH", "models/QWEN3:4b", {"overrides": {"temperature": 0.25}})
+    here.models.pop("qwen3:4b")
+    here.do("POST", "models/refresh")
+    gone = here.do("GET", "models/qwen3:4b")
+    assert (gone["available"], gone["overrides"]) == (False, {"temperature": 0.25})
+    assert gone["capabilities"] is None
+    here.models["qwen3:4b"] = MODELS["qwen3:4b"]
+    here.do("POST", "models/refresh")
+    assert here.do("GET", "models/qwen3:4b")["available"] is True
+    assert here.ask("DELETE", "models/qwen3:4b").status == 204
+    assert here.ask("DELETE", "models/qwen3:4b").error == (404, "name")
+
+
+def test_refresh_is_felt_elsewhere(here: Handlers) -> None:
+    """A refresh makes every worker ask Ollama again, since what is set is another."""
+    version = here.version()
+    here.do("POST", "models/refresh")
+    assert here.version() == version + 1
+    asked = here.asked.count("/api/tags")
+    here.catalog.models()
+    assert here.asked.count("/api/tags") == asked
+
+
+def test_new_models_stay_shut(tmp_path: Path) -> None:
+    """Where new models are disabled, to hide one does not let it be used."""
+    with handlers(tmp_path, new_models="disabled") as here:
+        assert here.do("GET", "models/bge")["enabled"] is False
+        assert here.do("PATCH", "models/bge", {"hidden": True})["enabled"] is False
+
+
+def test_effective(here: Handlers) -> None:
+    """What is in force for a model names the layer that says so."""
+    key = here.key("capped", max_output_tokens=9)
+    here.do("PATCH", "settings", {"overrides": {"top_k": 7, "seed": 1}})
+    here.do("PATCH", "models/bge", {"overrides": {"seed": 2}})
+    here.do("POST", "aliases", {"name": "b", "target": "bge", "overrides": {"seed": 3}})
+    found = here.do("GET", f"models/bge/effective?alias=B&key={key['id']}")
+    said = {(one["name"], one["value"], one["origin"]) for one in found["parameters"]}
+    wanted = {("top_k", 7, "global"), ("seed", 3, "alias"), ("num_predict", 9, "key")}
+    assert wanted <= said
+    here.do("PATCH", "settings", {"overrides": {}})
+    for path in ("models/bge", "aliases/b", f"keys/{key['id']}"):
+        here.do("DELETE", path)
+
+
+def test_matches(here: Handlers) -> None:
+    """What a key's patterns match now is said before it is made, and after."""
+    here.do("POST", "aliases", {"name": "small", "target": "bge"})
+    here.do("PATCH", "models/qwen3:4b", {"enabled": False})
+    here.installation.current.renew()
+    patterns = {"allow_models": ["*"], "deny_models": ["hf.co/*"]}
+    key = here.key("matching", **patterns)
+    wanted = {"models": ["bge:latest"], "aliases": ["small"]}
+    assert here.do("POST", "keys/matches", patterns) == wanted
+    assert here.do("GET", f"keys/{key['id']}/models") == wanted
+    for path in ("models/qwen3:4b", "aliases/small", f"keys/{key['id']}"):
+        here.do("DELETE", path)
+    here.installation.current.renew()
+
+
+def _setting(here: Handlers, field: str) -> Any:
+    found = here.do("GET", "settings")["settings"]
+    return next(one for one in found if one["field"] == field)
+
+
+def test_settings(here: Handlers) -> None:
+    """A setting says what it is, where it is from, and goes back when it is unset."""
+    assert _setting(here, "heartbeat")["origin"] == "default"
+    here.do("PATCH", "settings", {"heartbeat": 3.5, "think": "off"})
+    shown = _setting(here, "heartbeat")
+    assert (shown["value"], shown["origin"], shown["type"]) == (
+        3.5,
+        "database",
+        "number",
+    )
+    assert "off" in _setting(here, "think")["choices"]
+    here.do("PATCH", "settings", {"heartbeat": None, "think": None})
+    assert _setting(here, "heartbeat")["origin"] == "default"
+    fixed = _setting(here, "database_url")
+    assert fixed["changeable"] is False
+    assert "PANNIER_DATABASE_URL" in fixed["why"]
+
+
+def test_pinned_settings(tmp_path: Path) -> None:
+    """What the environment says cannot be changed here; secrets are not shown."""
+    found = {
+        "think": Given("off", "PANNIER_THINK", "the environment"),
+        "context": Given("auto", "PANNIER_CONTEXT", ".env"),
+        "upstream_api_key": Given("geheim-13", "OLLAMA_API_KEY", "the environment"),
+        "upstream_url": Given("http://a:1", "OLLAMA_URL", "the environment"),
+    }
+    with handlers(tmp_path, found) as here:
+        for field, origin in (("think", "environment"), ("context", ".env")):
+            shown = _setting(here, field)
+            assert (shown["origin"], shown["changeable"]) == (origin, False)
+            assert here.ask("PATCH", "settings", {field: shown["value"]}).error == (
+                422,
+                field,
+            )
+        assert "geheim-13" not in str(here.do("GET", "settings"))
+        here.do("PATCH", "settings", {"upstream_url": "http://b:2"})
+        shown = _setting(here, "upstream_url")
+        assert (shown["value"], shown["origin"]) == ("http://b:2", "database")
+
+
+def test_audit(here: Handlers) -> None:
+    """What was done can be read back page by page, newest first."""
+    made = here.key("noted")
+    here.do("PATCH", f"keys/{made['id']}", {"rpm": 1})
+    here.do("DELETE", f"keys/{made['id']}")
+    found, cursor = [], ""
+    for _ in range(3):
+        page = here.do("GET", f"audit?limit=1{cursor}")
+        found += [entry["action"] for entry in page["entries"]]
+        cursor = f"&before={page['cursor']}"
+    assert found == ["key.remove", "key.change", "key.create"]

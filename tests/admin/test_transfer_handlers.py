@@ -1,0 +1,74 @@
+"""All that is set as one document, there and back; on both databases."""
+
+from typing import Any
+
+from support.handling import Handlers
+
+OLD = {
+    "api_keys.json": [{"id": 1, "name": "old", "key": "oldkey-8", "created": None}],
+    "models.json": [
+        {"originalName": "bge:latest", "displayName": "Embedder", "enabled": True}
+    ],
+    "overrides.json": {"bge:latest": {"temperature": 0.5}},
+    "config.json": {"ollamaUrl": "http://127.0.0.1:11434"},
+    "logs.json": [
+        {"timestamp": "2026-01-02T03:04:05.678Z", "apiKeyId": 1, "promptTokens": 3}
+    ],
+}
+
+
+def _steps(answer: Any) -> list[tuple[str, str, str]]:
+    return [(one["action"], one["section"], one["name"]) for one in answer["steps"]]
+
+
+def test_there_and_back(here: Handlers) -> None:
+    """What was exported makes it as it was; a dry run says so and does nothing."""
+    key = here.key("kept", rpm=4)
+    here.do("POST", "aliases", {"name": "kept", "target": "bge"})
+    file = here.ask("POST", "export").body
+    assert key["key"].encode() not in file
+    here.do("PATCH", f"keys/{key['id']}", {"rpm": 5})
+    here.do("DELETE", "aliases/kept")
+    here.do("PATCH", "models/bge", {"hidden": True})
+    wanted = [
+        ("remove", "model", "bge:latest"),
+        ("change", "key", "kept"),
+        ("add", "alias", "kept"),
+    ]
+    version = here.version()
+    dry = here.do("POST", "import?mode=replace&dry_run=1", file)
+    assert (dry["dry_run"], _steps(dry)) == (True, wanted)
+    assert here.version() == version
+    done = here.do("POST", "import?mode=replace", file)
+    assert (done["dry_run"], _steps(done)) == (False, wanted)
+    again = here.ask("POST", "export").body
+    assert again.partition(b'"settings"')[2] == file.partition(b'"settings"')[2]
+    here.do("DELETE", f"keys/{key['id']}")
+    here.do("DELETE", "aliases/kept")
+
+
+def test_sections(here: Handlers) -> None:
+    """An export may be of some sections, and an import leaves the others alone."""
+    key = here.key("stays")
+    file = here.ask("POST", "export", {"sections": ["aliases"]}).body
+    assert b'"keys"' not in file
+    assert here.do("POST", "import?mode=replace", file)["steps"] == []
+    here.do("DELETE", f"keys/{key['id']}")
+
+
+def test_migration(here: Handlers) -> None:
+    """What Ollama2OpenAI has is taken over, its keys and its log too; and once."""
+    dry = here.do("POST", "migrate?dry_run=1", OLD)
+    assert dry["closes"] is True
+    assert here.do("GET", "keys?q=old")["keys"] == []
+    done = here.do("POST", "migrate", OLD)
+    assert _steps(done) == _steps(dry)
+    assert ("add", "key", "old") in _steps(done)
+    assert any("short enough to be guessed" in remark for remark in done["remarks"])
+    (key,) = here.do("GET", "keys?q=old")["keys"]
+    records = here.do("GET", f"usage/records?from=0&key={key['id']}")["records"]
+    assert [one["prompt_tokens"] for one in records] == [3]
+    again = here.do("POST", "migrate", OLD)
+    assert (again["steps"], again["closes"]) == ([], False)
+    found = here.do("GET", f"usage/records?from=0&key={key['id']}")["records"]
+    assert len(found) == 1

@@ -1,0 +1,139 @@
+"""What operators ask about usage; on both databases."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.handling import Handlers
+
+from app.gateway.usage import Row
+from app.storage.audit import now
+
+MINUTE, HOUR = 60_000, 3_600_000
+#: Rows that are there, one a second; so many that a file of them takes two pages.
+MANY = 700
+
+
+def _row(number: int, at: int, **more: Any) -> Row:
+    known: dict[str, Any] = dict.fromkeys(Row.__struct_fields__)
+    texts = ("request_id", "key_name", "requested_model", "error_code", "protocol")
+    texts += ("finish_reason", "think", "client_ip", "user_agent", "end_user")
+    known |= dict.fromkeys(texts, "")
+    known |= {"id": f"{at:012x}7{number:03x}8{0:015x}", "at": at, "endpoint": "chat"}
+    known |= {"status": "ok", "stream": number % 2 == 0, "estimated": False}
+    known |= {"duration_ms": 100, "bytes_in": 1, "bytes_out": 2, "key_id": ""}
+    known |= {"resolved_model": "a", "prompt_tokens": 3, "completion_tokens": 4}
+    return Row(**{**known, **more})
+
+
+class Used:
+    """Handlers where something was used; ``end`` is a moment after all of it."""
+
+    def __init__(self, here: Handlers) -> None:
+        self.here = here
+        self.key = here.key("spender")["id"]
+        here.installation.current.renew()
+        self.end = now() // MINUTE * MINUTE
+        self.rows = [
+            _row(
+                number,
+                self.end - 1000 * (number + 1),
+                key_id=self.key if number < 10 else "key_gone",
+                user_agent="=1+1" if number == 0 else "",
+            )
+            for number in range(MANY)
+        ]
+        here.installation.ledger.add(self.rows[:500], {})
+        here.installation.ledger.add(self.rows[500:], {})
+
+    def get(self, what: str, **query: Any) -> Any:
+        """The answer to a question about the last hour."""
+        return self.here.do("GET", f"usage/{what}?{self.period(**query)}")
+
+    def period(self, **query: Any) -> str:
+        """The query of the last hour, and more."""
+        given = {"from": self.end - HOUR, "to": self.end, **query}
+        return "&".join(f"{name}={value}" for name, value in given.items())
+
+
+@pytest.fixture(scope="module")
+def used(here: Handlers) -> Used:
+    """An installation of which something was used."""
+    return Used(here)
+
+
+def test_summary(used: Used) -> None:
+    """Totals are of the period and of what a filter leaves."""
+    assert used.get("summary")["requests"] == MANY
+    found = used.get("summary", key=used.key)
+    assert (found["requests"], found["tokens"]) == (10, 70)
+    assert used.get("summary", model="b")["requests"] == 0
+
+
+def test_times(used: Used) -> None:
+    """Times are Unix milliseconds, or texts with or without an offset."""
+    for moment in ("2026-01-01T00:00:00Z", "2026-01-01", "2026-01-01T01:00:00%2B01:00"):
+        found = used.here.do("GET", f"usage/summary?from={moment}&to=1767312000000")
+        assert found["from"] == 1_767_225_600_000
+
+
+def test_series_and_top(used: Used) -> None:
+    """What is told apart by key comes with the names of the keys that there are."""
+    series = used.get("series", metric="tokens", group="key", step="minute")
+    assert sum(point["value"] for point in series["points"]) == MANY * 7
+    top = used.get("top", by="key")
+    assert [one["requests"] for one in top["top"]] == [MANY - 10, 10]
+    assert series["names"] == top["names"] == {used.key: "spender"}
+    assert "names" not in used.get("top", by="model")
+
+
+def _pages(used: Used, **query: Any) -> Iterator[Any]:
+    cursor = ""
+    while True:
+        page = used.get("records", cursor=cursor, **query)
+        yield from page["records"]
+        if not (cursor := page["cursor"]):
+            return
+
+
+def test_records(used: Used) -> None:
+    """Records come in pages, newest first, each of them once; and one by its id."""
+    found = [one["id"] for one in _pages(used, limit=300)]
+    assert found == [row.id for row in used.rows]
+    streams = [one["stream"] for one in _pages(used, key=used.key, stream="true")]
+    assert streams == [True] * 5
+    row = used.rows[7]
+    assert used.here.do("GET", f"usage/records/{row.id}")["at"] == row.at
+    near = f"{row.id[:-1]}1"
+    assert used.here.ask("GET", f"usage/records/{near}").error == (404, "id")
+
+
+def test_files(used: Used) -> None:
+    """Files have all records of the period; nothing in them is a formula."""
+    answer = used.here.ask("GET", f"usage/export.csv?{used.period()}")
+    assert 'filename="usage.csv"' in answer.headers["Content-Disposition"]
+    lines = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    assert [line["id"] for line in lines] == [row.id for row in used.rows]
+    assert lines[0]["user_agent"] == "'=1+1"
+    answer = used.here.ask("GET", f"usage/export.ndjson?{used.period(key=used.key)}")
+    assert [json.loads(line)["id"] for line in answer.body.splitlines()] == [
+        row.id for row in used.rows[:10]
+    ]
+
+
+def test_files_come_in_pieces(used: Used) -> None:
+    """A file is sent while it is read: no more than a page of it is held."""
+    answer = used.here.ask("GET", f"usage/export.ndjson?{used.period()}")
+    assert max(answer.pieces) <= 500 * 2048
+    assert len(answer.pieces) == 2
+
+
+def test_of_a_key(used: Used) -> None:
+    """A key's page shows what it has used."""
+    found = used.here.do("GET", f"keys/{used.key}/usage")
+    assert found["summary"]["requests"] == 10
+    assert sum(day["value"] for day in found["days"]["tokens"]) == 70
+    assert [one["model"] for one in found["models"]] == ["a"]

@@ -1,0 +1,160 @@
+"""Handlers of the administration in front of a database, without HTTP."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
+
+import msgspec
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+
+from app.admin.application import _said
+from app.admin.asked import Admin, Asked, Sent
+from app.admin.routes import ROUTES
+from app.administration import Refused
+from app.catalog import Catalog
+from app.errors import GatewayError, UpstreamRefused
+from app.inflight import Inflight
+from app.installation import Installation
+from app.option import Given
+from app.settings import Settings
+from app.storage.audit import read_version
+
+#: What Ollama has here, and how large that is.
+MODELS = {"qwen3:4b": 2_600_000_000, "hf.co/some/thing:Q4_K_M": 7, "bge:latest": 5}
+
+
+class Answer(msgspec.Struct):
+    """What a handler answers, or what was said against it.
+
+    ``pieces`` are the sizes of what is sent one after the other.
+    """
+
+    status: int
+    json: Any = None
+    headers: dict[str, str] = {}
+    body: bytes = b""
+    pieces: list[int] = []
+
+    @property
+    def error(self) -> tuple[int, str | None]:
+        """The status and the field that is to blame."""
+        return self.status, self.json["param"]
+
+
+class Handlers:
+    """One installation; ``asked`` counts what Ollama was asked."""
+
+    def __init__(
+        self, settings: Settings, found: dict[str, Given] | None = None
+    ) -> None:
+        self.installation = Installation(settings, found)
+        self.models = dict(MODELS)
+        self.asked: list[str] = []
+        self.catalog = Catalog(self._control)
+        self.admin = Admin(
+            installation=self.installation,
+            settings=settings,
+            found=found or {},
+            catalog=self.catalog,
+            inflight=Inflight(write_timeout=30),
+        )
+        self._handlers: dict[str, Callable[[Admin, Asked], Any]] = {}
+        self._map = Map(merge_slashes=False)
+        for number, (method, path, handler) in enumerate(ROUTES):
+            rule = Rule(f"/{path.lstrip('/')}", methods=[method], endpoint=str(number))
+            self._map.add(rule)
+            self._handlers[str(number)] = handler
+
+    def ask(
+        self, method: str, target: str, body: Any = ..., if_match: str = ""
+    ) -> Answer:
+        """What becomes of a request; ``bytes`` are a body as it is."""
+        path, _, query = target.partition("?")
+        adapter = self._map.bind("localhost", "/")
+        try:
+            endpoint, parts = adapter.match(f"/{unquote(path)}", method)
+        except HTTPException as error:
+            return Answer(error.code or 500, {"code": "not_found", "param": None})
+        if not isinstance(body, bytes):
+            body = b"" if body is ... else json.dumps(body).encode()
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        asked = Asked(path=parts, query=given, body=body, if_match=if_match)
+        try:
+            return _answer(self._handlers[endpoint](self.admin, asked))
+        except Refused as refused:
+            error: GatewayError = _said(refused)
+        except GatewayError as known:
+            error = known
+        said = {"message": error.message, "code": error.code, "param": error.param}
+        return Answer(error.status, said)
+
+    def do(self, method: str, target: str, body: Any = ..., if_match: str = "") -> Any:
+        """The answer to a request that is fine."""
+        answer = self.ask(method, target, body, if_match)
+        assert answer.status in (200, 201, 204), answer
+        return answer.json
+
+    def key(self, name: str, **more: Any) -> Any:
+        """A key of this name."""
+        return self.do("POST", "keys", {"name": name, "allow_models": ["*"], **more})
+
+    def version(self) -> int:
+        """How often anything was changed."""
+        return self.installation.storage.read(read_version)
+
+    def _control(self, method: str, path: str, body: Any, timeout: float) -> bytes:
+        self.asked.append(path)
+        if path == "/api/show":
+            return msgspec.json.encode(self._shown(body.model))
+        listed = [
+            {"name": name, "model": name, "digest": name, "size": size}
+            for name, size in self.models.items()
+        ]
+        return msgspec.json.encode({"models": listed if path == "/api/tags" else []})
+
+    def _shown(self, model: str) -> Any:
+        if model not in self.models:
+            raise UpstreamRefused("model not found", status=404)
+        return {
+            "capabilities": ["completion", "tools"],
+            "details": {
+                "family": "f",
+                "parameter_size": "4B",
+                "quantization_level": "Q4",
+            },
+            "model_info": {"general.architecture": "f", "f.context_length": 4096},
+        }
+
+
+@contextmanager
+def handlers(
+    state_dir: Path, found: dict[str, Given] | None = None, **settings: Any
+) -> Iterator[Handlers]:
+    """The handlers of an installation of its own."""
+    made = Handlers(Settings(state_dir=str(state_dir), **settings), found)
+    try:
+        yield made
+    finally:
+        made.installation.close()
+
+
+def part(name: str) -> str:
+    """A name as a part of a path."""
+    return quote(name, safe="")
+
+
+def _answer(result: Any) -> Answer:
+    if result is None:
+        return Answer(204)
+    sent = result if isinstance(result, Sent) else Sent(value=result)
+    headers = dict(sent.headers)
+    if sent.body is not None:
+        pieces = list(sent.body)
+        sizes = [len(piece) for piece in pieces]
+        return Answer(sent.status, None, headers, b"".join(pieces), sizes)
+    value = msgspec.json.decode(msgspec.json.encode(sent.value))
+    return Answer(sent.status, value, headers)

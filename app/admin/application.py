@@ -15,9 +15,10 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..administration import Refused
-from ..errors import BadRequest, GatewayError
+from ..errors import BadRequest, GatewayError, UpstreamError
 from ..logs import Faults
 from ..proxies import Proxies
+from ..redaction import Redaction
 from . import guard, me
 from .asked import Admin, Asked, Handler, Route, Sent
 from .me import Visit
@@ -27,9 +28,10 @@ from .signing_in import Caller, SigningIn
 
 PREFIX = "/admin/api/v1"
 #: What brings a whole installation may be larger.
-_LARGE = {"import"}
+_LARGE = {"import", "migrate"}
 
 log = logging.getLogger("pannier")
+_redacted = Redaction().redacted
 
 
 def create_app(
@@ -75,7 +77,14 @@ class Reception:
         """The answer to somebody who may do everything."""
         visitor = self._visitor()
         _refuse_beginner(visitor)
-        return _response(handler(self._admin, self._asked(path, parts, visitor)))
+        asked = self._asked(path, parts, visitor)
+        try:
+            return _response(handler(self._admin, asked))
+        except UpstreamError as error:
+            # Who runs it may know what a client is not told (reliability, W8).
+            if error.detail:
+                error.message += f" ({_redacted(error.detail)})"
+            raise
 
     def own(
         self,

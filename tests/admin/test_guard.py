@@ -13,7 +13,7 @@ from app.admin.asked import Admin, Asked, Route, Sent
 from app.admin.guard import DEPTH, LARGE, LIMIT
 from app.admin.routes import ROUTES
 from app.administration import Refused
-from app.errors import BadRequest
+from app.errors import BadRequest, UpstreamUnreachable
 from app.gateway.current import Current
 
 SAFE = {"GET", "HEAD"}
@@ -274,6 +274,16 @@ def test_what_handlers_are_given(build: Callable[..., House]) -> None:
     assert json.loads(asked.body) == {"a": 1}
     assert asked.if_match == '"3"'
     assert (asked.actor, asked.address) == ("root", "192.0.2.1")
+
+
+def test_w8_who_is_signed_in_sees_why(build: Callable[..., House]) -> None:
+    """Where Ollama cannot be reached the administrator is told its address."""
+    detail = "http://me:geheim@10.0.0.1:11434 refused"
+    error = UpstreamUnreachable("Ollama cannot be reached.", detail=detail)
+    answer = told([("GET", "try", raising(error))], build)
+    assert code(answer) == (502, "upstream_unreachable")
+    message = answer.json["error"]["message"]
+    assert message.startswith("Ollama cannot be reached. (http://***@10.0.0.1:11434")
 
 
 # ------------------------------------------------------------- bad input

@@ -14,6 +14,8 @@ from app.installation import Installation
 from app.settings import Settings
 from app.wire.names import key as key_of
 
+from .secrecy import note
+
 #: The installation's secret in tests.
 SECRET = b"x" * 32
 HASH = hasher(SECRET)
@@ -23,6 +25,7 @@ def key(
     name: str = "k", secret: str = "sk-test-key-of-thirty-two-characters", **more: Any
 ) -> Key:
     """A key; ``more`` are fields of it and of its terms."""
+    note(secret)
     own = {field: more.pop(field) for field in Key.__struct_fields__ if field in more}
     terms = Terms(**{"allow_models": ("*",), **more})
     prefix, suffix = shown(secret)

@@ -12,6 +12,7 @@ from app.settings import Settings
 from app.storage.database import Database
 from app.storage.upgrade import upgrade
 
+from . import secrecy
 from .server import PATIENCE, ROOT, clean_environ
 
 
@@ -35,6 +36,8 @@ class Operator:
 
     def __call__(self, *words: str, stdin: str = "") -> Done:
         """Run ``pannier WORDS``."""
+        if words[0] in ("keys", "password"):  # what is typed is one
+            secrecy.note(stdin.strip())
         done = subprocess.run(
             [sys.executable, "-P", "-m", "app.cli", *words],
             cwd=self._directory,

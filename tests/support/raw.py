@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from .secrecy import note_headers
 from .server import PATIENCE
 
 
@@ -43,6 +44,7 @@ def ask(
     ``source`` is the address from which it comes.
     """
     given = list(headers.items() if isinstance(headers, dict) else headers or [])
+    note_headers(given)
     connection = http.client.HTTPConnection(
         "127.0.0.1", port, timeout=PATIENCE, source_address=(source, 0)
     )

@@ -18,6 +18,8 @@ from typing import Self
 
 from app.launch import gunicorn
 
+from . import secrecy
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: So that tiktoken neither finds a developer's vocabulary nor fetches one.
@@ -66,7 +68,8 @@ class Server:
     ``env`` are variables such as ``OLLAMA_URL``; ``arguments`` go to gunicorn.  It
     runs in an empty directory, where no ``.env`` of the developer's lies, or in
     ``cwd``.  ``port`` is chosen if not given, ``command`` replaces the program, and
-    ``socket_path`` is where it answers if not on ``port``.
+    ``socket_path`` is where it answers if not on ``port``.  What it wrote must hold no
+    secret that tests used: an AssertionError on leaving, if it does.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Server:
         self._env = clean_environ(**{**ours_too, **NO_VOCABULARY, **(env or {})})
         if command is None:
             self._env |= extra
+        secrecy.note_variables(self._env.items())
         self._socket_path = socket_path
         self._log = Path(self._directory.name) / "output"
         self._cwd = cwd or Path(self._directory.name)
@@ -134,7 +138,10 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        told = secrecy.found(self.output())
         self._directory.cleanup()
+        if kind is None:  # else that is what the test is told
+            assert told == [], "the server wrote secrets"
 
     def workers(self) -> list[int]:
         """The child processes of the master."""

@@ -34,10 +34,12 @@ PIXEL = base64.b64decode(
     "awAAAABJRU5ErkJggg=="
 )
 
+#: Pages whose examples tests/compat and tests/admin run.
+ELSEWHERE = ("admin-api.md", "agents.md", "clients.md")
 EXAMPLES = [
     pytest.param(block, id=f"{page.stem}-{block.title}-{block.language}-{number}")
     for page in PAGES
-    if page.name not in ("agents.md", "clients.md")  # tests/compat runs those
+    if page.name not in ELSEWHERE
     for number, block in enumerate(examples.blocks(page, "sh", "python", "javascript"))
 ]
 

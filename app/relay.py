@@ -148,7 +148,10 @@ class _Relayed:
         response = self._response
         if 300 <= response.status < 400 and response.status != 304:
             raise UpstreamBroken("Ollama answered with a redirect.")
-        kept = [] if self._exchange.stream is not None else _notes(self._exchange)
+        kept: Headers = []
+        exchange = self._exchange
+        if exchange.stream is None and (exchange.ignored or exchange.adjusted):
+            kept = _notes(exchange)
         long = lines = False
         for name, value in response.headers:
             lower = name.lower()
@@ -167,8 +170,8 @@ class _Relayed:
             kept.append(("X-Accel-Buffering", "no"))
             # One more line would fill up a length, as if all came; and what a writer
             # makes of the lines is its own.
-            if not long and self._exchange.stream is None:
-                self._exchange.render_failure = self._ndjson_failure
+            if not long and exchange.stream is None:
+                exchange.render_failure = self._ndjson_failure
         return kept
 
     def __iter__(self) -> Iterator[bytes]:

@@ -36,7 +36,7 @@ class Access:
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Raise ``BadRequest``, 404, unless the model may be used."""
-        if not self.concerns(exchange.key):
+        if exchange.key is None and not self.concerns(None):
             return
         if exchange.filling is not None and not exchange.resolved:
             return  # nothing is to be filled in, and no model is asked
@@ -50,14 +50,16 @@ class Access:
 
     def concerns(self, key: Key | None) -> bool:
         """Whether there may be a model that whoever asks may not use."""
-        if key is not None:
+        if key is not None or not self._admits_new:
             return True
-        return bool(self._current.now.models) or not self._admits_new
+        return not self._current.plain and bool(self._current.now.models)
 
     def governs(self, key: Key | None) -> bool:
         """Whether anything is set that concerns what whoever asks may do."""
-        now = self._current.now
-        return self.concerns(key) or bool(now.overrides or now.aliases)
+        if self.concerns(key):
+            return True
+        current = self._current
+        return not current.plain and bool(current.now.overrides or current.now.aliases)
 
     def admits(self, key: Key | None, model: str, alias: str = "") -> bool:
         """Whether a key, or whoever needs none, may use a model by one of its names."""

@@ -20,6 +20,8 @@ from app.errors import BadRequest, GatewayError, Interruption
 from app.exchange import Exchange
 from app.live.running import Seen
 from app.logs import Faults
+from app.metrics.counts import Counts
+from app.metrics.endpoints import endpoint
 from app.redaction import Redaction
 
 log = logging.getLogger("pannier")
@@ -35,7 +37,8 @@ class AccessLogMiddleware:
     Then it tells those who wait for the end (``Exchange.closing``).
 
     ``address`` says where a request came from, as far as that is known, ``redaction``
-    knows what no line may hold.
+    knows what no line may hold.  ``counts`` are told of every request when it comes and
+    when it is over; here, since each further step would cost them all.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class AccessLogMiddleware:
         write: Callable[[str], Any] | None,
         address: Callable[[WSGIEnvironment], str] = lambda environ: "",
         redaction: Redaction = Redaction(),  # noqa: B008 - it never changes
+        counts: Counts | None = None,
     ) -> None:
         self.app = app
         self.write = write
         self.address = address
         self.redaction = redaction
+        self.counts = counts
         self.faults = Faults()
 
     def __call__(
@@ -62,7 +67,11 @@ class AccessLogMiddleware:
         try:
             who()
         except Exception as fault:
-            self.faults.tell(log, "at the end of a request", fault)
+            self.tell_of(fault)
+
+    def tell_of(self, fault: Exception) -> None:
+        """Say what went wrong there."""
+        self.faults.tell(log, "at the end of a request", fault)
 
 
 class _Watched:
@@ -75,39 +84,38 @@ class _Watched:
         "_client",
         "_client_id",
         "_end",
+        "_endpoint",
         "_exchange",
-        "_first",
-        "_first_item",
         "_log",
         "_method",
         "_next",
         "_path",
         "_said",
         "_server_write",
-        "_status",
     )
 
     def __init__(
         self, log: AccessLogMiddleware, environ: WSGIEnvironment, client: StartResponse
     ) -> None:
         self._log = log
-        self._exchange = Exchange.of(environ)
+        self._exchange = exchange = Exchange.of(environ)
         self._method = environ["REQUEST_METHOD"]
         self._path = environ.get("PATH_INFO", "")
         self._address = log.address(environ)
         self._client_id = environ.get("HTTP_X_CLIENT_REQUEST_ID", "")
         self._client = client
         self._server_write: Callable[[bytes], object] = protocol.refuse_write
-        self._status = ""
         self._bytes = 0
-        self._first: int | None = None
-        self._first_item: int | None = None
         self._end = "left"
         self._said = False
         self._body: Iterable[bytes] = ()
         self._next: Callable[[], bytes] = protocol.nothing_more
-        if self._exchange.watch is not None:
-            self._exchange.watch.answer = self
+        self._endpoint = ""
+        if exchange.watch is not None:
+            exchange.watch.answer = self
+        if log.counts is not None:
+            self._endpoint = endpoint(self._method, self._path)
+            log.counts.begin(exchange, self._endpoint)
 
     def seen(self) -> Seen:
         """How the answer looks now; it costs nothing before somebody asks."""
@@ -117,7 +125,7 @@ class _Watched:
             self._path,
             self._address,
             self._bytes,
-            self._first_item,
+            self._exchange.first_item_ms,
         )
 
     def open(self, environ: WSGIEnvironment) -> Iterable[bytes]:
@@ -133,14 +141,15 @@ class _Watched:
     def _start_response(
         self, status: str, headers: Headers, exc_info: Any = None, /
     ) -> Any:
-        self._status = status[:3]
+        self._exchange.status = status[:3]
         self._server_write = self._client(status, headers, exc_info)
         return self._write
 
     def _write(self, data: bytes) -> None:
         """What a stream says while its next word is waited for."""
-        if self._first is None:
-            self._first = self._exchange.milliseconds()
+        exchange = self._exchange
+        if exchange.first_byte_ms is None:
+            exchange.first_byte_ms = exchange.milliseconds()
         self._bytes += len(data)
         self._server_write(data)
 
@@ -157,10 +166,11 @@ class _Watched:
             self._end = _ended_by(exc)
             self._say()
             raise
-        if self._first_item is None:
-            self._first_item = self._exchange.milliseconds()
-            if self._first is None:
-                self._first = self._first_item
+        exchange = self._exchange
+        if exchange.first_item_ms is None:
+            exchange.first_item_ms = exchange.milliseconds()
+            if exchange.first_byte_ms is None:
+                exchange.first_byte_ms = exchange.first_item_ms
         self._bytes += len(item)
         return item
 
@@ -176,56 +186,61 @@ class _Watched:
         if self._said:
             return
         self._said = True
-        if self._log.write is not None:
-            self._write_line(self._log.write)
-        exchange = self._exchange
+        log, exchange = self._log, self._exchange
+        exchange.sent, exchange.outcome = self._bytes, self._outcome()
+        if log.write is not None:
+            log.write(self._line())
+        if log.counts is not None:
+            try:
+                log.counts.end(exchange, self._endpoint)
+            except Exception as fault:
+                log.tell_of(fault)
         if exchange.closing:
-            exchange.status, exchange.sent = self._status, self._bytes
-            exchange.first_byte_ms, exchange.outcome = self._first, self._outcome()
-            exchange.first_item_ms = self._first_item
             closing, exchange.closing = exchange.closing, []  # they may hold it
             for tell in closing:
-                self._log.tell(tell)
+                log.tell(tell)
 
-    def _write_line(self, write: Callable[[str], Any]) -> None:
-        redaction = self._log.redaction
-        line = self._line(str)
-        if redaction.is_suspect(line):  # one look for all; a second for the few
-            line = self._line(redaction.redacted)
-        write(line)
-
-    def _line(self, of_text: Callable[[str], str]) -> str:
-        """The line, of whose texts ``of_text`` says what may be seen."""
+    def _outcome(self) -> str:
         exchange = self._exchange
-        failure = exchange.failure
+        if exchange.failure is not None:
+            return str(exchange.failure.code or "error")
+        watch = exchange.watch
+        return "stalled" if watch is not None and watch.stalled else self._end
+
+    def _line(self) -> str:
+        """The line; its texts are looked at together, and one by one if need be."""
+        exchange = self._exchange
+        texts = [exchange.id, self._address, self._client_id, self._method, self._path]
+        texts += exchange.model, exchange.outcome
+        if exchange.adjusted or exchange.failure is not None:
+            texts += _further(exchange)
+        together = "".join(texts)
+        if self._log.redaction.is_suspect(together):
+            texts = [self._log.redaction.redacted(text) for text in texts]
+            together = "".join(texts)
+        if len(together) > MAX_VALUE or not _PLAIN.fullmatch(together):
+            texts = [_shown(text) for text in texts]
+        id, client, client_id, method, path, model, outcome, *further = texts
+        key = _shown(exchange.key.id) if exchange.key is not None else ""
         line = (
-            f"{_text('id', of_text(exchange.id))} time={_now()}"
-            f"{_text('client', of_text(self._address))}"
-            f"{_text('client_id', of_text(self._client_id))}"
-            f"{_text('method', of_text(self._method))}"
-            f"{_text('path', of_text(self._path))}"
-            f"{_text('key', exchange.key.id if exchange.key else '')}"
-            f"{_text('model', of_text(exchange.model))}"
-            f"{_text('status', self._status)}"
-            f"{_text('outcome', self._outcome())}"
-            f" bytes={self._bytes} ms={exchange.milliseconds()}"
-            f"{_number('first_byte_ms', self._first)}"
+            f"id={id} time={_now()}"
+            f"{client and ' client=' + client}"
+            f"{client_id and ' client_id=' + client_id}"
+            f" method={method}"
+            f"{path and ' path=' + path}"
+            f"{key and ' key=' + key}"
+            f"{model and ' model=' + model}"
+            f"{exchange.status and ' status=' + exchange.status}"
+            f" outcome={outcome}"
+            f" bytes={exchange.sent} ms={exchange.milliseconds()}"
+            f"{_number('first_byte_ms', exchange.first_byte_ms)}"
             f"{_number('prompt_tokens', exchange.prompt_tokens)}"
             f"{_number('completion_tokens', exchange.completion_tokens)}"
         )
-        if exchange.adjusted:
-            line += _text("adjusted", of_text(", ".join(exchange.adjusted)))
-        if failure is not None:
-            line += _text("param", of_text(failure.param or ""))
-            line += _text("error", of_text(_told(failure)))
-            line += _text("detail", of_text(failure.detail))
-        return line[1:] + "\n"
-
-    def _outcome(self) -> str:
-        if self._exchange.failure:
-            return str(self._exchange.failure.code or "error")
-        watch = self._exchange.watch
-        return "stalled" if watch is not None and watch.stalled else self._end
+        if further:
+            named = zip(_FURTHER, further, strict=True)
+            line += "".join([f" {name}={text}" for name, text in named if text])
+        return line + "\n"
 
 
 def _now() -> str:
@@ -237,6 +252,18 @@ def _now() -> str:
 @lru_cache(maxsize=1)
 def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+#: What few lines say.
+_FURTHER = ("adjusted", "param", "error", "detail")
+
+
+def _further(exchange: Exchange) -> tuple[str, ...]:
+    """The texts of ``_FURTHER``, empty where there is nothing to say."""
+    adjusted, failure = ", ".join(exchange.adjusted), exchange.failure
+    if failure is None:
+        return adjusted, "", "", ""
+    return adjusted, failure.param or "", _told(failure), failure.detail
 
 
 def _told(failure: GatewayError) -> str:
@@ -253,12 +280,10 @@ def _number(name: str, value: int | None) -> str:
     return "" if value is None else f" {name}={value}"
 
 
-def _text(name: str, value: str) -> str:
-    if not value:
-        return ""
+def _shown(value: str) -> str:
+    """A text of a line as it is, or cut and in quotes."""
     value = value[:MAX_VALUE]
-    plain = _PLAIN.fullmatch(value)
-    return f" {name}={value}" if plain else f' {name}="{_escaped(value)}"'
+    return value if not value or _PLAIN.fullmatch(value) else f'"{_escaped(value)}"'
 
 
 def _escaped(text: str) -> str:

@@ -61,8 +61,9 @@ class Aliases:
 
     def note(self, exchange: Exchange, name: str) -> str:
         """The model that a name means, which the exchange knows from now on."""
-        exchange.resolved, exchange.alias = self.meant(name, exchange.key)
-        return exchange.resolved
+        model, exchange.alias = self.meant(name, exchange.key)
+        exchange.resolved = model
+        return model
 
     @property
     def names(self) -> "Names":
@@ -85,9 +86,14 @@ class Aliases:
     def meant(self, name: str, key: Key | None = None) -> tuple[str, str]:
         """The model that a name means, and the alias that says so, or none."""
         wanted = name.strip().lower()
-        if wanted == DEFAULT and wanted not in self.names.exact:
+        names = self.names
+        model, alias = name, ""
+        if wanted in names.exact:
+            model, alias = names.exact[wanted], wanted
+        elif wanted == DEFAULT:
             return self._default(name, key)
-        model, alias = self._found(name, wanted, key)
+        elif names.patterns:
+            model, alias = self._of_pattern(name, wanted, key)
         if self._bare and wanted.startswith("gpt-"):
             asked = by_name(alias, name)
             known = alias and self.access.admits(key, model, asked)
@@ -95,15 +101,12 @@ class Aliases:
                 return self._default(name, key)
         return model, alias
 
-    def _found(self, name: str, wanted: str, key: Key | None) -> tuple[str, str]:
-        """What somebody has called so; else the name itself."""
-        names = self.names
-        if wanted in names.exact:
-            return names.exact[wanted], wanted
-        alias = names.pattern(wanted)
-        if not alias or self._installed(name, key):
+    def _of_pattern(self, name: str, wanted: str, key: Key | None) -> tuple[str, str]:
+        """What a pattern makes of a name that is no installed model's."""
+        pattern = self.names.pattern(wanted)
+        if not pattern or self._installed(name, key):
             return name, ""
-        return names.patterns[alias], alias
+        return self.names.patterns[pattern], pattern
 
     def _default(self, name: str, key: Key | None) -> tuple[str, str]:
         """What stands for ``name`` where that says nothing."""

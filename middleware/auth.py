@@ -32,6 +32,7 @@ class AuthMiddleware:
     """Finds the key of a request; raises ``GatewayError``, mostly 401 or 403.
 
     ``address`` says where a request came from, ``clock`` is Unix time in seconds.
+    ``keyless`` is where a request goes for which no key was looked for.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class AuthMiddleware:
         address: Callable[[WSGIEnvironment], str],
         clock: Callable[[], float] = time.time,
         guesses: Guesses | None = None,
+        keyless: WSGIApplication | None = None,
     ) -> None:
         self.app = app
+        self.keyless = keyless or app
         self.installation = installation
         self.current = installation.current
         self.address = address
@@ -54,9 +57,11 @@ class AuthMiddleware:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on, with the key that it has."""
-        if environ["PATH_INFO"] not in OPEN and self.current.closed:
+        current = self.current
+        if current.may_close and environ["PATH_INFO"] not in OPEN and current.closed:
             self._admit(environ)
-        return self.app(environ, start_response)
+            return self.app(environ, start_response)
+        return self.keyless(environ, start_response)
 
     def _admit(self, environ: WSGIEnvironment) -> None:
         path = environ["PATH_INFO"]

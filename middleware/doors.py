@@ -34,27 +34,21 @@ class DoorsMiddleware:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on, or raise ``BadRequest``, 403."""
-        refusal = self._refusal(environ)
-        if refusal is not None and not self.current.closed:
-            raise refusal
+        host = environ.get("HTTP_HOST", "")
+        if not self.doors.admits_host(host) and environ["PATH_INFO"] not in PROBES:
+            self._refuse("name", host, "PANNIER_ALLOWED_HOSTS", "host_not_allowed")
+        origin = environ.get("HTTP_ORIGIN")
+        if origin and not self.doors.admits_origin(origin) and not is_own(origin, host):
+            self._refuse("origin", origin, "PANNIER_ORIGINS", "origin_not_allowed")
         if environ["REQUEST_METHOD"] == "OPTIONS":
             start_response("204 No Content", [])
             return []
         return self.app(environ, start_response)
 
-    def _refusal(self, environ: WSGIEnvironment) -> BadRequest | None:
-        """Why the request may not come in, where no key says that it may."""
-        host = environ.get("HTTP_HOST", "")
-        if not self.doors.admits_host(host) and environ["PATH_INFO"] not in PROBES:
-            return _refusal(
-                "name", host, "PANNIER_ALLOWED_HOSTS", code="host_not_allowed"
-            )
-        origin = environ.get("HTTP_ORIGIN")
-        if origin and not self.doors.admits_origin(origin) and not is_own(origin, host):
-            return _refusal(
-                "origin", origin, "PANNIER_ORIGINS", code="origin_not_allowed"
-            )
-        return None
+    def _refuse(self, kind: str, value: str, setting: str, code: str) -> None:
+        """Raise that a request may not come in, where no key says that it may."""
+        if not self.current.closed:
+            raise _refusal(kind, value, setting, code)
 
 
 def _refusal(kind: str, value: str, setting: str, code: str) -> BadRequest:

@@ -9,36 +9,43 @@ from typing import Any
 
 import msgspec
 
+#: Names, what gets their values, and those of a request that has set none.
+_Known = tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[None, ...]]
+
 
 class Fields:
     """Fields by their names, for requests of any type that has some of them."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
-        self._known: dict[type, tuple[tuple[str, ...], Callable[[Any], Any]]] = {}
+        self._known: dict[type, _Known] = {}
 
     def of(self, request: msgspec.Struct) -> list[tuple[str, Any]]:
         """Name and value of each that the request has set, in the order of the names.
 
         An empty list stands for most requests.
         """
-        kind = type(request)
-        names, values_of = self._known.get(kind) or self._look(kind)
+        try:
+            names, values_of, nothing = self._known[type(request)]
+        except KeyError:
+            names, values_of, nothing = self._look(type(request))
         values = values_of(request)
-        if values.count(None) == len(values):
+        if values == nothing:
             return []
         pairs = zip(names, values, strict=True)
         return [(name, value) for name, value in pairs if value is not None]
 
-    def _look(
-        self, kind: type[msgspec.Struct]
-    ) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
+    def _look(self, kind: type[msgspec.Struct]) -> _Known:
         names = tuple(name for name in self._names if name in kind.__struct_fields__)
-        # Of a single name, or none, it would make no tuple.
-        values_of = attrgetter(*names) if len(names) > 1 else _few(names)
-        self._known[kind] = names, values_of
-        return self._known[kind]
+        known = self._known[kind] = names, _values(names), (None,) * len(names)
+        return known
 
 
-def _few(names: tuple[str, ...]) -> Callable[[Any], Any]:
-    return lambda request: tuple(getattr(request, name) for name in names)
+def _values(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gets the values of fields out of a request."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    if not names:
+        return lambda request: ()
+    value_of = attrgetter(*names)  # of a single name it makes no tuple
+    return lambda request: (value_of(request),)

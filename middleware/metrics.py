@@ -1,39 +1,14 @@
-"""Metrics: every request is counted, and those who may can read the numbers."""
+"""MetricsPage: those who may can read what was counted."""
 
 from collections.abc import Iterable
-from functools import partial
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from app.doors import Doors
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.installation import Installation
-from app.metrics.endpoints import endpoint
 from app.proxies import is_local
 from app.settings import Settings
-
-
-class MetricsMiddleware:
-    """Counts requests when they come and when they are over.
-
-    Place it inside the layer that tells the end (``Exchange.closing``) and outside
-    everything that may refuse.
-    """
-
-    def __init__(self, app: WSGIApplication, installation: Installation) -> None:
-        self.app = app
-        self.counts = installation.counts
-        self.end = self.counts.end  # one for all open streams
-
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Pass the request on."""
-        exchange = Exchange.of(environ)
-        what = endpoint(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        self.counts.begin(exchange, what)
-        exchange.closing.append(partial(self.end, exchange, what))
-        return self.app(environ, start_response)
 
 
 class MetricsPage:

@@ -115,7 +115,10 @@ class Overrides:
 
     def _amended(self, exchange: Exchange, call: Any) -> Rules:
         """The rules of a call, after its options and times are as they say."""
-        rules, key = self._rules(exchange, call.model), exchange.key
+        key = exchange.key
+        if key is None and exchange.patience is None and self._current.plain:
+            return _NONE
+        rules = self._rules(exchange, call.model)
         if rules or exchange.patience is not None:
             self._bound(exchange, rules)
         if not rules and key is None:

@@ -64,7 +64,7 @@ from .images import Fetch
 from .inflight import LimitMiddleware, WatchMiddleware
 from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
 from .messages import MessagesMiddleware
-from .metrics import MetricsMiddleware, MetricsPage
+from .metrics import MetricsPage
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .native import (
     MANAGING,
@@ -146,17 +146,26 @@ def layers(
         write=write,
         address=address,
         redaction=Redaction(*settings.secrets),
+        counts=installation.counts,
     )
     yield partial(
         UsageMiddleware, installation=installation, settings=settings, address=address
     )
-    yield partial(MetricsMiddleware, installation=installation)
     yield partial(CorsMiddleware, doors=doors, current=installation.current)
     yield ErrorMiddleware  # everything below may raise
     yield partial(DoorsMiddleware, doors=doors, current=installation.current)
     yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
-    yield partial(AuthMiddleware, installation=installation, address=address)
-    yield partial(ThrottleMiddleware, limits=installation.limits)
+    yield partial(keyed, installation=installation, address=address)
+
+
+def keyed(
+    app: WSGIApplication,
+    installation: Installation,
+    address: Callable[[WSGIEnvironment], str],
+) -> AuthMiddleware:
+    """The layers of keys: who needs none has no limits either."""
+    throttled = ThrottleMiddleware(app, installation.limits)
+    return AuthMiddleware(throttled, installation, address, keyless=app)
 
 
 class Shared:

@@ -63,6 +63,7 @@ class Current:
         #: Why the database cannot be asked at the moment; None: it can.
         self.failure: GatewayError | None = None
         self.changed: list[Callable[[Snapshot], object]] = []
+        self._note()
 
     @property
     def now(self) -> Snapshot:
@@ -72,13 +73,6 @@ class Current:
         was never known.
         """
         return self._now if self._ready else self._awaited()
-
-    @property
-    def may_close(self) -> bool:
-        """Whether a request may need a key, as far as is known; never waits, raises."""
-        if self._auth == "auto":
-            return bool(self._now.keys) or not self._ready
-        return self._auth == "on"
 
     @property
     def closed(self) -> bool:
@@ -116,8 +110,19 @@ class Current:
             raise GatewayError("", detail="all that was set is gone from the database")
         new = source.snapshot() if version else NOTHING
         self._now, self._ready = new, True
+        self._note()
         for tell in [*self.changed]:  # which may change meanwhile
             tell(new)
+
+    def _note(self) -> None:
+        """Note what every request wants to know, before anything else is looked at."""
+        now, known = self._now, self._ready
+        #: Whether a request may need a key, as far as is known.
+        self.may_close = self._auth != "off"
+        if self._auth == "auto":
+            self.may_close = bool(now.keys) or not known
+        #: Whether it is known that nothing is set for those who need no key.
+        self.plain = known and not (now.models or now.aliases or now.overrides)
 
     def _fail(self, error: GatewayError) -> None:
         self.failure = error

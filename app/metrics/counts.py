@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from ..errors import UpstreamTimeout, UpstreamUnreachable
 from ..exchange import Exchange
 from ..gateway.spent import Spent
-from .board import IN_FLIGHT, PID, UP, UP_AT, Board, Series
+from .board import IN_FLIGHT, PID, UP, UP_AT, Board
 from .families import (
     COMPLETION_TOKENS,
     DROPPED,
@@ -44,13 +44,22 @@ class Dropping(Protocol):
 
 
 class _Answers(NamedTuple):
-    """Where the numbers of a model's answers are."""
+    """Where the numbers of answers of one kind are."""
 
     prompt: int
     completion: int
     first: int
     speed: int
     phases: tuple[int, ...]
+
+
+class _Places(NamedTuple):
+    """Where the numbers of requests of one kind are."""
+
+    requests: int
+    duration: int
+    seconds: int
+    answers: _Answers | None
 
 
 class Counts:
@@ -71,8 +80,7 @@ class Counts:
         self._cells = self._sheet.cells
         self._cells[PID] = os.getpid()
         self._models = Models(self._known_models)
-        self._requests: dict[Series, tuple[int, int]] = {}
-        self._answers: dict[Series, _Answers] = {}
+        self._places: dict[tuple[str, str, str, bool], _Places] = {}
         self._dropped = 0
         self.note_dropped()
 
@@ -91,15 +99,15 @@ class Counts:
         cells[IN_FLIGHT] -= 1
         answered = exchange.complete or exchange.prompt_tokens is not None
         name = exchange.resolved or exchange.model or (spent.model if spent else "")
-        model = self._models.label(name, answered)
-        what = (endpoint, model, exchange.status)
-        requests, duration = self._requests.get(what) or self._bound(what)
+        what = (endpoint, name, exchange.status, answered)
+        places = self._places.get(what) or self._found(*what)
+        requests, duration, seconds, answers = places
         cells[requests] += 1
-        seconds = time.monotonic() - exchange.started
-        cells[duration + bisect_left(SECONDS, seconds)] += 1
-        cells[duration + DURATION.width - 1] += seconds
-        if answered:
-            self._count_answer(exchange, (endpoint, model))
+        took = time.monotonic() - exchange.started
+        cells[duration + bisect_left(SECONDS, took)] += 1
+        cells[seconds] += took
+        if answers is not None:
+            self._count_answer(exchange, answers)
         if answered or (endpoint == "native" and exchange.status == "200"):
             cells[UP], cells[UP_AT] = 1, time.time()
         if exchange.outcome != "done":
@@ -113,9 +121,8 @@ class Counts:
         self._cells[self._place(DROPPED)] += dropped - self._dropped
         self._dropped = dropped
 
-    def _count_answer(self, exchange: Exchange, what: Series) -> None:
+    def _count_answer(self, exchange: Exchange, places: _Answers) -> None:
         cells = self._cells
-        places = self._answers.get(what) or self._bound_answers(what)
         cells[places.prompt] += exchange.prompt_tokens or 0
         cells[places.completion] += exchange.completion_tokens or 0
         if exchange.stream and exchange.first_item_ms is not None:
@@ -139,27 +146,30 @@ class Counts:
         self._cells[place + bisect_left(family.buckets, value)] += 1
         self._cells[place + family.width - 1] += value
 
-    def _bound(self, what: Series) -> tuple[int, int]:
-        """Where requests of a kind are counted, and how long they take."""
-        endpoint, model, status = what
-        if len(self._requests) >= _REMEMBERED:
-            self._requests.clear()
-        places = self._requests[what] = (
+    def _found(self, endpoint: str, name: str, status: str, answered: bool) -> _Places:
+        """Where requests of a kind are counted; clients may invent names of models."""
+        model = self._models.label(name, answered)
+        duration = self._place(DURATION, endpoint, model)
+        places = _Places(
             self._place(REQUESTS, endpoint, model, status or NONE),
-            self._place(DURATION, endpoint, model),
+            duration,
+            duration + DURATION.width - 1,
+            self._answers(endpoint, model) if answered else None,
         )
+        if answered or not name:
+            if len(self._places) >= _REMEMBERED:
+                self._places.clear()
+            self._places[endpoint, name, status, answered] = places
         return places
 
-    def _bound_answers(self, what: Series) -> _Answers:
-        model = what[-1]
-        answers = self._answers[what] = _Answers(
-            self._place(PROMPT_TOKENS, *what),
-            self._place(COMPLETION_TOKENS, *what),
-            self._place(FIRST_TOKEN, *what),
+    def _answers(self, endpoint: str, model: str) -> _Answers:
+        return _Answers(
+            self._place(PROMPT_TOKENS, endpoint, model),
+            self._place(COMPLETION_TOKENS, endpoint, model),
+            self._place(FIRST_TOKEN, endpoint, model),
             self._place(SPEED, model),
             tuple([self._place(OLLAMA, model, phase) for phase in PHASES]),
         )
-        return answers
 
     def _place(self, family: Family, *labels: str) -> int:
         return self._sheet.place((family.name, *labels), family.width)

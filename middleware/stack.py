@@ -414,8 +414,8 @@ def admin_routes(
     """What operators ask, and the pages that ask it."""
 
     def load() -> WSGIApplication:
-        # Libraries that take long to load: other requests go on meanwhile.
-        load_aside("argon2", "flask", "sqlalchemy")
+        # It and its libraries take long to load: other requests go on meanwhile.
+        load_aside("app.admin.application")
         from app.admin.application import create_app
         from app.admin.asked import Admin
 

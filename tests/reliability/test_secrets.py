@@ -57,7 +57,7 @@ def test_what_is_hidden_is_no_secret(said: str) -> None:
 
 
 @pytest.mark.live
-def test_l2_nothing_secret_is_written(simulator: Simulator, tmp_path: Path) -> None:
+def test_g2_nothing_secret_is_written(simulator: Simulator, tmp_path: Path) -> None:
     """No log and no file has a key or a password, also when things go wrong."""
     password, good, wrong = "a-password-of-a-server", new_secret(), new_secret()
     ring = Keyring(tmp_path)

@@ -6,6 +6,10 @@ of what was asked; ``application`` alone knows Flask.
 
     application.py  the Flask application: from a request to a handler and back
     asked.py        Admin, Asked, Route: what handlers get
+    keys.py, models.py, aliases.py, settings.py, usage.py, audit.py, transfer.py
+                    handlers, named as what they are asked about
+    query.py        Query: what stands behind the question mark; pages of lists
+    tags.py         how it is noticed that two change the same thing
     routes.py       ROUTES: all handlers for those who are signed in
     guard.py        whose requests come in, and in which form
     me.py           signing in and out, the own account

@@ -1,6 +1,7 @@
 """Transfer: all that is set as one document, and what other programs have set."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -9,7 +10,9 @@ from ..administration import Administration
 from ..administration.document import Document
 from ..administration.ollama2openai import FILES
 from ..administration.steps import Mode, Step
+from ..administration.transfer import Transfer
 from ..gateway.usage import Row
+from ..storage import Storage
 from .asked import Admin, Asked, Route, Sent
 from .query import Query, wrong
 
@@ -62,8 +65,7 @@ def take_in(admin: Admin, asked: Asked) -> Any:
     wanted = query.one_of("mode", modes, "merge")
     mode = next(mode for mode in modes if mode == wanted)
     document = Document.read(asked.body)
-    office = admin.office(asked.actor)
-    return _done(office, document, mode, query.flag("dry_run"))
+    return _done(admin, asked, document, mode, query.flag("dry_run"))
 
 
 def migrate(admin: Admin, asked: Asked) -> Any:
@@ -76,29 +78,44 @@ def migrate(admin: Admin, asked: Asked) -> Any:
             raise wrong(name[:64], f"{name[:64]!r} is none of its files: {known}.")
     office = admin.office(asked.actor)
     found = office.migration(File("The request", files))
-    done = _done(office, found.document, "skip", dry_run, found.rows)
+    done = _done(admin, asked, found.document, "skip", dry_run, found.rows)
     return {**done, "remarks": found.remarks}
 
 
 def _done(
-    office: Administration,
+    admin: Admin,
+    asked: Asked,
     document: Document,
     mode: Mode,
     dry_run: bool,
     rows: Sequence[Row] = (),
 ) -> dict[str, Any]:
-    closes = bool(document.keys) and office.keys.closes()
-    transfer = office.transfer
-    if dry_run:
-        steps = transfer.plan(document, mode)
-    else:
-        steps = transfer.take_in(document, mode, rows)
+    closes = bool(document.keys) and admin.office(asked.actor).keys.closes()
+    with _apart(admin, asked) as transfer:
+        if dry_run:
+            steps = transfer.plan(document, mode)
+        else:
+            steps = transfer.take_in(document, mode, rows)
     return {
         "dry_run": dry_run,
         "closes": closes,
         "requests": len(rows),
         "steps": _said(steps),
     }
+
+
+@contextmanager
+def _apart(admin: Admin, asked: Asked) -> Iterator[Transfer]:
+    """A thread and a connection of its own: nobody else waits for a long file.
+
+    It may take as long as whatever comes first to a database.
+    """
+    storage = Storage(admin.settings.database_url, admin.settings.state_dir)
+    try:
+        run = storage.run
+        yield Administration(run, admin.settings, asked.actor, admin.found).transfer
+    finally:
+        storage.close()
 
 
 def _said(steps: Iterable[Step]) -> list[dict[str, Any]]:

@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from support.admin import House
 from support.handling import MODELS, Handlers, handlers, part
+from support.ollama import TAGS, FakeUpstream
 
 from app.gateway.credentials import is_importable
+from app.installation import Installation
 from app.option import Given
+from middleware.stack import build_stack
 
 SHOWN_KEY = {"key", "digest", "previous_digest"}
 
@@ -152,14 +157,25 @@ def test_models(here: Handlers) -> None:
     assert here.ask("DELETE", "models/qwen3:4b").error == (404, "name")
 
 
-def test_refresh_is_felt_elsewhere(here: Handlers) -> None:
-    """A refresh makes every worker ask Ollama again, since what is set is another."""
-    version = here.version()
+def test_a_refresh_reaches_other_workers(here: Handlers) -> None:
+    """A refresh makes every worker ask Ollama again; until then they remember."""
+    upstream = FakeUpstream()
+    upstream.control_answer = TAGS
+    other = Installation(here.admin.settings)
+    before = [*other.current.changed]
+    with patch("middleware.stack.Upstream.of", lambda settings: upstream):
+        stack = build_stack(here.admin.settings, other)
+    other.current.renew()
+    (catalog,) = (told.__self__ for told in other.current.changed if told not in before)
+    assert [model.called for model in catalog.models()] == ["a:latest"]
+    upstream.control_answer = b'{"models":[]}'
+    assert catalog.models()
     here.do("POST", "models/refresh")
-    assert here.version() == version + 1
-    asked = here.asked.count("/api/tags")
-    here.catalog.models()
-    assert here.asked.count("/api/tags") == asked
+    other.current.renew()
+    assert catalog.models() == []
+    stack.release()
+    assert other.current.changed == before
+    other.close()
 
 
 def test_new_models_stay_shut(tmp_path: Path) -> None:
@@ -255,3 +271,24 @@ def test_audit(here: Handlers) -> None:
         found += [entry["action"] for entry in page["entries"]]
         cursor = f"&before={page['cursor']}"
     assert found == ["key.remove", "key.change", "key.create"]
+
+
+def test_over_http(house: House) -> None:
+    """Statuses, headers and bodies arrive as handlers mean them."""
+    browser = house.signed_in()
+    made = browser.ask("POST", "keys", {"name": "a", "allow_models": ["*"]})
+    assert made.status_code == 201
+    path, old = f"keys/{made.json['id']}", made.headers["ETag"]
+    changed = browser.ask("PATCH", path, {"rpm": 1}, headers={"If-Match": old})
+    assert changed.status_code == 200
+    late = browser.ask("PATCH", path, {"rpm": 2}, headers={"If-Match": old})
+    assert late.json["error"]["code"] == "precondition_failed"
+    wrong = browser.ask("PATCH", path, {"rpm": -1})
+    assert (wrong.status_code, wrong.json["error"]["param"]) == (422, "rpm")
+    entry = browser.ask("PATCH", "models/hf.co/x/y:Q4", {"hidden": True})
+    assert entry.json["name"] == "hf.co/x/y:Q4"
+    file = browser.ask("GET", "usage/export.csv")
+    assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert file.data.startswith(b"id,at,")
+    assert browser.ask("GET", "usage/export.ndjson").data == b""
+    assert browser.ask("DELETE", path).status_code == 204

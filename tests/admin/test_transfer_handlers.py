@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import gevent
+import msgspec
 from support.handling import Handlers
+
+from app.administration.document import Document
 
 OLD = {
     "api_keys.json": [{"id": 1, "name": "old", "key": "oldkey-8", "created": None}],
@@ -72,3 +76,26 @@ def test_migration(here: Handlers) -> None:
     assert (again["steps"], again["closes"]) == ([], False)
     found = here.do("GET", f"usage/records?from=0&key={key['id']}")["records"]
     assert len(found) == 1
+
+
+def test_a_large_file(here: Handlers) -> None:
+    """A file that takes long to take in holds nobody else up, and is taken in."""
+    here.key("one of many")
+    document = Document.read(here.ask("POST", "export", {"sections": ["keys"]}).body)
+    key = next(one for one in document.keys or [] if one.name == "one of many")
+    replace = msgspec.structs.replace
+    document.keys = [
+        replace(key, id=f"key_{n}", name=f"k{n}", digest=n.to_bytes(32, "big"))
+        for n in range(500)
+    ]
+    importing = gevent.spawn(here.ask, "POST", "import", document.written())
+    looks = 0
+    while not importing.dead:
+        here.do("GET", "audit?limit=1")
+        looks += 1
+    assert importing.get().status == 200
+    assert looks > 1
+    assert here.do("GET", "keys?q=k499")["keys"][0]["id"] == "key_499"
+    document.keys = []
+    here.do("POST", "import?mode=replace", document.written())
+    assert here.do("GET", "keys")["keys"] == []

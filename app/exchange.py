@@ -119,8 +119,9 @@ class Exchange(Struct):
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> "Exchange":
         """The exchange of this request; made on first use."""
-        exchange: Exchange | None = environ.get(KEY)
-        if exchange is None:
+        try:
+            exchange: Exchange = environ[KEY]
+        except KeyError:  # once for a request, and asked for many times
             exchange = environ[KEY] = cls()
         return exchange
 

@@ -38,7 +38,8 @@ class AccessLogMiddleware:
 
     ``address`` says where a request came from, as far as that is known, ``redaction``
     knows what no line may hold.  ``counts`` are told of every request when it comes and
-    when it is over; here, since each further step would cost them all.
+    when it is over, ``begun`` when it comes: here, since each further layer would be in
+    the memory of every open stream.
     """
 
     def __init__(
@@ -48,19 +49,30 @@ class AccessLogMiddleware:
         address: Callable[[WSGIEnvironment], str] = lambda environ: "",
         redaction: Redaction = Redaction(),  # noqa: B008 - it never changes
         counts: Counts | None = None,
+        begun: Callable[[WSGIEnvironment], object] | None = None,
     ) -> None:
         self.app = app
         self.write = write
         self.address = address
         self.redaction = redaction
         self.counts = counts
+        self.begun = begun
         self.faults = Faults()
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on and watch its answer."""
-        return _Watched(self, environ, start_response).open(environ)
+        # All in one frame: one more would be in the memory of each open stream.
+        watched = _Watched(self, environ, start_response)
+        try:
+            if self.begun is not None:
+                self.begun(environ)
+            watched.watch(self.app(environ, watched.start_response))
+        except BaseException as exc:  # nobody will close what they never got
+            watched.end(exc)
+            raise
+        return watched
 
     def tell(self, who: Callable[[], object]) -> None:
         """Tell one who waits for the end; what goes wrong there keeps from no other."""
@@ -128,17 +140,15 @@ class _Watched:
             self._exchange.first_item_ms,
         )
 
-    def open(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        try:
-            self._body = self._log.app(environ, self._start_response)
-            self._next = protocol.steps(self._body)
-        except BaseException as exc:  # nobody will close what they never got
-            self._end = _ended_by(exc)
-            self.close()
-            raise
-        return self
+    def watch(self, body: Iterable[bytes]) -> None:
+        self._body = body
+        self._next = protocol.steps(body)
 
-    def _start_response(
+    def end(self, exc: BaseException) -> None:
+        self._end = _ended_by(exc)
+        self.close()
+
+    def start_response(
         self, status: str, headers: Headers, exc_info: Any = None, /
     ) -> Any:
         self._exchange.status = status[:3]
@@ -166,8 +176,8 @@ class _Watched:
             self._end = _ended_by(exc)
             self._say()
             raise
-        exchange = self._exchange
-        if exchange.first_item_ms is None:
+        if self._exchange.first_item_ms is None:
+            exchange = self._exchange
             exchange.first_item_ms = exchange.milliseconds()
             if exchange.first_byte_ms is None:
                 exchange.first_byte_ms = exchange.first_item_ms

@@ -8,6 +8,8 @@ own; the rest of a message stays one (specification: messages, section 2; Ollama
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
+
 from app.errors import BadRequest
 from app.wire import anthropic, ollama
 
@@ -238,15 +240,14 @@ class Conversation:
         return "\n".join([head, *texts])
 
 
-class _Parts:
+class _Parts(Struct):
     """What the blocks of one message come to."""
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.thoughts: list[str] = []
-        self.images: list[str] = []
-        self.calls: list[ollama.ToolCall] = []
-        self.results: list[ollama.Message] = []
+    texts: list[str] = []
+    thoughts: list[str] = []
+    images: list[str] = []
+    calls: list[ollama.ToolCall] = []
+    results: list[ollama.Message] = []
 
 
 def _is_billing(block: anthropic.Block) -> bool:

@@ -62,14 +62,10 @@ class CorsMiddleware:
     ) -> Iterable[bytes]:
         """Pass the request on; most have no ``Origin``."""
         origin = environ.get("HTTP_ORIGIN")
-        if not origin or not self._admits(origin, environ.get("PATH_INFO", "")):
-            return self.app(environ, start_response)
-        more = _allowing(origin, preflight=environ["REQUEST_METHOD"] == "OPTIONS")
-
-        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
-            return start_response(status, headers + more, exc_info)
-
-        return self.app(environ, start)
+        if origin and self._admits(origin, environ.get("PATH_INFO", "")):
+            preflight = environ["REQUEST_METHOD"] == "OPTIONS"
+            start_response = _telling(_allowing(origin, preflight), start_response)
+        return self.app(environ, start_response)
 
     def _admits(self, origin: str, path: str) -> bool:
         if path.startswith(ADMIN):
@@ -80,6 +76,13 @@ class CorsMiddleware:
             closed = True
         doors = self.doors
         return (doors.lists_origin if closed else doors.admits_origin)(origin)
+
+
+def _telling(more: Headers, client: StartResponse) -> StartResponse:
+    def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
+        return client(status, headers + more, exc_info)
+
+    return start
 
 
 def _allowing(origin: str, preflight: bool) -> Headers:

@@ -46,6 +46,14 @@ class Discreet:
         exchange = Exchange.of(environ)
         if exchange.key is None or not exchange.model:
             return self.app(environ, start_response)
+        return self._looked_at(exchange, environ, start_response)
+
+    def _looked_at(
+        self,
+        exchange: Exchange,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
         head = Head()
         body = self.app(environ, head)
         if not head.status.startswith("404"):

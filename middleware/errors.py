@@ -39,7 +39,12 @@ class ErrorMiddleware:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the request on and guard its answer."""
-        return _Guard(self.faults, environ, start_response).answer(self.app, environ)
+        # All in one frame: one more would be in the memory of each open stream.
+        guard = _Guard(self.faults, environ, start_response)
+        try:
+            return guard.of(self.app(environ, guard.start_response))
+        except (Exception, Interruption) as exc:
+            return [guard.fail(exc)]
 
 
 class _Guard:
@@ -76,18 +81,15 @@ class _Guard:
         self._body: Iterable[bytes] = ()
         self._next: Callable[[], bytes] = protocol.nothing_more
 
-    def answer(self, app: WSGIApplication, environ: WSGIEnvironment) -> Iterable[bytes]:
-        try:
-            self._body = body = app(environ, self._start_response)
-            if isinstance(body, list):
-                self._send_head()
-                return body  # complete: nothing can fail any more
-            self._next = protocol.steps(body)
-        except (Exception, Interruption) as exc:
-            return [self._fail(exc)]
+    def of(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        self._body = body
+        if isinstance(body, list):
+            self._send_head()
+            return body  # complete: nothing can fail any more
+        self._next = protocol.steps(body)
         return self
 
-    def _start_response(
+    def start_response(
         self, status: str, headers: Headers, exc_info: Any = None, /
     ) -> Any:
         if exc_info and self._sent:  # too late for another head (PEP 3333)
@@ -125,7 +127,7 @@ class _Guard:
             return self._ended()
         except (Exception, Interruption) as exc:
             self._next = protocol.nothing_more
-            return self._fail(exc)
+            return self.fail(exc)
         return item
 
     def close(self) -> None:
@@ -141,10 +143,10 @@ class _Guard:
             self._send_head()
         except Exception as exc:
             self._next = protocol.nothing_more
-            return self._fail(exc)
+            return self.fail(exc)
         raise StopIteration
 
-    def _fail(self, exc: Exception | Interruption) -> bytes:
+    def fail(self, exc: Exception | Interruption) -> bytes:
         """The rest of the answer after a failure; raises when there is none."""
         if isinstance(exc, Interruption):
             if exc.error is None:  # nobody is there to be told

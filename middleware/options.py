@@ -168,8 +168,8 @@ def keep_alive(request: CallingRequest) -> str | float | None:
     name, value = "keep_alive", request.keep_alive
     if value is None:
         name, value = "keepAlive", request.keepAlive
-    if value is None:
-        return _kept(getattr(request, "metadata", None))
+        if value is None:
+            return _kept(getattr(request, "metadata", None))
     if isinstance(value, str) and not is_duration(value):
         raise BadRequest(
             f"Invalid '{name}': expected a number of seconds or a duration such as"

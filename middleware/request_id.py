@@ -33,15 +33,18 @@ class RequestIdMiddleware:
         given = environ.get("HTTP_X_REQUEST_ID", "")
         if _HARMLESS.fullmatch(given):
             exchange.id = given
+        return self.app(environ, _telling(exchange, start_response))
 
-        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
-            own = [
-                ("x-request-id", exchange.id),
-                ("request-id", exchange.id),
-                ("X-Content-Type-Options", "nosniff"),
-            ]
-            if exchange.headers is not None:
-                own += exchange.headers()
-            return start_response(status, headers + own, exc_info)
 
-        return self.app(environ, start)
+def _telling(exchange: Exchange, client: StartResponse) -> StartResponse:
+    def start(status: str, headers: Headers, exc_info: Any = None, /) -> Any:
+        own = [
+            ("x-request-id", exchange.id),
+            ("request-id", exchange.id),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        if exchange.headers is not None:
+            own += exchange.headers()
+        return client(status, headers + own, exc_info)
+
+    return start

@@ -84,7 +84,7 @@ from .responses_lookup import DeleteResponseMiddleware, RetrieveResponseMiddlewa
 from .routes import Route, Routes
 from .throttle import ThrottleMiddleware, TokenLimit
 from .transcriptions import TranscriptionsMiddleware
-from .usage import UsageMiddleware
+from .usage import UsageNotes
 
 Layer = Callable[[WSGIApplication], WSGIApplication]
 
@@ -147,9 +147,7 @@ def layers(
         address=address,
         redaction=Redaction(*settings.secrets),
         counts=installation.counts,
-    )
-    yield partial(
-        UsageMiddleware, installation=installation, settings=settings, address=address
+        begun=UsageNotes(installation, settings, address),
     )
     yield partial(CorsMiddleware, doors=doors, current=installation.current)
     yield ErrorMiddleware  # everything below may raise

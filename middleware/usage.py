@@ -1,15 +1,15 @@
-"""UsageMiddleware: what each request to a model has used, when its answer is over.
+"""UsageNotes: what each request to a model has used, when its answer is over.
 
-Place it outside everything that may fail, inside what watches the end.  While a request
-passes, others note what they learn (``Spent``); here a row is made of it all
-(specification: gateway, section 2; decisions, 20 and 34; reliability, Q5).
+It is told of each request by what watches the end.  While one passes, others note what
+they learn (``Spent``); here a row is made of it all (specification: gateway, section 2;
+decisions, 20 and 34; reliability, Q5).
 """
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import WSGIEnvironment
 
 from app.errors import GatewayError
 from app.exchange import Exchange
@@ -56,7 +56,7 @@ _REFUSED[429] = "rate_limited"
 _REFUSED[499] = "cancelled"
 
 
-class UsageMiddleware:
+class UsageNotes:
     """Has a row written for each request that has a key, or for all.
 
     ``address`` says where a request came from.
@@ -64,12 +64,10 @@ class UsageMiddleware:
 
     def __init__(
         self,
-        app: WSGIApplication,
         installation: Installation,
         settings: Settings,
         address: Callable[[WSGIEnvironment], str],
     ) -> None:
-        self.app = app
         self.address = address
         self._installation = installation
         self._current = installation.current
@@ -78,16 +76,13 @@ class UsageMiddleware:
         self._off = settings.usage == "off"
         self._all = settings.usage == "on"
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Pass the request on; a row is made at its end."""
+    def __call__(self, environ: WSGIEnvironment) -> None:
+        """A request has come; a row is made at its end."""
         # Whether there is a key will be known inside.
         if not self._off and (self._all or self._current.may_close):
             route = ROUTES.get(environ["PATH_INFO"])
             if route is not None and environ["REQUEST_METHOD"] == "POST":
                 self._watch(environ, *route)
-        return self.app(environ, start_response)
 
     def _watch(self, environ: WSGIEnvironment, endpoint: str, protocol: str) -> None:
         exchange = Exchange.of(environ)

@@ -16,10 +16,12 @@ from app.gateway.snapshot import Snapshot
 from app.settings import Settings
 from app.wire.names import key as key_of
 
+from .validation import MAX_NAME
+
 #: Verdicts that are remembered until something is set anew; clients choose the names.
 _REMEMBERED = 4096
-#: Characters of a name that are said again.
-_SHOWN = 512
+#: Characters of a name with which one is; longer ones are looked at each time.
+_LONGEST = 128
 
 
 class Access:
@@ -69,10 +71,11 @@ class Access:
         asked = (None if key is None else key.id, model, alias)
         verdict = self._verdicts.get(asked)
         if verdict is None:
-            if len(self._verdicts) >= _REMEMBERED:
-                self._verdicts.clear()
             verdict = self._enabled(now, model) and grants(key, model, alias)
-            self._verdicts[asked] = verdict
+            if len(model) <= _LONGEST and len(alias) <= _LONGEST:
+                if len(self._verdicts) >= _REMEMBERED:
+                    self._verdicts.clear()
+                self._verdicts[asked] = verdict
         return verdict
 
     def hides(self, model: str) -> bool:
@@ -106,8 +109,9 @@ def grants(key: Key | None, model: str, alias: str = "") -> bool:
 
 def unknown(name: str) -> BadRequest:
     """The refusal of a model that does not exist, or might as well not."""
+    shown = name[:MAX_NAME]
     return BadRequest(
-        f"The model `{name[:_SHOWN]}` does not exist or you do not have access to it.",
+        f"The model `{shown}` does not exist or you do not have access to it.",
         status=404,
         code="model_not_found",
         param="model",

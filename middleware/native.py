@@ -133,7 +133,7 @@ class NativeNames:
         names = texts(given, self.keys)
         model = ""
         for field, name in sorted(names.items(), key=_shown_last):
-            exchange.model = name
+            _note(exchange, name)
             model, exchange.alias = self._meant(name, exchange.key)
             exchange.resolved = model
             if name:
@@ -171,7 +171,7 @@ class ManagingNames(NativeNames):
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
         given, unambiguous = walked(body)
         for name in filter(None, texts(given, self.keys).values()):
-            exchange.model = name
+            _note(exchange, name)
             if not grants(exchange.key, name):
                 raise unknown(name)
         if not unambiguous:
@@ -329,6 +329,16 @@ def _read(body: bytes) -> Members:
         return {}
     finally:
         let_others(body)
+
+
+def _note(exchange: Exchange, name: str) -> None:
+    """Note the name that a request gives; raise ``BadRequest``, 404, if it is too long.
+
+    What is noted of a request may be kept for as long as it is there, and longer.
+    """
+    exchange.model = name[:MAX_NAME]
+    if len(name) > MAX_NAME:
+        raise unknown(name)
 
 
 def _first(models: dict[str, str]) -> str:

@@ -36,7 +36,7 @@ class Models:
         return label
 
     def _found(self, name: str, answered: bool) -> str:
-        if not (name and answered):
+        if not (name and answered) or len(name) > 2 * LONGEST:
             return name and OTHER
         label = short(name)
         if label not in self._own:

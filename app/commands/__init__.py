@@ -4,12 +4,16 @@ They read arguments, ask where that is needed, and print; what may be done is th
 administration's affair.  They use the database of the settings in force, beside a
 server that runs: it has what they change within a second.
 
-    command.py   Command: one of them, from its arguments to its exit code
+    table.py     the commands by name
+    command.py   one of them, from its arguments to its exit code
     words.py     times, limits and tables, as people write and read them
     keys.py      pannier keys            transfer.py  export, import
     models.py    models, alias           migrate.py   migrate-ollama2openai
     settings.py  settings, overrides     audit.py     audit
     doctor.py    doctor                  password.py  password
+    live.py      live
+    health_*.py  what the doctor looks at; finding.py: what it finds
+    installed.py  which models Ollama has
 """
 
 from .command import run

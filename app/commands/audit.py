@@ -3,6 +3,7 @@
 import argparse
 from argparse import Namespace
 from collections.abc import Iterator
+from typing import Any
 
 from ..administration.office import Entry
 from .command import Desk
@@ -33,6 +34,12 @@ def _audit(desk: Desk, words: Namespace) -> None:
 def _lines(entry: Entry) -> Iterator[str]:
     yield f"{moment(entry.at)}  {entry.actor}  {entry.action}  {entry.object}"
     for field, (before, after) in entry.diff.items():
-        if before is None and not after:
-            continue  # what is as it is without being said
-        yield f"    {field}: {line_of(before)} -> {line_of(after)}"
+        if before is not None or _is_said(field, after):
+            yield f"    {field}: {line_of(before)} -> {line_of(after)}"
+
+
+def _is_said(field: str, value: Any) -> bool:
+    """Whether what is new is other than without being said; a limit of 0 is."""
+    if isinstance(value, bool):
+        return value is not (field == "enabled")
+    return value is not None and value not in ("", [], {})

@@ -82,13 +82,11 @@ def read_snapshot(connection: Connection, unread: list[str] | None = None) -> Sn
 
 def counts(connection: Connection) -> list[tuple[str, int]]:
     """How many there are of each kind."""
-    tables = {
-        "keys": API_KEY,
-        "models": MODEL_ENTRY,
-        "aliases": ALIAS_ENTRY,
-        "settings": SETTING,
+    chosen = SETTING.c.field.not_in([OVERRIDES, FINGERPRINT])
+    kinds = {
+        "keys": sa.select(sa.func.count()).select_from(API_KEY),
+        "models": sa.select(sa.func.count()).select_from(MODEL_ENTRY),
+        "aliases": sa.select(sa.func.count()).select_from(ALIAS_ENTRY),
+        "settings": sa.select(sa.func.count()).select_from(SETTING).where(chosen),
     }
-    return [
-        (what, connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
-        for what, table in tables.items()
-    ]
+    return [(what, connection.scalar(query) or 0) for what, query in kinds.items()]

@@ -285,6 +285,32 @@ def test_l7_wrong_usage_is_one_sentence(
     assert named in err
 
 
+# ------------------------------------------------------------------- audit
+
+
+def test_the_audit_log_says_what_counts(typed: Typed) -> None:
+    """A model that was switched off, and a limit of 0, are seen; what is usual not."""
+    typed.do("models", "set", "qwen3", "--disable")
+    typed.do("keys", "create", "--name", "a", "--allow", "*", "--rpm", "0", "--yes")
+    typed.do("settings", "set", "context", "auto")
+    said = typed.do("audit")
+    assert "    enabled: null -> false" in said
+    assert "    rpm: null -> 0" in said
+    for usual in ("enabled: null -> true", "hidden", "tpd", "deny_models", "notes"):
+        assert usual not in said
+
+
+def test_the_status_counts_what_was_set(typed: Typed) -> None:
+    """Neither overrides for all, nor what keys need, are settings of anybody's."""
+    typed.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
+    typed.do("overrides", "set", '{"seed": 1}')
+    assert "keys: 1, models: 0, aliases: 0, settings: 0" in typed.do(
+        "database", "status"
+    )
+    typed.do("settings", "set", "context", "auto")
+    assert "settings: 1" in typed.do("database", "status")
+
+
 # ------------------------------------------------------------------ doctor
 
 

@@ -23,6 +23,7 @@ from app.gateway.keys import Key
 from app.gateway.snapshot import Snapshot
 from app.settings import Settings
 from app.wire.names import key as key_of
+from middleware.access import _REMEMBERED, Access, unknown
 from middleware.aliases import Aliases
 from middleware.native import TagsMiddleware
 
@@ -616,6 +617,27 @@ def test_a_model_that_is_switched_off(keys: tuple[Key, ...]) -> None:
         assert is_unknown(named(app, route, "qwen3"), "qwen3"), route
     assert chatting(app, "me/tiny").status == 200
     assert chatting(app, "qwen3:8b").status == 200
+
+
+@case("name", ["qwen3:local", "x://registry.ollama.ai/library/qwen3", "a/b/c/qwen3"])
+def test_a_name_that_ollama_may_read_otherwise(name: str) -> None:
+    """Once a model is switched off, nobody comes to it by an odd name, key or none."""
+    for keys in ((), (allowed("*"),)):
+        now = snapshot(*keys, models=[ModelEntry(name="qwen3", enabled=False)])
+        assert is_unknown(chatting(standing(now), name), name)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Names that clients make up take no memory for ever; nor is one said in full."""
+    now = snapshot(allowed("qwen*"))
+    current = Current(Known(now))
+    current.renew()
+    access = Access(current, Settings())
+    (one,) = now.keys.values()
+    for number in range(3 * _REMEMBERED):
+        assert access.admits(one, f"qwen{number}")
+    assert len(access._verdicts) <= _REMEMBERED
+    assert len(unknown("x" * 100_000).message) < 1000
 
 
 @case(("setting", "admits"), [("enabled", True), ("disabled", False)])

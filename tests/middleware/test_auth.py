@@ -301,6 +301,17 @@ def test_masked_always(secret: str) -> None:
     assert len(masked(secret)) - 1 <= min(7, len(secret) // 4)
 
 
+def test_a_mistyped_key_while_the_database_is_down() -> None:
+    """What cannot be a new key is a 401, what may be one a 503."""
+    installation = installed(snapshot(key()))
+    installation.current.failure = GatewayError("", detail="it is gone")
+    ours = new_secret()
+    wrong = ours[:-1] + ("b" if ours[-1] == "a" else "a")
+    app = auth(installation)
+    assert refused(app, HTTP_X_API_KEY=wrong).status == 401
+    assert refused(app, HTTP_X_API_KEY=ours).status == 503
+
+
 def test_a_wrong_key() -> None:
     """Its owner is told which one it was, and what is wrong with a mistyped one."""
     error = refused(ONE, HTTP_AUTHORIZATION=f"Bearer {OTHER}")

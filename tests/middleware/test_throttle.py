@@ -475,6 +475,17 @@ def test_what_is_reserved(call: Any, tokens: int) -> None:
         TokenLimit(limits)(exchange, call)
 
 
+@pytest.mark.parametrize("asked", [-1, -2, "x", None])
+def test_an_answer_without_an_end(asked: Any) -> None:
+    """One that may be as long as it likes reserves what its prompt has."""
+    exchange = Exchange(key=key(tpd=1000))
+    exchange.taken = Taken(key(tpd=1000))
+    call = messages("a" * 400)
+    call.options = {"num_predict": asked}
+    TokenLimit(Limits())(exchange, call)
+    assert exchange.taken.tokens == 100
+
+
 def test_the_length_of_an_answer() -> None:
     """What a request allows for its answer is reserved as well."""
     app = world(installed(snapshot(key(tpd=1000))))

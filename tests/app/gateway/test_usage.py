@@ -134,6 +134,35 @@ def test_q2_rows_wait_for_the_database(
     assert usage.dropped == 0
 
 
+def test_the_newest_use_counts(usage: Usage, kept: Kept) -> None:
+    """A use that could not be written does not take the place of a later one."""
+    kept.broken = unavailable()
+    kept.open.clear()
+    usage.note_used("key_a", "10.0.0.1")
+    kept.asked.wait()
+    usage.note_used("key_a", "10.0.0.2")
+    kept.open.set()
+    wait(lambda: usage.failing)
+    kept.broken = None
+    wait(lambda: kept.used)
+    assert kept.used["key_a"][1] == "10.0.0.2"
+
+
+def test_a_full_batch_does_not_wait(kept: Kept, monkeypatch: Any) -> None:
+    """As soon as there are enough rows for a transaction they are written."""
+    monkeypatch.setattr(module, "PERIOD", 3600)
+    usage = Usage(kept)
+    try:
+        usage.add(row(0))
+        gevent.sleep(0)  # it waits for company now
+        for number in range(1, BATCH):
+            usage.add(row(number))
+        wait(lambda: kept.ids)
+        assert kept.batches == [BATCH]
+    finally:
+        usage.close()
+
+
 def test_q2_what_finds_no_room_is_counted(usage: Usage, kept: Kept) -> None:
     """The queue has a bound; those that came first stay, and go in their order."""
     kept.broken = unavailable()

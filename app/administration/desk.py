@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..gateway import credentials
 from ..option import Given
@@ -11,7 +11,7 @@ from ..settings import Settings
 from ..storage import configuration as kept
 from ..storage.configuration import FINGERPRINT
 from ..storage.refusal import Refused
-from ..storage.writing import write
+from ..storage.writing import Run, write
 
 if TYPE_CHECKING:
     from ..storage.database import Database
@@ -22,16 +22,10 @@ Connection = Any
 First = Callable[[Connection], object]
 
 
-class Run(Protocol):
-    """Runs a job with the database: ``Storage.run``, or in this very thread."""
-
-    def __call__(self, job: "Callable[[Database], Result]", /) -> Result:
-        """What the job returns or raises."""
-
-
 class Desk:
     """One database, in the name of one ``actor``.
 
+    ``run`` is ``Storage.run``, or does a job in this very thread.
     ``found`` is what the environment and ``.env`` say; ``settings`` are made of it.
     ``first`` begins every transaction that writes; where it raises, nothing is written.
     """

@@ -6,10 +6,11 @@ from ..option import Given
 from ..settings import Settings
 from ..storage import configuration as kept
 from ..storage.configuration import Entry
+from ..storage.writing import Run
 from . import ollama2openai
 from .accounts import Accounts
 from .choices import Choices
-from .desk import Desk, First, Run
+from .desk import Desk, First
 from .foreign import File
 from .keys import Keys
 from .models import Aliases, Models

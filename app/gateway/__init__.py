@@ -5,7 +5,7 @@ memory, replaced when it changes.  Requests look at it and never wait for a data
 Nothing here knows WSGI, SQL or a dialect.
 
     keys.py        Key, Terms: who may ask, and for what
-    secrets.py     how a key looks, and what of it is kept
+    credentials.py  how a key looks, and what of it is kept
     groups.py      endpoint groups: which routes a key may use
     guesses.py     wrong keys, by the address that they came from
     globs.py       patterns of names of models
@@ -15,7 +15,7 @@ Nothing here knows WSGI, SQL or a dialect.
     overrides.py   parameters that an installation sets, and which of them wins
     snapshot.py    Snapshot: all of that at one moment
     current.py     Current: the snapshot in force
-    limits.py      how much a key may have
+    limits.py      how much a key may have; limits_*.py count, here and in Redis
     spent.py       what a request asks and uses, noted while it passes
     usage.py       rows of what requests have used, on their way to the database
     usage_export.py  the same as lines of a file

@@ -12,6 +12,7 @@ names below, no table and no SQL; what sets something calls ``configuration``.
     keys.py           keys
     entries.py        models, aliases, settings
     audit.py          who set what, and the version of it all
+    admins.py         who operates Pannier over HTTP, and their sessions
     storable.py       what a table can take
     refusal.py        Refused: what cannot be set
     snapshots.py      Snapshots: what is set, for workers that ask again and again

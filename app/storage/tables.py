@@ -165,7 +165,7 @@ ADMIN_SESSION = Table(
     Column("user_agent", Text, nullable=False),
 )
 
-# ``who`` is an account and an address, or an address (specification: reliability, W3).
+# ``who`` is an address, or ``*`` for all together (specification: reliability, W3).
 LOGIN_FAILURE = Table(
     "login_failure",
     METADATA,

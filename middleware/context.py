@@ -62,15 +62,17 @@ class Context:
         facts = self._catalog.facts(call.model)
         name = facts.name if facts else call.model
         loaded = self._loaded(name)
-        chosen = choose(
-            need,
-            loaded=loaded,
-            modelfile=facts.num_ctx if facts else None,
-            own=facts.context_length if facts else None,
-            most=self._bound(exchange.max_num_ctx),
-        )
+        modelfile = facts.num_ctx if facts else None
+        own = facts.context_length if facts else None
+        cap = exchange.max_num_ctx
+        most = self._bound(cap)
+        chosen = choose(need, loaded=loaded, modelfile=modelfile, own=own, most=most)
+        if cap is not None:
+            # What is in memory, or Ollama's own choice, may be above a cap.
+            least = quiet(cap, loaded=loaded, modelfile=modelfile, own=own)
+            chosen = min(chosen or least, cap)
         if chosen is None:
-            exchange.num_ctx = facts.num_ctx if facts else None
+            exchange.num_ctx = modelfile
             return
         if chosen != loaded:
             self._remember(name, chosen)
@@ -131,3 +133,18 @@ def choose(
         return None
     step = max(USUAL, 1 << (need - 1).bit_length())
     return max(min(step, ceiling), loaded, modelfile)
+
+
+def quiet(
+    cap: int, *, loaded: int | None, modelfile: int | None, own: int | None
+) -> int:
+    """The ``num_ctx`` of a call that says none, under a cap; all are tokens.
+
+    What the Modelfile says, as far as it may.  Where it says nothing Ollama chooses by
+    the machine's memory, up to 262,144, which may be above the cap.  What is in memory
+    stays where it is no less, and within the cap: another number would load it again.
+    """
+    wanted = min(filter(None, (cap, modelfile, own)))
+    if loaded and loaded <= cap and (modelfile is None or loaded >= wanted):
+        return loaded
+    return wanted

@@ -15,13 +15,14 @@ from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.current import Current
 from app.gateway.overrides import Layers, endless, within
-from app.gateway.parameters import RUNNER, is_number
+from app.gateway.parameters import RUNNER, cut, is_number
 from app.gateway.rules import SPECIAL
 from app.gateway.snapshot import Snapshot
 from app.relay import bounds
 from app.settings import Settings
 from app.wire import names, ollama
 
+from .context import quiet
 from .effects import unsupported
 from .special import Rules, Special, noted
 from .timeouts import bounded
@@ -128,9 +129,11 @@ class Overrides:
             call.keep_alive = None
         options = dict(call.options or {})
         given = self._allowed(exchange, options, exchange.given)
-        self._set(exchange, options, given, rules, defaults=True)
+        if rules:
+            self._set(exchange, options, given, rules, defaults=True)
         embeds = isinstance(call, ollama.EmbedRequest)
-        self._cap(exchange, call.model, options, rules, embeds=embeds)
+        chosen = exchange.filling is None
+        self._cap(exchange, call.model, options, rules, embeds=embeds, chosen=chosen)
         # Code is put into a call after this, and has options in any case.
         call.options = options if exchange.filling is not None else options or None
         return rules
@@ -184,8 +187,12 @@ class Overrides:
         rules: Rules,
         *,
         embeds: bool = False,
+        chosen: bool = False,
     ) -> None:
-        """Hold the length of the answer and the context to what is the most."""
+        """Hold the length of the answer and the context to what is the most.
+
+        ``chosen``: where a context is chosen for the prompt, that is done later.
+        """
         own = exchange.key.terms if exchange.key is not None else None
         tokens = _least(rules, "num_predict", own.max_output_tokens if own else None)
         context = _least(rules, "num_ctx", own.max_num_ctx if own else None)
@@ -194,11 +201,10 @@ class Overrides:
         if context is None:
             return
         exchange.max_num_ctx = context
-        if "num_ctx" in options or context < 1:
+        if options.get("num_ctx") is not None or context < 1:
             self._lower(exchange, options, "num_ctx", context)
-        elif self._has_more(model, context):
-            options["num_ctx"] = context
-            exchange.adjusted.append(noted("num_ctx", context))
+        elif not chosen or self._settings.context != "auto":
+            self._hold(exchange, model, options, context)
 
     def _lower(
         self, exchange: Exchange, options: Options, name: str, most: int
@@ -217,13 +223,18 @@ class Overrides:
             options[name] = most
             exchange.adjusted.append(noted(name, most))
 
-    def _has_more(self, model: str, context: int) -> bool:
-        """Whether a model has a larger context than this where nobody says which."""
-        if self._catalog is None:
-            return False
-        facts = self._catalog.facts(model)
-        own = facts.num_ctx if facts is not None else None
-        return max(own or 0, self._catalog.loaded(model) or 0) > context
+    def _hold(self, exchange: Exchange, model: str, options: Options, cap: int) -> None:
+        """The context where nobody says which: Ollama's own choice may be above."""
+        facts = self._catalog.facts(model) if self._catalog is not None else None
+        loaded = self._catalog.loaded(model) if self._catalog is not None else None
+        options["num_ctx"] = context = quiet(
+            cap,
+            loaded=loaded,
+            modelfile=facts.num_ctx if facts else None,
+            own=facts.context_length if facts else None,
+        )
+        if context != loaded and not (facts and facts.num_ctx == context):
+            exchange.adjusted.append(noted("num_ctx", context))
 
     def _with_options(
         self, exchange: Exchange, members: dict[str, msgspec.Raw], rules: Rules
@@ -237,6 +248,7 @@ class Overrides:
                 return members  # Ollama refuses it
             options = options | given if given else {}
         before = dict(options)
+        options = {name: cut(name, value) for name, value in options.items()}
         allowed = self._allowed(exchange, options, options)
         self._set(exchange, options, allowed, rules, defaults=False)
         self._cap(exchange, exchange.resolved or exchange.model, options, rules)
@@ -288,5 +300,7 @@ def _may_keep(exchange: Exchange) -> bool:
 def _least(rules: Rules, name: str, cap: int | None) -> int | None:
     """The cap of an option: the key's, or the one that is set, if that is lower."""
     most = rules[name].most if name in rules else None
-    caps = [cap, None if most is None else int(most.value)]
-    return min((one for one in caps if one is not None), default=None)
+    if most is None:
+        return cap
+    value = int(most.value)
+    return value if cap is None else min(cap, value)

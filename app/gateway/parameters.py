@@ -94,6 +94,14 @@ def normal(name: str, value: Any) -> Any:
     return value
 
 
+def cut(name: str, value: Any) -> Any:
+    """An option's value as Ollama reads it: of a number that is to be whole, the whole.
+
+    0.5 is 0 there, which means no end to ``num_predict`` (``api/types.go``).
+    """
+    return int(value) if name in INTEGERS and isinstance(value, float) else value
+
+
 def is_duration(text: str) -> bool:
     """Whether Ollama reads this as a time, such as ``1h30m``."""
     return _DURATION.fullmatch(text) is not None

@@ -655,20 +655,48 @@ class Loaded:
         ({"num_ctx": 8192}, Loaded(), 8192, ""),
         ({"num_ctx": 8193}, Loaded(), 8192, "num_ctx=8192"),
         ({"options": {"num_ctx": 99999}}, Loaded(), 8192, "num_ctx=8192"),
-        ({}, Loaded(), None, ""),
-        ({}, Loaded(parameter=8192, loaded=8192), None, ""),
+        ({"num_ctx": None}, Loaded(), 8192, "num_ctx=8192"),
+        ({}, Loaded(), 8192, "num_ctx=8192"),
+        ({}, Loaded(loaded=4096), 4096, ""),
+        ({}, Loaded(parameter=2048), 2048, ""),
+        ({}, Loaded(parameter=2048, loaded=4096), 4096, ""),
+        ({}, Loaded(parameter=4096, loaded=2048), 4096, ""),
+        ({}, Loaded(parameter=8192, loaded=8192), 8192, ""),
         ({}, Loaded(parameter=32768), 8192, "num_ctx=8192"),
+        ({}, Loaded(parameter=32768, loaded=4096), 8192, "num_ctx=8192"),
+        ({}, Loaded(parameter=2048, loaded=32768), 2048, ""),
         ({}, Loaded(loaded=32768), 8192, "num_ctx=8192"),
     ],
 )
 def test_the_largest_context(
-    fields: Any, control: Loaded, sent: int | None, adjusted: str
+    fields: Any, control: Loaded, sent: int, adjusted: str
 ) -> None:
-    """A key's cap lowers what is above, and what a model would have by itself."""
+    """A key's cap lowers what is above, and what a model would have by itself.
+
+    What is in memory is not loaded again where it is within the cap.
+    """
     now = snapshot(key(secret=SECRET, max_num_ctx=8192))
     answer, call = asked(now, control=control, **fields)
     assert call["options"].get("num_ctx") == sent
     assert answer.headers.get("X-Pannier-Adjusted", "") == adjusted
+
+
+@pytest.mark.parametrize(
+    ("control", "sent"),
+    [
+        (Loaded(), 8192),
+        (Loaded(loaded=4096), 4096),
+        (Loaded(loaded=65536), 8192),
+        (Loaded(parameter=65536), 8192),
+    ],
+)
+def test_a_choice_for_a_short_prompt_keeps_to_the_cap(
+    control: Loaded, sent: int
+) -> None:
+    """Where a context is chosen by the prompt, a cap holds for a short one as well."""
+    now = snapshot(key(secret=SECRET, max_num_ctx=8192))
+    _, call = asked(now, control=control, settings={"context": "auto"})
+    assert call["options"]["num_ctx"] == sent
 
 
 def test_the_context_that_is_chosen() -> None:
@@ -824,6 +852,27 @@ BOUND = key(max_output_tokens=50, max_num_ctx=8192)
             {"options": {"num_ctx": 9999, "num_predict": -1}},
             {"options": {"num_ctx": 8192, "num_predict": 50}},
             ["num_predict=50", "num_ctx=8192"],
+        ),
+        (
+            {},
+            BOUND,
+            {"options": {"num_ctx": 512.9, "num_predict": 0.5, "seed": -1.5}},
+            {"options": {"num_ctx": 512, "num_predict": 50, "seed": -1}},
+            ["num_predict=50"],
+        ),
+        (
+            {},
+            BOUND,
+            {"options": {"num_ctx": 1e30, "num_predict": -1e30, "top_p": 0.5}},
+            {"options": {"num_ctx": 8192, "num_predict": 50, "top_p": 0.5}},
+            ["num_predict=50", "num_ctx=8192"],
+        ),
+        (
+            {"num_predict": {"value": 50, "mode": "max"}},
+            None,
+            {"options": {"num_predict": -0.5}},
+            {"options": {"num_predict": 50}},
+            ["num_predict=50"],
         ),
         (
             {},

@@ -145,11 +145,17 @@ def masked(secret: str) -> str:
     return f"{secret[:first]}…{secret[len(secret) - last :]}"
 
 
+#: Where a key may be instead.
+_OTHERS = frozenset(["HTTP_X_API_KEY", "HTTP_API_KEY"])
+
+
 def _given(environ: WSGIEnvironment) -> str:
     """The key of a request, empty for none; it may be there more than once."""
     scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     secret: str = given.strip() if scheme.lower() == "bearer" else ""
-    for name in ("HTTP_X_API_KEY", "HTTP_API_KEY"):
+    if secret and _OTHERS.isdisjoint(environ):
+        return secret
+    for name in _OTHERS:
         other: str = environ.get(name, "").strip()
         if other and secret and other != secret:
             raise _unauthorized("Two different API keys are in this request.")

@@ -80,7 +80,7 @@ class TokenLimit:
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Take what the call may need; what it did not need is given back."""
         taken = exchange.taken
-        if taken is None or taken.terms.tpd is None:
+        if taken is None or taken.key.terms.tpd is None:
             return
         taken.prompt = exchange.prompt_estimate or _estimated(call)
         asked = (call.options or {}).get("num_predict")
@@ -100,8 +100,11 @@ def _estimated(call: Any) -> int:
         return sum(map(len, texts)) // _BYTES
     if isinstance(call, ollama.GenerateRequest):
         return len(call.prompt + call.suffix + call.system) // _BYTES
-    images = sum(len(message.images or ()) for message in call.messages)
-    size = sum(len(message.content) for message in call.messages)
+    size = images = 0
+    for message in call.messages:
+        size += len(message.content)
+        if message.images:
+            images += len(message.images)
     return size // _BYTES + _IMAGE * images
 
 

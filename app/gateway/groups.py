@@ -3,6 +3,7 @@
 What needs no key at all is here too.  All of it goes by method and path alone.
 """
 
+from functools import lru_cache
 from typing import Literal, get_args
 
 Group = Literal[
@@ -90,6 +91,7 @@ _NATIVES: dict[tuple[str, str], Groups] = {
 }
 
 
+@lru_cache(256)
 def groups_for(method: str, path: str) -> Groups | None:
     """The groups of which a key needs one; ``None``: any key will do."""
     if path.startswith("/api/"):

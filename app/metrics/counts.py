@@ -127,7 +127,7 @@ class Counts:
         cells[places.completion] += exchange.completion_tokens or 0
         if exchange.stream and exchange.first_item_ms is not None:
             self._observe(FIRST_TOKEN, places.first, exchange.first_item_ms / 1000)
-        if exchange.spent is not None:
+        if exchange.spent is not None and self.board.asked:
             self._count_spent(exchange.spent, places, exchange.completion_tokens or 0)
 
     def _count_spent(self, spent: Spent, places: _Answers, tokens: int) -> None:

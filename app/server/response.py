@@ -10,7 +10,19 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
+from gunicorn import util
 from gunicorn.http import wsgi
+
+_VALUE = wsgi.HEADER_VALUE_RE
+
+
+@lru_cache(maxsize=64)
+def _is_usual(name: object) -> bool:
+    """Whether a field of this name goes out as it is, if its value may."""
+    if not isinstance(name, str) or wsgi.TOKEN_RE.fullmatch(name) is None:
+        return False
+    lower = name.lower()
+    return lower not in ("content-length", "upgrade") and not util.is_hoppish(lower)
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -31,6 +43,17 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
         write: Callable[[bytes], None]
         write = super().start_response(status, headers, exc_info)
         return write
+
+    def process_headers(self, headers: list[tuple[str, str]]) -> None:
+        """Keep the fields that gunicorn would keep, and refuse what it refuses.
+
+        It looks at each name four times; those of answers are always the same few.
+        """
+        for name, value in headers:
+            if type(value) is str and _is_usual(name) and _VALUE.fullmatch(value):
+                self.headers.append((name, value.strip(" \t")))
+            else:
+                super().process_headers([(name, value)])
 
     def send_headers(self) -> None:
         """Nothing yet: the head waits for what is sent first."""

@@ -1,5 +1,7 @@
 """Model names: ``[host/][namespace/]model[:tag]`` (``types/model/name.go``)."""
 
+from functools import lru_cache
+
 _HOST, _NAMESPACE, _TAG = "registry.ollama.ai", "library", "latest"
 
 
@@ -9,13 +11,24 @@ def namespace(name: str) -> str:
     return parts[-2] if len(parts) > 1 and parts[-2] else _NAMESPACE
 
 
+#: Names whose key is remembered, and the characters of such a name.
+_REMEMBERED, _LONGEST = 1024, 256
+
+
 def key(name: str) -> str:
     """What all spellings of one model share: complete and in lower case.
 
     Any text has one; that of an invalid name is nobody's.
     """
+    return _known(name) if len(name) <= _LONGEST else _key(name)
+
+
+def _key(name: str) -> str:
     name = name.strip().lower().removeprefix("https://").removeprefix("http://")
     head, _, last = name.rpartition("/")
     host, _, space = head.rpartition("/")
     model, _, tag = last.partition(":")
     return f"{host or _HOST}/{space or _NAMESPACE}/{model}:{tag or _TAG}"
+
+
+_known = lru_cache(_REMEMBERED)(_key)

@@ -151,7 +151,11 @@ class Limits:
                 return self._others().enter(taken)
             except Unavailable:
                 taken.shared = False
-        return self._local.enter(taken.key.id, taken.terms)
+        # Who is interrupted before has nothing to give back.
+        running, taken.running = taken.running, False
+        entered = self._local.enter(taken.key.id, taken.terms)
+        taken.running = running
+        return entered
 
     def _reserved(self, taken: Taken, more: int, tpd: int) -> Reserved:
         taken.reserved += more  # already: an interrupted request gives it back
@@ -163,7 +167,10 @@ class Limits:
                 self._others().leave(taken, taken.running, -taken.reserved)
                 taken.shared = taken.running = False
                 more = taken.reserved
-        return self._local.reserve(taken.key.id, more, tpd, taken.day)
+        taken.reserved -= more  # the other way round: nothing is taken before
+        found = self._local.reserve(taken.key.id, more, tpd, taken.day)
+        taken.reserved += more
+        return found
 
     def _others(self) -> "Shared":
         if self._shared is None:

@@ -110,6 +110,13 @@ def _too_many(
     return entered
 
 
+def is_sound(room: bytearray) -> bool:
+    """Whether a room may be counted in: something else may have been written there."""
+    used: int = _MINUTE.unpack_from(room, _MINUTE_AT)[1]
+    tokens: int = _TOKENS.unpack_from(room, _TOKENS_AT)[1]
+    return used == sum(_CELLS.unpack_from(room, _CELLS_AT)) and 0 <= tokens < 2**62
+
+
 def tokens(room: bytearray, day: int) -> int:
     """How many tokens are taken of a day; days count from 1970."""
     known, used = _TOKENS.unpack_from(room, _TOKENS_AT)
@@ -138,7 +145,7 @@ def running_elsewhere(room: bytearray, worker: int, now: float) -> int:
     return sum(
         leases[at + 1]
         for at in range(0, len(leases), 3)
-        if leases[at] != worker and leases[at + 2] > now
+        if leases[at] != worker and now < leases[at + 2] <= now + 2 * LEASE
     )
 
 

@@ -2,19 +2,25 @@
 
 In the file each key has a room.  A worker that is alone counts in memory, and has what
 it counted written now and then: the tokens of a day are not forgotten with a restart.
-Of several workers each reads and writes the file for each request, under a lock.  A
-file that cannot be used is said once; from then on each worker counts for itself.
+Of several workers each reads and writes the file for each request, under a lock.  While
+somebody else keeps the lock, each goes by what it saw last.  A file that cannot be used
+is said once; from then on each worker counts for itself.
 """
 
+import errno
 import fcntl
 import hashlib
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+import gevent
 
 from . import limits_counts as counts
 from .keys import Terms
@@ -23,6 +29,11 @@ from .keys import Terms
 FILE = "limits-1"
 #: Rooms in the file, and how many of them are looked at for one key.
 ROOMS, NEAR = 16_384, 16
+#: How often a lock is asked for, and the seconds between; mostly it is free at once.
+#: Who holds it has no more to do than a few microseconds, but may not be running.
+TRIES, BETWEEN = 40, 0.001
+#: Seconds between two lines about a lock that somebody keeps.
+REPEAT = 60.0
 
 Result = TypeVar("Result")
 
@@ -52,29 +63,57 @@ class Local:
         self.running: dict[str, int] = {}
         #: Keys whose counts in memory are not in the file.
         self.unwritten: set[str] = set()
+        #: What could not be corrected there: the day, and its tokens.
+        self._late: dict[str, tuple[int, int]] = {}
+        #: Whether somebody keeps the lock, and when that was said.
+        self._busy, self._said_at = False, -REPEAT
 
     def enter(self, key: str, terms: Terms) -> counts.Entered:
         """Count a request in, if its limits allow it."""
-        return self._counted(key, lambda room: self._enter(room, key, terms))
+        if self._alone:
+            return self._enter(key, terms, self._room(key))
+        return self._together(key, partial(self._enter, key, terms))
 
     def leave(self, key: str, running: bool, day: int, more: int) -> None:
-        """A request is over: count it out, and correct its tokens of a day."""
-        self._counted(key, lambda room: self._leave(room, key, running, day, more))
+        """A request is over: count it out, and correct its tokens of a day.
+
+        Nothing is waited for: on the way out nobody must be interrupted.
+        """
+        if running and (left := self.running.pop(key, 0) - 1) > 0:
+            self.running[key] = left
+        if self._alone:
+            if more:
+                counts.settle(self._room(key), day, more)
+            return
+        late, known = self._late.pop(key, (day, 0))
+        more += known if late == day else 0
+        if not self._settled(key, day, more):
+            self._late[key] = day, more
 
     def reserve(self, key: str, tokens: int, tpd: int, day: int) -> counts.Reserved:
         """Take tokens of a day, if that many are left."""
-        return self._counted(key, lambda room: counts.reserve(room, tokens, tpd, day))
+        if self._alone:
+            return counts.reserve(self._room(key), tokens, tpd, day)
+        return self._together(key, lambda room: counts.reserve(room, tokens, tpd, day))
 
     def renew(self) -> None:
         """Say that this worker lives, and what it has under way."""
-        for key in tuple(self.running):
-            self._counted(key, partial(self._note, key))
+        for key in () if self._alone else tuple(self.running):
+            if not self._settled(key, 0, 0):
+                return
 
     def write(self) -> None:
-        """Write what is in memory alone."""
-        while self.unwritten:
-            key = self.unwritten.pop()
-            self._in_file(key, partial(_become, self._memory[key]))
+        """Write what is in memory alone, if nobody keeps the file."""
+        for key, (day, more) in tuple(self._late.items()):
+            if not self._settled(key, day, more):
+                return
+            self._late.pop(key, None)
+        for key in tuple(self.unwritten):
+            try:
+                self._in_file(key, partial(_become, self._memory[key]), 1)
+            except BlockingIOError:
+                return
+            self.unwritten.discard(key)
 
     def close(self) -> None:
         """Write what there is, and close the file."""
@@ -86,7 +125,7 @@ class Local:
             os.close(self._file)
             self._file = None
 
-    def _enter(self, room: bytearray, key: str, terms: Terms) -> counts.Entered:
+    def _enter(self, key: str, terms: Terms, room: bytearray) -> counts.Entered:
         now = self._clock()
         running, others = self.running.get(key, 0), 0
         bounded = terms.max_concurrent is not None
@@ -98,16 +137,19 @@ class Local:
             self._note(key, room)
         return entered
 
-    def _leave(
-        self, room: bytearray, key: str, running: bool, day: int, more: int
-    ) -> None:
-        if more:
-            counts.settle(room, day, more)
-        if running:
-            left = self.running.pop(key) - 1
-            if left:
-                self.running[key] = left
+    def _settled(self, key: str, day: int, more: int) -> bool:
+        """Whether the room of a key has been corrected: nobody else had the file."""
+
+        def settle(room: bytearray) -> None:
+            if more:
+                counts.settle(room, day, more)
             self._note(key, room)
+
+        try:
+            self._in_file(key, settle, 1)
+        except BlockingIOError:
+            return False
+        return True
 
     def _note(self, key: str, room: bytearray) -> None:
         if not self._alone:
@@ -116,44 +158,92 @@ class Local:
 
     # ------------------------------------------------------------- rooms
 
-    def _counted(self, key: str, count: Callable[[bytearray], Result]) -> Result:
-        """What ``count`` finds in the room of a key, and what it changes there stays.
-
-        Nobody else has the room meanwhile.
-        """
-        if not self._alone:
-            return self._in_file(key, count)
+    def _room(self, key: str) -> bytearray:
+        """The room of a key in memory; what is changed there will be written."""
         room = self._memory.get(key)
         if room is None:
-            known = self._in_file(key, bytearray) if self._path is not None else b""
-            room = self._memory[key] = bytearray(known or counts.SIZE)
+            if self._path is not None:
+                with suppress(BlockingIOError):
+                    self._in_file(key, bytes)
+            room = self._seen(key)
         if self._path is not None:
             self.unwritten.add(key)
-        return count(room)
+        return room
 
-    def _in_file(self, key: str, count: Callable[[bytearray], Result]) -> Result:
+    def _together(self, key: str, count: Callable[[bytearray], Result]) -> Result:
+        """What all workers find together, or this one while they cannot."""
         try:
+            return self._in_file(key, count)
+        except BlockingIOError:
+            return count(self._seen(key))
+
+    def _in_file(
+        self, key: str, count: Callable[[bytearray], Result], tries: int = TRIES
+    ) -> Result:
+        """What is found in the room of a key, and what is changed there stays.
+
+        Nobody else has the file meanwhile; raises ``BlockingIOError`` while another
+        has it.  Where there is none it is the room as it was last seen.
+        """
+        found: list[Result] = []
+        try:
+            file = self._locked(tries)
+            try:
+                place, room = self._found(key, file)
+                self._memory[key] = room
+                found.append(count(room))
+                os.pwrite(file, room, place * counts.SIZE)
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self._give_up(error)
+        return found[0] if found else count(self._seen(key))
+
+    def _seen(self, key: str) -> bytearray:
+        """The room of a key as it was last seen."""
+        return self._memory.setdefault(key, bytearray(counts.SIZE))
+
+    def _locked(self, tries: int) -> int:
+        """The file, which nobody else has now; nothing stands still meanwhile."""
+        for left in range(tries - 1, -1, -1):
+            if self._alone and self._path is None:  # another request has given it up
+                break
             if self._file is None:
                 self._file = self._opened()
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            place, room = self._found(key, self._file)
-        except OSError as error:
-            self._give_up(error)
-            return count(self._memory.setdefault(key, bytearray(counts.SIZE)))
-        try:
-            found = count(room)
-            os.pwrite(self._file, room, place * counts.SIZE)
-        except OSError as error:
-            self._memory[key] = room
-            self._give_up(error)
-        else:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-        return found
+            with suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._busy = False
+                return self._file
+            if self._busy or not left:
+                break
+            gevent.sleep(BETWEEN)
+        if tries > 1 and not self._busy:
+            self._give_way()
+        raise BlockingIOError
+
+    def _give_way(self) -> None:
+        """Wait no more until the lock has been free once."""
+        self._busy, now = True, self._clock()
+        if abs(now - self._said_at) >= REPEAT:
+            self._said_at = now
+            log.warning(
+                "Limits of keys cannot be counted in %s: somebody keeps it locked."
+                " Until then each worker counts for itself.",
+                self._path,
+            )
 
     def _opened(self) -> int:
         assert self._path is not None
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(self._path, how, 0o600)
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid():
+            os.close(file)
+            raise PermissionError(errno.EPERM, "it is not a file of our own")
+        return file
 
     def _found(self, key: str, file: int) -> tuple[int, bytearray]:
         """Where the room of a key is, and what it holds: its own, or a fresh one."""
@@ -163,7 +253,7 @@ class Local:
             known = self._places[key] = owner, _place(file, owner)
             room = _read(file, known[1])
         owner, place = known
-        if room[:16] != owner:
+        if room[:16] != owner or not counts.is_sound(room):
             room = bytearray(counts.SIZE)
         counts.OWNER.pack_into(room, 0, owner, int(self._clock()))
         return place, room
@@ -177,6 +267,7 @@ class Local:
         )
         self._path, self._alone = None, True
         self.unwritten.clear()
+        self._late.clear()
         self._close()
 
 

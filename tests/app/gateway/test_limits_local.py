@@ -1,0 +1,204 @@
+"""The file in which workers count together, and what may be wrong with it."""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from support.gateway import key
+
+from app.gateway import limits_counts as counts
+from app.gateway.keys import Key
+from app.gateway.limits import Limits, Taken
+from app.gateway.limits_local import FILE
+
+ONE = key(rpm=1000, tpd=1000, max_concurrent=50)
+
+
+def enter(limits: Limits, one: Key = ONE) -> Taken:
+    """One request that asks to be let in."""
+    taken = Taken(one)
+    limits.enter(taken)
+    return taken
+
+
+@pytest.fixture(params=[False, True], ids=["together", "alone"])
+def limits(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Limits]:
+    """Limits that have counted one request, which has gone on to be."""
+    first = Limits("", str(tmp_path), alone=request.param)
+    enter(first)
+    first.close()
+    counting = Limits("", str(tmp_path), alone=request.param)
+    yield counting
+    counting.close()
+
+
+def spoiled(path: Path, spoil: Callable[[bytearray], object]) -> None:
+    """Write something else into the room of the one key."""
+    data = path.read_bytes()
+    place = next(at for at in range(0, len(data), counts.SIZE) if any(data[at:][:16]))
+    room = bytearray(data[place : place + counts.SIZE])
+    spoil(room)
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(room)
+
+
+def minute(room: bytearray) -> None:
+    """More in each second than there is in all of them."""
+    counts._MINUTE.pack_into(room, counts._MINUTE_AT, int(time.time()) - 2, 1)
+    cells = [4_000_000_000] * counts.WINDOW
+    counts._CELLS.pack_into(room, counts._CELLS_AT, *cells)
+
+
+def tokens(room: bytearray, used: int) -> None:
+    """More tokens of today than can be, or fewer."""
+    today = int(time.time()) // counts.DAY
+    counts._TOKENS.pack_into(room, counts._TOKENS_AT, today, used)
+
+
+def leases(room: bytearray) -> None:
+    """Somebody else has all places, for ever."""
+    whose = [7, 50, 2**62] * counts.WORKERS
+    counts._LEASES.pack_into(room, counts._LEASES_AT, *whose)
+
+
+def anything(room: bytearray) -> None:
+    """What a disk may make of it."""
+    size = counts.SIZE - counts.OWNER.size
+    room[counts.OWNER.size :] = random.Random(5).randbytes(size)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        minute,
+        lambda room: tokens(room, 2**63 - 1),
+        lambda room: tokens(room, -(2**63)),
+        leases,
+        anything,
+    ],
+)
+def test_a_room_with_something_else(
+    limits: Limits, tmp_path: Path, spoil: Callable[[bytearray], object]
+) -> None:
+    """What no counts can be is counted anew, and nobody waits for anybody."""
+    spoiled(tmp_path / FILE, spoil)
+    taken = [enter(limits) for _ in range(3)]
+    assert [one.refused for one in taken] == ["", "", ""]
+    assert limits.reserve(taken[0], 900)
+    assert not limits.reserve(taken[1], 900)
+    for one in taken:
+        limits.leave(one, 5)
+    assert limits._local.running == {}
+    other = Limits("", str(tmp_path))
+    assert enter(other).refused == ""
+    other.close()
+
+
+def test_a_fault_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a fault of our own the others are not kept waiting."""
+    faulty, other = (Limits("", str(tmp_path)) for _ in range(2))
+    enter(faulty)
+    taken = enter(faulty)
+    monkeypatch.setattr(counts, "reserve", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        faulty.reserve(taken, 3)
+    assert enter(other).requests == 3
+    assert not other._local._busy
+    faulty.close()
+    other.close()
+
+
+def test_a_lock_that_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who keeps the lock stops nobody; limits hold in each worker meanwhile."""
+    one = key(rpm=4, tpd=100, max_concurrent=3)
+    limits, other = (Limits("", str(tmp_path)) for _ in range(2))
+    first = enter(limits, one)
+    assert limits.reserve(first, 60)
+    ticks: list[float] = []
+
+    def look() -> None:
+        while True:
+            ticks.append(time.monotonic())
+            gevent.sleep(0.001)
+
+    looking = gevent.spawn(look)
+    keeper = os.open(tmp_path / FILE, os.O_RDWR)
+    fcntl.flock(keeper, fcntl.LOCK_EX)
+    begun = time.monotonic()
+    second = enter(limits, one)
+    assert len(ticks) > 3  # others were at work
+    third, fourth = enter(limits, one), enter(limits, one)
+    assert time.monotonic() - begun < 5
+    looking.kill()
+    assert [t.refused for t in (second, third, fourth)] == ["", "", "concurrent"]
+    assert not limits.reserve(second, 50)
+    limits.leave(first, 10)
+    limits.leave(second, 0)
+    limits._local.write()
+    assert "somebody keeps it locked" in caplog.text
+    os.close(keeper)
+    limits._local.write()
+    limits.leave(third, 0)
+    seen = enter(other, one)
+    assert (seen.refused, seen.tokens) == ("", 10)
+    assert limits._local.running == {}
+    limits.close()
+    other.close()
+
+
+def test_an_interruption_while_it_is_kept(tmp_path: Path) -> None:
+    """Who is interrupted while waiting for the lock gives nothing back."""
+    limits = Limits("", str(tmp_path))
+    first = enter(limits)
+    assert limits.reserve(first, 60)
+    keeper = os.open(tmp_path / FILE, os.O_RDWR)
+    fcntl.flock(keeper, fcntl.LOCK_EX)
+    entering = Taken(ONE)
+    waiting = gevent.spawn(limits.enter, entering)
+    gevent.sleep(0.002)
+    assert not waiting.dead
+    waiting.kill()
+    limits.leave(entering, 0)
+    assert limits._local.running == {ONE.id: 1}
+    second = Taken(ONE)
+    waiting = gevent.spawn(limits.reserve, second, 60)
+    gevent.sleep(0.002)
+    assert not waiting.dead
+    waiting.kill()
+    limits.leave(second, 0)
+    os.close(keeper)
+    assert enter(limits).tokens == 60
+    limits.close()
+
+
+@pytest.mark.parametrize("what", ["link", "fifo", "another's"])
+def test_a_file_that_is_not_ours(
+    tmp_path: Path,
+    what: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is not a file of our own is neither read nor written."""
+    path, target = tmp_path / FILE, tmp_path / "target"
+    target.write_bytes(b"precious")
+    if what == "link":
+        path.symlink_to(target)
+    elif what == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"precious")
+        monkeypatch.setattr("os.geteuid", lambda: 12345)
+    limits = Limits("", str(tmp_path))
+    assert [enter(limits).refused for _ in range(2)] == ["", ""]
+    assert "each worker counts for itself" in caplog.text
+    assert target.read_bytes() == b"precious"
+    assert what != "another's" or path.read_bytes() == b"precious"
+    limits.close()

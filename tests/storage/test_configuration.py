@@ -252,7 +252,7 @@ def test_q8_what_cannot_be_set(
 def test_uses_are_no_changes(database: Database) -> None:
     """The last use is noted without a version, and never goes back in time."""
     write(database, add(A), add(B))
-    for moment, ip in ((5, "10.0.0.5"), (3, "10.0.0.3"), (7, "10.0.0.7")):
+    for moment, ip in ((5, "10.0.0.5"), (7, "10.0.0.7"), (3, "10.0.0.3")):
         used = {A.id: (moment, ip), "gone": (9, "")}
         write(database, lambda one, used=used: note_used(one, used))
         write(database, lambda one: note_used(one, {}))
@@ -261,6 +261,14 @@ def test_uses_are_no_changes(database: Database) -> None:
     assert found[B.id] == B
     assert read(database, read_version) == 2
     assert len(diffs(database)) == 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_id_counts_before_a_name(database: Database, first: bool) -> None:
+    """A key that is called as another's id does not take its place."""
+    liar = key(A.id, "sk-liar-key-of-thirty-two-characters", id="key_liar")
+    write(database, *map(add, [liar, A] if first else [A, liar]))
+    assert read(database, lambda one: find_key(one, A.id)).id == A.id
 
 
 # -------------------------------------------------------- models, aliases, settings

@@ -33,8 +33,8 @@ from .models import OTHER, Models
 PHASES = ("queue", "load", "prompt", "generation")
 #: The status of a request whose client left before there was one.
 NONE = "none"
-#: How many places are remembered: more than statuses and models make.
-_REMEMBERED = 10_000
+#: How many places are remembered: more than most statuses and models make.
+_REMEMBERED = 2000
 
 
 class Dropping(Protocol):
@@ -156,7 +156,7 @@ class Counts:
             duration + DURATION.width - 1,
             self._answers(endpoint, model) if answered else None,
         )
-        if answered or not name:
+        if model != OTHER:
             if len(self._places) >= _REMEMBERED:
                 self._places.clear()
             self._places[endpoint, name, status, answered] = places

@@ -108,14 +108,16 @@ def test_many_spellings_take_no_memory() -> None:
     """What is remembered of models' names has a bound."""
     counts = counting()
     for n in range(3000):
-        answered(counts, " " * n + "a")
+        answered(counts, " " * (n % 60) + "a" + " " * (n // 60))
     assert len(counts._models._labels) <= 1000
+    assert len(counts._places) <= 2000
     assert list(numbers(counts, "requests_total")) == [("chat", "a:latest", "200")]
 
 
 def test_what_an_answer_took() -> None:
     """Tokens, the first piece, Ollama's own times and the speed are counted."""
     counts = counting()
+    counts.board.note_asked()
     spent = Spent("chat", "openai", total=10**9, load=10**8, prompt=2 * 10**8)
     spent.eval, spent.calls = 6 * 10**8, 1
     answered(counts, "a", stream=True, spent=spent, completion_tokens=12)

@@ -23,12 +23,12 @@ from app.turns import let_others
 from app.wire import ollama
 from app.wire.decoding import decode
 
-from .access import grants, unknown
+from .access import unknown
 from .aliases import DEFAULT, Aliases
 from .amended import amended
 from .bounds import checked
 from .code.families import Family
-from .members import NAMES, Members, texts, walked
+from .members import Members, texts, walked
 from .shown import Named, Shown
 from .validation import MAX_NAME
 
@@ -49,14 +49,6 @@ _details = msgspec.json.Decoder(_Details)
 _encode = msgspec.json.Encoder().encode
 _NULL = msgspec.Raw(b"null")
 
-#: Routes whose requests change models, with their methods.
-MANAGING = (
-    ("POST", "/api/pull"),
-    ("POST", "/api/push"),
-    ("POST", "/api/create"),
-    ("POST", "/api/copy"),
-    ("DELETE", "/api/delete"),
-)
 #: Routes whose requests name a model that is to answer them.
 NAMING = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings")
 #: What a template for Ollama says where it can fill in, and the ability's name.
@@ -118,7 +110,7 @@ class NativeNames:
         if members != given:
             body = _encode(members)
             let_others(body)
-        return _with_body(environ, body), model
+        return with_body(environ, body), model
 
     def _resolved(self, given: Members) -> tuple[Members, str]:
         """The members with aliases resolved, and the model."""
@@ -133,7 +125,7 @@ class NativeNames:
         names = texts(given, self.keys)
         model = ""
         for field, name in sorted(names.items(), key=_shown_last):
-            _note(exchange, name)
+            note_name(exchange, name)
             model, exchange.alias = self._meant(name, exchange.key)
             exchange.resolved = model
             if name:
@@ -150,33 +142,6 @@ class NativeNames:
         if not wanted or ollamas or len(name) > MAX_NAME:
             return name, ""
         return self.aliases.meant(name, key)
-
-
-class ManagingNames(NativeNames):
-    """Requests that change models: a key must be granted each that they name.
-
-    Names are taken as they are, of models that do not exist yet as well.
-    """
-
-    keys = NAMES
-
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Answer one request."""
-        exchange = Exchange.of(environ)
-        if exchange.key is None:
-            return self.app(environ, start_response)
-        settings = self.settings
-        body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
-        given, unambiguous = walked(body)
-        for name in filter(None, texts(given, self.keys).values()):
-            _note(exchange, name)
-            if not grants(exchange.key, name):
-                raise unknown(name)
-        if not unambiguous:
-            body = _encode(given)
-        return self.app(_with_body(environ, body), start_response)
 
 
 class ShowMiddleware(NativeNames):
@@ -331,7 +296,7 @@ def _read(body: bytes) -> Members:
         let_others(body)
 
 
-def _note(exchange: Exchange, name: str) -> None:
+def note_name(exchange: Exchange, name: str) -> None:
     """Note the name that a request gives; raise ``BadRequest``, 404, if it is too long.
 
     What is noted of a request may be kept for as long as it is there, and longer.
@@ -365,7 +330,7 @@ def _encoded(value: object) -> msgspec.Raw:
     return msgspec.Raw(_encode(value))
 
 
-def _with_body(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
+def with_body(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
     """A copy of the environ with this body, which nobody has coded or cut."""
     call = environ.copy()
     for name in ("HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING"):

@@ -63,14 +63,13 @@ from .errors import ErrorMiddleware
 from .images import Fetch
 from .inflight import LimitMiddleware, WatchMiddleware
 from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
+from .managing import MANAGING, AllModels, ManagingNames
 from .messages import MessagesMiddleware
 from .metrics import MetricsPage
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
 from .native import (
-    MANAGING,
     NAMING,
     LoadedMiddleware,
-    ManagingNames,
     NativeNames,
     ShowMiddleware,
     TagsMiddleware,
@@ -248,22 +247,26 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     generate = NativeNames(explained, aliases, settings, override)
     catalog, families = shared.catalog, shared.families
     door = CodeDoor(generate, code, settings, catalog, families, aliases)
-    yield ("*", "/api/", native)
+    others = AllModels(native)
+    yield ("*", "/api/", others)
+    for method in ("GET", "HEAD"):
+        yield (method, "/api/version", native)
+    for path in ("/api/version", *NAMING):
+        yield ("*", path, others)
     for path in NAMING:
-        yield ("*", path, native)
         yield ("POST", path, names)
     show = ShowMiddleware(native, aliases, settings, shared.families.of)
-    yield ("*", "/api/show", native)
+    yield ("*", "/api/show", others)
     yield ("POST", "/api/show", show)
     lists: dict[str, type[TagsMiddleware]]
     lists = {"/api/tags": TagsMiddleware, "/api/ps": LoadedMiddleware}
     for path, kind in lists.items():
         shown = kind(native, aliases)
-        yield ("*", path, native)
+        yield ("*", path, others)
         yield ("GET", path, shown)
         yield ("HEAD", path, shown)
     for method, path in MANAGING:
-        yield ("*", path, native)
+        yield ("*", path, others)
         yield (method, path, ManagingNames(native, aliases, settings))
     yield ("POST", "/api/generate", door)
     yield ("POST", "/code/generate", code)

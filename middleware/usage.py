@@ -16,10 +16,13 @@ from app.exchange import Exchange
 from app.gateway.spent import Spent
 from app.gateway.usage import Row, Status
 from app.installation import Installation
+from app.redaction import Redaction
 from app.settings import Settings
 
 #: Characters of a user agent, and of the digest of a user, that are kept.
 AGENT, USER = 120, 16
+#: A client may have put its key into another field.
+_REDACTION = Redaction()
 
 #: Endpoint group and protocol by path; all are asked with POST.
 ROUTES: dict[str, tuple[str, str]] = {
@@ -114,14 +117,15 @@ class UsageNotes:
         prompt, completion, estimated = _tokens(exchange, stream)
         began = exchange.status == "200" and status in ("ok", "cancelled")
         queue_ms, load_ms, prompt_ms, eval_ms = spent.durations()
+        name = _REDACTION.redacted(exchange.model or spent.model)
         return Row(
             id=new_id(at),
             at=at,
             request_id=exchange.id,
             key_id=key.id if key is not None else "",
             key_name=key.name if key is not None else "",
-            requested_model=exchange.model or spent.model,
-            resolved_model=exchange.resolved or exchange.model or spent.model,
+            requested_model=name,
+            resolved_model=_REDACTION.redacted(exchange.resolved) or name,
             endpoint=spent.endpoint,
             protocol=spent.protocol,
             stream=stream,
@@ -147,7 +151,7 @@ class UsageNotes:
             bytes_out=exchange.sent,
             think="" if spent.think is None else str(spent.think).lower(),
             client_ip=spent.address,
-            user_agent=spent.agent,
+            user_agent=_REDACTION.redacted(spent.agent),
             end_user=self._user(spent.user),
         )
 

@@ -41,8 +41,8 @@ HI = {
     "messages": [{"role": "user", "content": "hi"}],
     "max_tokens": 5,
 }
-#: More tokens than a call reserves: its prompt as it is estimated, and its answer.
-RESERVED = 100
+#: More tokens than a few calls reserve, each some 80, whose answers are just over.
+RESERVED = 500
 #: Seconds within which a change is felt.
 FELT = 1.0
 #: Seconds of usage that a machine may take with it.

@@ -81,6 +81,7 @@ def test_g2_nothing_secret_is_written(simulator: Simulator, tmp_path: Path) -> N
         ]
         assert {200, 400, 401, 404} <= set(statuses)
         assert "status=401" in server.output()
+        assert server.stop() == 0  # rows of usage are written then
     kept = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
     assert b"somebody" in kept
     for secret in (good, wrong, password):

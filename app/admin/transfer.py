@@ -60,12 +60,13 @@ def export(admin: Admin, asked: Asked) -> Sent:
 
 def take_in(admin: Admin, asked: Asked) -> Any:
     """Take in what ``export`` has given, or say what that would do."""
-    query = Query(asked, "dry_run", "mode")
+    query = Query(asked, "dry_run", "mode", "open")
     modes: tuple[Mode, ...] = get_args(Mode)
     wanted = query.one_of("mode", modes, "merge")
     mode = next(mode for mode in modes if mode == wanted)
     document = Document.read(asked.body)
-    return _done(admin, asked, document, mode, query.flag("dry_run"))
+    dry_run, opening = query.flag("dry_run"), query.flag("open")
+    return _done(admin, asked, document, mode, dry_run, opening=opening)
 
 
 def migrate(admin: Admin, asked: Asked) -> Any:
@@ -89,16 +90,20 @@ def _done(
     mode: Mode,
     dry_run: bool,
     rows: Sequence[Row] = (),
+    *,
+    opening: bool = False,
 ) -> dict[str, Any]:
     closes = bool(document.keys) and admin.office(asked.actor).keys.closes()
     with _apart(admin, asked) as transfer:
+        opens = transfer.opens(document, mode)
         if dry_run:
             steps = transfer.plan(document, mode)
         else:
-            steps = transfer.take_in(document, mode, rows)
+            steps = transfer.take_in(document, mode, rows, open=opening)
     return {
         "dry_run": dry_run,
         "closes": closes,
+        "opens": opens,
         "requests": len(rows),
         "steps": _said(steps),
     }

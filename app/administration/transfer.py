@@ -23,6 +23,8 @@ from .steps import Mode, Step, steps
 if TYPE_CHECKING:
     from ..gateway.entries import AliasEntry, ModelEntry
 
+#: What is said before the last key goes.
+OPENS = "This removes the last key: from then on nobody needs one (PANNIER_AUTH=auto)."
 #: Bytes of a digest.
 _DIGEST = 32
 
@@ -43,13 +45,29 @@ class Transfer:
             lambda connection: self._plan(connection, document, mode)
         )
 
+    def opens(self, document: Document, mode: Mode) -> bool:
+        """Whether taking this in removes the last key, so that nobody needs one."""
+        return self._desk.read(
+            lambda connection: self._opens(connection, document, mode)
+        )
+
     def take_in(
-        self, document: Document, mode: Mode, rows: Sequence[Row] = ()
+        self,
+        document: Document,
+        mode: Mode,
+        rows: Sequence[Row] = (),
+        *,
+        open: bool = False,
     ) -> list[Step]:
-        """Take this in, and ``rows`` of usage; returns what was done."""
+        """Take this in, and ``rows`` of usage; returns what was done.
+
+        ``open``: also where it removes the last key; else that is ``Refused``.
+        """
 
         def take_in(connection: Connection) -> list[Step]:
             plan = self._plan(connection, document, mode)
+            if not open and self._opens(connection, document, mode):
+                raise Refused(f"{OPENS} Say `open=1` to go on.", "open")
             if document.keys:
                 self._desk.hash_for(connection)
             for step in plan:
@@ -59,6 +77,11 @@ class Transfer:
             return plan
 
         return self._desk.write(take_in)
+
+    def _opens(self, connection: Connection, document: Document, mode: Mode) -> bool:
+        removes = mode == "replace" and document.keys == []
+        auto = self._desk.settings.auth == "auto"
+        return removes and auto and bool(kept.keys(connection))
 
     def _document(self, connection: Connection) -> Document:
         chosen = kept.settings(connection)

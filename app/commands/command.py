@@ -64,15 +64,15 @@ class Desk:
         finally:
             database.close()
 
-    def confirm(self, warning: str, yes: bool) -> None:
-        """Go on if the user agrees; else ``Refused``."""
+    def confirm(self, warning: str, yes: bool, option: str = "yes") -> None:
+        """Go on if the user agrees, by the option or when asked; else ``Refused``."""
         if yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise Refused(f"{warning} Say --yes to go on.", "yes")
+            raise Refused(f"{warning} Say --{option} to go on.", option)
         self.note(warning)
         if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise Refused("Nothing was changed.", "yes")
+            raise Refused("Nothing was changed.", option)
 
     def secret(self) -> str:
         """A key, from the standard input or typed in unseen."""

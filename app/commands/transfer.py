@@ -11,6 +11,7 @@ from typing import get_args
 from ..administration import Administration
 from ..administration.document import SECTIONS, Document
 from ..administration.steps import Mode, Step
+from ..administration.transfer import OPENS
 from ..gateway.usage import Row
 from .command import Desk
 
@@ -41,6 +42,8 @@ def import_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _sections(parser)
     add_run(parser)
+    help = "also if this removes the last key, so that nobody needs one any more"
+    parser.add_argument("--open", action="store_true", help=help)
     parser.set_defaults(do=_import)
 
 
@@ -61,13 +64,18 @@ def take_in(
 ) -> None:
     """Take in a document, and rows of usage, or say what that would do."""
     plan = administration.transfer.plan(document, mode)
+    opens = administration.transfer.opens(document, mode)
     requests = f", and {len(rows)} requests of the past" if rows else ""
     if words.dry_run:
         _say(desk, plan)
+        if opens:
+            desk.note(OPENS)
         desk.say(f"Nothing was changed; there would be {_many(plan)}{requests}.")
         return
     _ask(desk, administration, plan, words.yes)
-    done = administration.transfer.take_in(document, mode, rows)
+    if opens:  # which is more than a --yes out of habit may do
+        desk.confirm(OPENS, words.open, "open")
+    done = administration.transfer.take_in(document, mode, rows, open=opens)
     _say(desk, done)
     desk.say(f"Done: {_many(done)}{requests}.")
 

@@ -51,6 +51,19 @@ def test_there_and_back(here: Handlers) -> None:
     here.do("DELETE", "aliases/kept")
 
 
+def test_to_open_the_door_is_said(here: Handlers) -> None:
+    """Who takes in a file that removes the last key has to say so."""
+    file = b'{"format":"pannier-export","version":1,"keys":[]}'
+    assert here.do("POST", "import?mode=replace", file)["opens"] is False
+    key = here.key("last")
+    assert here.do("POST", "import?mode=replace&dry_run=1", file)["opens"] is True
+    assert here.do("POST", "import", file)["opens"] is False
+    assert here.ask("POST", "import?mode=replace", file).error == (422, "open")
+    assert here.do("GET", f"keys/{key['id']}")["name"] == "last"
+    assert here.do("POST", "import?mode=replace&open=1", file)["opens"] is True
+    assert here.do("GET", "keys")["keys"] == []
+
+
 def test_sections(here: Handlers) -> None:
     """An export may be of some sections, and an import leaves the others alone."""
     key = here.key("stays")
@@ -97,5 +110,5 @@ def test_a_large_file(here: Handlers) -> None:
     assert looks > 1
     assert here.do("GET", "keys?q=k499")["keys"][0]["id"] == "key_499"
     document.keys = []
-    here.do("POST", "import?mode=replace", document.written())
+    here.do("POST", "import?mode=replace&open=1", document.written())
     assert here.do("GET", "keys")["keys"] == []

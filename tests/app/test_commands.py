@@ -209,6 +209,23 @@ def test_json(typed: Typed) -> None:
     assert (again["rpm"], again["expires_at"]) == (None, None)
 
 
+def test_an_import_that_opens_the_door(typed: Typed, tmp_path: Path) -> None:
+    """To remove the last key takes a word of its own; a dry run tells of it."""
+    typed.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
+    file = tmp_path / "none.json"
+    file.write_text('{"format": "pannier-export", "version": 1, "keys": []}')
+    replace = ("import", str(file), "--mode", "replace")
+    code, said, noted = typed(*replace, "--dry-run")
+    assert (code, said.splitlines()[0]) == (0, "- key a")
+    assert "nobody needs one" in noted
+    code, _, noted = typed(*replace, "--yes")
+    assert code == 2
+    assert "--open" in noted
+    assert '"a"' in typed.do("keys", "list", "--json")
+    assert typed.do(*replace, "--yes", "--open").endswith("1 change.")
+    assert typed.do("keys", "list") == "There are no keys."
+
+
 def test_export_and_import(typed: Typed, tmp_path: Path) -> None:
     """What a file has comes back with it, after a look; the file is its owner's."""
     typed.do("keys", "create", "--name", "a", "--allow", "*", "--yes")

@@ -34,7 +34,7 @@ class Access:
         self._current = current
         self._admits_new = settings.new_models == "enabled"
         self._snapshot: Snapshot | None = None
-        self._verdicts: dict[tuple[str | None, str, str], bool] = {}
+        self._verdicts: dict[tuple[str | None, str, str, str], bool] = {}
 
     def __call__(self, exchange: Exchange, call: Any) -> None:
         """Raise ``BadRequest``, 404, unless the model may be used."""
@@ -47,7 +47,7 @@ class Access:
     def check(self, exchange: Exchange, model: str) -> None:
         """Raise ``BadRequest``, 404, unless a model may be used by whoever asks."""
         name = exchange.model
-        if not self.admits(exchange.key, model, by_name(exchange.alias, name)):
+        if not self.admits(exchange.key, model, exchange.alias, name):
             raise unknown(name)
 
     def concerns(self, key: Key | None) -> bool:
@@ -63,16 +63,23 @@ class Access:
         current = self._current
         return not current.plain and bool(current.now.overrides or current.now.aliases)
 
-    def admits(self, key: Key | None, model: str, alias: str = "") -> bool:
-        """Whether a key, or whoever needs none, may use a model by one of its names."""
+    def admits(
+        self, key: Key | None, model: str, alias: str = "", name: str = ""
+    ) -> bool:
+        """Whether a key, or whoever needs none, may use a model by one of its names.
+
+        ``alias`` makes it of ``name``, which counts where that is a pattern.
+        """
         now = self._current.now
         if now is not self._snapshot:
             self._snapshot, self._verdicts = now, {}
-        asked = (None if key is None else key.id, model, alias)
+        if name and not is_pattern(alias):
+            name = ""
+        asked = (None if key is None else key.id, model, alias, name)
         verdict = self._verdicts.get(asked)
         if verdict is None:
-            verdict = self._enabled(now, model) and grants(key, model, alias)
-            if len(model) <= _LONGEST and len(alias) <= _LONGEST:
+            verdict = self._enabled(now, model) and grants(key, model, alias, name)
+            if max(len(model), len(alias), len(name)) <= _LONGEST:
                 if len(self._verdicts) >= _REMEMBERED:
                     self._verdicts.clear()
                 self._verdicts[asked] = verdict
@@ -92,19 +99,20 @@ class Access:
         return self._admits_new if entry is None else entry.enabled
 
 
-def by_name(alias: str, name: str) -> str:
-    """The other name of a model that was asked for, which may fit a pattern."""
-    return name.strip().lower() if is_pattern(alias) else alias
+def grants(key: Key | None, model: str, alias: str = "", name: str = "") -> bool:
+    """Whether a key's globs let a model be used by its name, or by another.
 
-
-def grants(key: Key | None, model: str, alias: str = "") -> bool:
-    """Whether a key's globs let a model be used by its name, or by another."""
+    ``name`` is one that the client chose, and an alias makes the model's: it may only
+    be denied.
+    """
     if key is None:
         return True
     own = globs.names(model)
     terms = key.terms
     matcher = globs.matcher(terms.allow_models, terms.deny_models)
-    return bool(own) and matcher.admits((*own, *globs.alias_names(alias)))
+    if not own or (name and matcher.denies(globs.alias_names(name))):
+        return False
+    return matcher.admits((*own, *globs.alias_names(alias)))
 
 
 def unknown(name: str) -> BadRequest:

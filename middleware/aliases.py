@@ -19,7 +19,7 @@ from app.gateway.keys import Key
 from app.gateway.snapshot import Snapshot
 from app.settings import Settings
 
-from .access import Access, by_name
+from .access import Access
 
 DEFAULT = "default"
 
@@ -95,8 +95,7 @@ class Aliases:
         elif names.patterns:
             model, alias = self._of_pattern(name, wanted, key)
         if self._bare and wanted.startswith("gpt-"):
-            asked = by_name(alias, name)
-            known = alias and self.access.admits(key, model, asked)
+            known = alias and self.access.admits(key, model, alias, name)
             if not known and (alias or not self._installed(name, key)):
                 return self._default(name, key)
         return model, alias

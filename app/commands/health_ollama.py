@@ -62,7 +62,7 @@ def model(asked: str, here: Here) -> Iterator[Finding]:
     there = installed(here.settings)
     if there is None:
         return
-    target = _target(asked, here)
+    target, alias = _target(asked, here)
     listed = key_of(target) in set(map(key_of, there))
     known = listed or shows(here.settings, target)
     stands = f"{asked!r}" if target == asked else f"{asked!r}, which is {target!r},"
@@ -75,14 +75,14 @@ def model(asked: str, here: Here) -> Iterator[Finding]:
         yield bad(NOT_FOUND.format(why=why))
     else:
         yield ok(f"{stands} can be called")
-        yield from _allowed(asked, target, here)
+        yield from _allowed(asked, target, alias, here)
 
 
-def _allowed(asked: str, target: str, here: Here) -> Iterator[Finding]:
-    known = [*names_of(target), *(alias_names(asked) if target != asked else ())]
+def _allowed(asked: str, target: str, alias: str, here: Here) -> Iterator[Finding]:
+    known, said = (*names_of(target), *alias_names(alias)), alias_names(asked)
     for key in here.kept.keys or []:
-        terms = key.terms
-        if not matcher(terms.allow_models, terms.deny_models).admits(known):
+        globs = matcher(key.terms.allow_models, key.terms.deny_models)
+        if not globs.admits(known) or (alias and globs.denies(said)):
             yield note(
                 NOT_FOUND.format(
                     why=f"the key {key.name!r} may not use {asked!r};"
@@ -91,19 +91,19 @@ def _allowed(asked: str, target: str, here: Here) -> Iterator[Finding]:
             )
 
 
-def _target(asked: str, here: Here) -> str:
-    """The model that a name means, as far as aliases say."""
+def _target(asked: str, here: Here) -> tuple[str, str]:
+    """The model that a name means, and the alias that says so, or none."""
     kept = {
         entry.name: entry.target for entry in here.kept.aliases or [] if entry.enabled
     }
     known = {**aliases(here.settings.aliases), **kept}
     for name, target in known.items():
         if name.lower() == asked.lower():
-            return target
+            return target, name
     for name, target in known.items():
         if is_pattern(name) and Matcher((name,)).admits([asked.lower()]):
-            return target
-    return asked
+            return target, name
+    return asked, ""
 
 
 def _enabled(target: str, here: Here) -> bool:

@@ -64,6 +64,10 @@ class Matcher:
         self._allow = _any_of(allow, "(?!)")
         self._deny = _any_of(deny, ".*")
 
+    def denies(self, names: Iterable[str]) -> bool:
+        """Whether one of these names is denied."""
+        return any(map(self._deny.fullmatch, names))
+
     def admits(self, names: Iterable[str]) -> bool:
         """Whether what has these names is allowed by one of them and denied by none."""
         known = tuple(names)

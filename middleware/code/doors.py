@@ -22,7 +22,6 @@ from app.settings import Settings
 from app.turns import let_others
 from app.wire.decoding import decode
 
-from ..access import by_name
 from ..aliases import Aliases
 from ..bounds import checked
 from ..explain import passed_on, wants_explanation
@@ -123,7 +122,7 @@ class CodeDoor(Door):
         if is_default(model):
             return True
         meant, alias = self.aliases.meant(model, key)
-        if not self.aliases.access.admits(key, meant, by_name(alias, model)):
+        if not self.aliases.access.admits(key, meant, alias, model):
             return False  # it is refused there, whatever it is
         return self._wanted(meant, seen)
 

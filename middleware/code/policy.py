@@ -17,7 +17,6 @@ from app.exchange import Exchange
 from app.gateway.keys import Key
 from app.settings import Settings
 
-from ..access import by_name
 from ..aliases import DEFAULT, Aliases
 from . import chatting
 from .budget import MARGIN, Ratios, density, size
@@ -123,7 +122,7 @@ class Fill:
         own = key.terms.default_code_model if key is not None else ""
         for chosen in filter(None, (own, self._settings.code_model)):
             model, alias = self._aliases.meant(chosen, key)
-            if self._aliases.access.admits(key, model, by_name(alias, chosen)):
+            if self._aliases.access.admits(key, model, alias, chosen):
                 return model, alias
         among = partial(self._aliases.access.admits, key)
         if found := self._catalog.first(self._fills_in, among):

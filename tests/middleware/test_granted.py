@@ -1,5 +1,6 @@
 """What a key is granted: by which names, through which routes, and what it is shown."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from support.ollama import ask
 from support.shelves import Shelves
 from support.stack import linted
 
-from app.gateway.entries import ModelEntry
+from app.gateway.entries import AliasEntry, ModelEntry
 from app.gateway.groups import GROUPS
 from app.gateway.keys import Key
 
@@ -115,3 +116,46 @@ def test_what_is_switched_off_is_no_source(
     body = {"model": "a-off"}
     assert ask(app, "DELETE", "/api/delete", body, **WITH).status == 200
     assert len(shelves.asked) == 2
+
+
+# ------------------------------------------------------------ aliases with wildcards
+
+PATTERNS = [
+    AliasEntry(name="gpt-4*", target="big"),
+    AliasEntry(name="*o*", target="zz"),
+    AliasEntry(name="fast", target="big"),
+]
+
+
+@case(
+    ("allow", "deny", "meant"),
+    [
+        (["a*"], [], {"a-o": "", "ao:x": "", "gpt-4": "", "fast": "", "a": "a"}),
+        (["gpt-4*"], [], {"gpt-4o": "big", "a-o": "", "gpt-4": "big", "big": ""}),
+        (["gpt-*"], [], {"gpt-4o": "big", "gpt-5o": "", "GPT-4O": "big"}),
+        (["gpt-4o"], [], {"gpt-4o": "", "gpt-4o:latest": ""}),
+        (["big"], [], {"gpt-4o": "big", "fast": "big", "big": "big", "a-o": ""}),
+        (["zz"], [], {"a-o": "zz", "Box": "zz", "gpt-4": ""}),
+        (["*"], ["gpt-4o"], {"gpt-4o": "", "GPT-4O:latest": "", "gpt-4": "big"}),
+        (["*"], ["gpt-4*"], {"gpt-4o": "", "gpt-4": "", "fast": "big", "a-o": "zz"}),
+        (["*"], ["big"], {"gpt-4o": "", "fast": "", "big": "", "a-o": "zz"}),
+        (["fast"], [], {"fast": "big", "FAST": "big", "gpt-4": "", "big": ""}),
+    ],
+)
+@case("path", ["/v1/chat/completions", "/api/chat", "/infill", "/api/generate"])
+def test_the_text_of_a_client_opens_nothing(
+    path: str, allow: list[str], deny: list[str], meant: dict[str, str]
+) -> None:
+    """A pattern's model is open by its own name or the pattern's; all three deny."""
+    shelves = Shelves("a", "big", "zz")
+    now = snapshot(allowed(*allow, deny=tuple(deny)), aliases=PATTERNS)
+    app = linted(shelves, control=shelves.control, installation=installed(now))
+    for name, model in meant.items():
+        del shelves.asked[:]
+        body = {"model": name, "messages": TALK, "prompt": "x", "input_prefix": "x = "}
+        if path == "/v1/chat/completions":
+            body = {"model": name, "messages": TALK}
+        answer = ask(app, "POST", path, body, **WITH)
+        asked = [json.loads(sent)["model"] for _, _, sent in shelves.asked]
+        assert asked == [model] * bool(model), (name, answer.body)
+        assert answer.status == (200 if model else 404)

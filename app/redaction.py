@@ -44,7 +44,7 @@ class Redaction:
             return True
         if "resp_" in small:
             return True
-        return any(secret in text for secret in self._ours)
+        return bool(self._ours) and any(secret in text for secret in self._ours)
 
     def redacted(self, text: str) -> str:
         """The text with three stars in the place of each secret."""

@@ -90,7 +90,7 @@ class Counts:
         What it spends in Ollama is noted for those who ask for metrics, once they do.
         """
         self._cells[IN_FLIGHT] += 1
-        if exchange.spent is None and self.board.asked:
+        if self.board.asked and exchange.spent is None:
             exchange.spent = Spent(endpoint, "")
 
     def end(self, exchange: Exchange, endpoint: str) -> None:

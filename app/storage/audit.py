@@ -14,8 +14,10 @@ from sqlalchemy.engine import Connection
 from ..redaction import Redaction
 from .tables import AUDIT_LOG, CONFIG_VERSION
 
-#: Entries that are kept.
-MOST = 100_000
+#: Entries that are kept, and beside them those of failed attempts to sign in: strangers
+#: can make as many of these as they like, and push nothing else out.
+MOST, MOST_FAILED = 100_000, 10_000
+FAILED = ("login.failure", "password.failure")
 HIDDEN = "***"
 
 _A = AUDIT_LOG.c
@@ -70,13 +72,20 @@ def note(
     diff: Mapping[str, tuple[Any, Any]],
     ip: str = "",
 ) -> None:
-    """Leave an entry; beyond what is kept the oldest one goes."""
+    """Leave an entry; beyond what is kept the oldest of its kind go."""
     row = {"at": now(), "actor": actor, "ip": ip, "action": action, "object": object}
     row["diff"] = msgspec.json.encode(diff)
     done = connection.execute(sa.insert(AUDIT_LOG), row)
     id = done.inserted_primary_key
     assert id is not None
-    connection.execute(sa.delete(AUDIT_LOG).where(_A.id <= id[0] - MOST))
+    failed = action in FAILED
+    kind = _A.action.in_(FAILED) if failed else _A.action.not_in(FAILED)
+    most = MOST_FAILED if failed else MOST
+    if id[0] % max(most // 1000, 1):  # to count them takes a while
+        return
+    last = sa.select(_A.id).where(kind).order_by(_A.id.desc()).offset(most).limit(1)
+    old = _A.id <= last.scalar_subquery()
+    connection.execute(sa.delete(AUDIT_LOG).where(kind, old))
 
 
 def audit(connection: Connection, limit: int, before: int | None = None) -> list[Entry]:

@@ -393,6 +393,20 @@ def test_the_log_is_paged_and_bounded(
     assert read(database, read_version) == 0
 
 
+def test_failed_attempts_push_nothing_else_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often somebody fails to sign in, what operators did stays in the log."""
+    monkeypatch.setattr(log, "MOST", 3)
+    monkeypatch.setattr(log, "MOST_FAILED", 2)
+    for action in ("key.add", "login", *["login.failure", "password.failure"] * 4):
+        write(database, lambda one, a=action: note(one, "", a, "x", {}, "::1"))
+    write(database, lambda one: note(one, "", "key.remove", "x", {}, "::1"))
+    found = [entry.action for entry in read(database, lambda one: audit(one, 9))]
+    wanted = ["key.remove", "password.failure", "login.failure", "login", "key.add"]
+    assert found == wanted
+
+
 # ---------------------------------------------------------------------- all together
 
 

@@ -63,6 +63,8 @@ class RewriteMiddleware(Generic[Request]):
         if exchange.spent is not None:
             exchange.spent.note_call(request, call)
         calls = self.calls(request, call, exchange)
+        if len(calls) > 1 and (taken := exchange.taken) and taken.several:
+            taken.several(taken, calls)
         if wants_explanation(environ):
             return explained(exchange, calls, start_response)
         if exchange.prepare is not None:

@@ -33,7 +33,8 @@ class Discreet:
     """Goes around what speaks to Ollama; looks at nothing but its refusals.
 
     Raises ``BadRequest``, 404, where Ollama does not know the model that a request with
-    a key names.  The application starts its answer before it returns it.
+    a key names, and notes for its limits that Ollama has been asked.  The application
+    starts its answer before it returns it.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -55,6 +56,8 @@ class Discreet:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         head = Head()
+        if exchange.taken is not None:
+            exchange.taken.asked = True
         body = self.app(environ, head)
         if not head.status.startswith("404"):
             start_response(head.status, head.headers)

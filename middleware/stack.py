@@ -64,6 +64,7 @@ from .images import Fetch
 from .inflight import LimitMiddleware, WatchMiddleware
 from .legacy import LegacyChatMiddleware, LegacyCompletionsMiddleware
 from .managing import MANAGING, AllModels, ManagingNames
+from .members import Members
 from .messages import MessagesMiddleware
 from .metrics import MetricsPage
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
@@ -220,6 +221,12 @@ class Shared:
         if self.access.concerns(exchange.key):
             self.access.check(exchange, self.aliases.note(exchange, call.model))
 
+    def native(self, exchange: Exchange, members: Members) -> Members:
+        """What one of Ollama's own requests becomes, which may be served."""
+        members = self.overrides.native(exchange, members)
+        self.tokens.native(exchange, members)
+        return members
+
     def code_policies(self) -> list[Policy]:
         """Those of a text that is filled in."""
         after: list[Policy] = [self.reasoning, self.context, self.awaited, self.tokens]
@@ -240,7 +247,7 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     """Ollama's own routes, but for what of them completes code."""
     settings = shared.settings
     code = shared.form(CodeGenerateMiddleware)
-    aliases, override = shared.aliases, shared.overrides.native
+    aliases, override = shared.aliases, shared.native
     native = Discreet(native)
     names = NativeNames(native, aliases, settings, override)
     explained = Explained(native, settings)

@@ -9,10 +9,13 @@ gateway, section 7; decisions, 14 and 20).
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import msgspec
 
 from app.carriers.base import Headers
 from app.errors import BadRequest
@@ -25,9 +28,13 @@ from .native import NAMING
 
 #: Bytes of a text for a token, and tokens for an image (Ollama, server/prompt.go).
 _BYTES, _IMAGE = 4, 768
+#: No limit of tokens is above.
+_MOST = 2**53
 #: The most that a native request reserves for its prompt: of a longer one Ollama reads
 #: no more where nothing else was set, and an image makes a body long, not a prompt.
 _NATIVE = 4096
+
+_options = msgspec.json.Decoder(dict[str, Any] | None).decode
 
 
 class ThrottleMiddleware:
@@ -83,14 +90,43 @@ class TokenLimit:
         if taken is None or taken.key.terms.tpd is None:
             return
         taken.prompt = exchange.prompt_estimate or _estimated(call)
-        asked = (call.options or {}).get("num_predict")
-        answer = max(asked, 0) if isinstance(asked, int) else 0
-        _reserve(self.limits, taken, taken.prompt + answer)
+        taken.answer, taken.several = _answer(call.options), self.several
+        _reserve(self.limits, taken, taken.prompt + taken.answer)
+
+    def several(self, taken: Taken, calls: list[Any]) -> None:
+        """The same for several calls that answer one request.
+
+        What they all ask counts once; texts to embed have been looked at together.
+        """
+        if isinstance(calls[0], ollama.EmbedRequest):
+            return
+        if isinstance(calls[0], ollama.GenerateRequest):
+            sizes = {id(one.prompt): len(one.prompt) for one in calls}
+            taken.prompt = max(taken.prompt, sum(sizes.values()) // _BYTES)
+        _reserve(self.limits, taken, taken.prompt + taken.answer * len(calls))
+
+    def native(self, exchange: Exchange, members: Mapping[str, msgspec.Raw]) -> None:
+        """Take what one of Ollama's own requests allows for its answer."""
+        taken = exchange.taken
+        if taken is None or taken.key.terms.tpd is None:
+            return
+        for name, raw in members.items():  # as Go reads it: in any case, the last wins
+            if name.casefold() == "options":
+                with suppress(msgspec.DecodeError):  # Ollama refuses it
+                    taken.answer = _answer(_options(raw)) or taken.answer
+        if taken.answer:
+            _reserve(self.limits, taken, taken.prompt + taken.answer)
 
 
 def _reserve(limits: Limits, taken: Taken, tokens: int) -> None:
     if not limits.reserve(taken, tokens):
         raise _refused(taken, tokens)
+
+
+def _answer(options: Mapping[str, Any] | None) -> int:
+    """How many tokens options allow for an answer, 0 where they do not say."""
+    asked = (options or {}).get("num_predict")
+    return min(max(int(asked), 0), _MOST) if isinstance(asked, (int, float)) else 0
 
 
 def _estimated(call: Any) -> int:
@@ -116,18 +152,29 @@ def _leave(limits: Limits, exchange: Exchange) -> None:
 def _used(exchange: Exchange, taken: Taken) -> int:
     """The tokens of an answer that is over: as Ollama counted, or what was seen.
 
-    An answer that was broken off has no count: its prompt as it was estimated, and a
-    token for each piece that went out.
+    Once Ollama was asked, what was broken off, is late or was only read ahead has no
+    count: the prompt as it was estimated, and a token for each piece that went out.
     """
     prompt, completion = exchange.prompt_tokens, exchange.completion_tokens
-    if prompt is not None or completion is not None:
+    if prompt or completion:
         return (prompt or 0) + (completion or 0)
-    if not exchange.status.startswith("2"):
+    if not (taken.asked and _was_read(exchange)):
         return 0
-    if exchange.outcome == "done":  # of native answers not all say what they used
-        return taken.prompt if exchange.stream is None else 0
-    watch = exchange.watch if exchange.stream is not False else None
+    done = exchange.outcome == "done"  # of native answers not all say what they used
+    if exchange.stream is False or (done and exchange.stream is None):
+        return taken.prompt
+    watch = exchange.watch
     return taken.prompt + (watch.items if watch is not None else 0)
+
+
+def _was_read(exchange: Exchange) -> bool:
+    """Whether Ollama has, or may have, read the prompt of what it was asked."""
+    if exchange.status.startswith("2"):
+        return True
+    failure = exchange.failure
+    if failure is None:
+        return not exchange.status  # who asked has left
+    return failure.status in (401, 499, 504)  # it was ended, or came too late
 
 
 def _refused(taken: Taken, tokens: int = 0) -> BadRequest:

@@ -9,7 +9,7 @@ does not answer, and where there is none, those of this machine do
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from msgspec import Struct
@@ -39,7 +39,9 @@ class Taken(Struct):
     ``tokens``; ``wait`` is the seconds until a request may go through again.
     ``requests`` are those of the minute, ``reset`` the seconds until none is counted
     any more; ``tokens`` are those of the day, with the ``reserved`` ones of this
-    request; of these ``prompt`` are for what it asks.
+    request; of these ``prompt`` are for what it asks and ``answer`` for what each of
+    its calls may answer.  ``several`` takes what several calls need, where tokens are
+    limited.  ``asked`` says that Ollama has been asked.
     """
 
     key: Key
@@ -52,6 +54,9 @@ class Taken(Struct):
     day: int = 0
     prompt: int = 0
     reserved: int = 0
+    answer: int = 0
+    several: Callable[["Taken", list[Any]], None] | None = None
+    asked: bool = False
     running: bool = False
     shared: bool = False
 

@@ -52,7 +52,9 @@ class WarmUp:
             return
         call = {name: environ[name] for name in _NEEDED & environ.keys()}
         call[KEY] = Exchange(model=exchange.model, stream=True)
-        self._background.start(partial(self._made, call))
+        begun = self._background.start(partial(self._made, call))
+        if begun and exchange.taken is not None:
+            exchange.taken.asked = True  # nobody else sees what it uses
 
     def make_way(self) -> None:
         """End the call: somebody asks for something that is wanted now."""

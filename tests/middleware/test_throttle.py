@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
@@ -14,7 +15,7 @@ from support.ollama import CHAT, GENERATE, FakeUpstream, Ollama, ask
 from support.stack import linted
 from werkzeug.middleware.lint import LintMiddleware
 
-from app.errors import BadRequest
+from app.errors import BadRequest, Interruption, UpstreamTimeout
 from app.exchange import Exchange
 from app.gateway.keys import Key
 from app.gateway.limits import Limits, Taken
@@ -444,6 +445,60 @@ def test_what_a_broken_off_stream_costs() -> None:
     answer = post(app, body={**BODY, "stream": True})
     assert b"upstream_incomplete" in answer.body
     assert 1 <= used(installation) < 30
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {**BODY, "n": 8, "max_tokens": 100}),
+        ("/v1/completions", {"model": "m", "prompt": ["x"] * 20, "max_tokens": 10}),
+        ("/v1/completions", {"model": "m", "prompt": "x", "best_of": 8, "n": 1}),
+        ("/v1/completions", {"model": "m", "prompt": ["x" * 400, "y" * 400]}),
+        ("/api/chat", {**BODY, "options": {"num_predict": 151}}),
+        ("/api/chat", {**BODY, "OPTIONS": {"num_predict": 2e300}}),
+        ("/api/generate", {"model": "m", "options": {"num_predict": 151.5}}),
+    ],
+)
+def test_what_may_be_used_is_there(path: str, body: Any) -> None:
+    """Each answer that is asked for counts, by whatever name, before it is made."""
+    app = world(installed(snapshot(key(tpd=150))))
+    if "best_of" in body:
+        body = {**body, "max_tokens": 50}
+    assert post(app, path, body).status == 429
+    assert post(app, path, {**BODY, "prompt": "x"}).status == 200
+
+
+@pytest.mark.parametrize(
+    "failure", [UpstreamTimeout("It took too long."), Interruption(None)]
+)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+def test_what_an_answer_that_never_came_costs(
+    path: str, stream: bool, failure: Exception
+) -> None:
+    """Its prompt as it was estimated: Ollama has been asked."""
+
+    def late(environ: Any, start_response: Any) -> Any:
+        raise failure
+
+    installation = installed(snapshot(key(tpd=10**6)))
+    app = linted(late, installation=installation)
+    with suppress(ConnectionResetError, Interruption):
+        post(app, path, {**BODY, "stream": stream})
+    assert 4 <= used(installation) < 30
+
+
+def test_what_is_read_ahead_costs() -> None:
+    """Its prompt, for the key that wanted it, once; what was dropped costs nothing."""
+    installation = installed(snapshot(key(tpd=10**6)))
+    app = world(installation)
+    hole = {"input_prefix": "def f(" + "y" * 2000, "input_suffix": ")"}
+    body = {"model": "m", "n_predict": 0, **hole}
+    assert post(app, "/infill", body).status == 200
+    once = used(installation)
+    assert once > 400
+    assert post(app, "/infill", body).status == 200  # the first is still being read
+    assert used(installation) == once
 
 
 def messages(*contents: str, images: Sequence[str] = ()) -> ollama.ChatRequest:

@@ -12,9 +12,10 @@ from app.settings import Settings
 
 
 class MetricsPage:
-    """``GET /metrics``, for programs of this machine and for whoever has a key.
+    """``GET /metrics``, for programs of this machine and for keys that may manage.
 
-    Raises ``BadRequest``, 401, for others (specification: decisions, 28).  A web page
+    Raises ``BadRequest``, 401, for others (specification: decisions, 28).  The page
+    names all models; that a key has its group is seen to before.  A web page
     that makes its own name point here is none of either, also where keys are needed.
     """
 
@@ -45,7 +46,8 @@ class MetricsPage:
 
 def _closed() -> BadRequest:
     return BadRequest(
-        "Metrics are for programs on this machine, and for API keys.",
+        "Metrics are for programs on this machine, and for API keys of the group"
+        " manage.",
         status=401,
         code="invalid_api_key",
         headers=[("WWW-Authenticate", "Bearer")],

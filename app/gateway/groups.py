@@ -68,6 +68,7 @@ _ROUTES: dict[str, Groups] = {
     "images": _any("images"),
     "infill": _CODE,
     "messages": _any("messages"),
+    "metrics": _MANAGE,  # it names all models
     "models": _any("models"),
     "moderations": _any("moderations"),
     "props": _CODE,

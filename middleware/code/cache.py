@@ -15,6 +15,7 @@ from app import protocol
 from app.body import OwnBody
 from app.carriers.base import Headers
 from app.exchange import Exchange
+from app.gateway.keys import Key
 
 #: Answers that are remembered at most, and bytes of the longest.
 MOST = 500
@@ -63,7 +64,7 @@ class Remembering:
         repeatable = getattr(exchange.filling, "repeatable", False)
         if not (self.seconds and repeatable and isinstance(body, OwnBody)):
             return self.app(environ, start_response)
-        key = _key(environ["PATH_INFO"], body)
+        key = _key(exchange.key, environ["PATH_INFO"], body)
         if (answer := self._known(key)) is None:
             return _Watched(self, key, exchange).open(self.app, environ, start_response)
         if HIT not in exchange.adjusted:
@@ -89,9 +90,13 @@ class Remembering:
         self._answers[key] = Answer(self._clock() + self.seconds, headers, body)
 
 
-def _key(path: str, body: OwnBody) -> bytes:
-    """A call, by what is sent; a digest, for a prompt may be long."""
-    digest = blake2b(path.encode(), digest_size=32)
+def _key(asks: Key | None, path: str, body: OwnBody) -> bytes:
+    """A call, by who asks and what is sent; a digest, for a prompt may be long.
+
+    Nobody is to learn what others with other keys have asked.
+    """
+    who = f"{asks.id} {path}" if asks is not None else path
+    digest = blake2b(who.encode(), digest_size=32)
     digest.update(body.getbuffer())
     return digest.digest()
 

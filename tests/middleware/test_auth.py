@@ -111,13 +111,18 @@ def test_what_looks_open(path: str) -> None:
     ],
 )
 def test_metrics(address: str, headers: dict[str, str], open_: bool) -> None:
-    """Metrics are for this machine's own programs, and for whoever has a key."""
+    """Metrics are for this machine's own programs, and for keys that may manage."""
     environ = {"REMOTE_ADDR": address, **headers}
     if open_:
         assert asked(ONE, "/metrics", **environ) == b"nobody"
     else:
         assert refused(ONE, "/metrics", **environ).status == 401
-    assert asked(ONE, "/metrics", HTTP_X_API_KEY=SECRET, **environ) != b""
+    now = snapshot(key(secret=SECRET, allow_endpoints=("manage",)))
+    manager = auth(installed(now))
+    assert asked(manager, "/metrics", HTTP_X_API_KEY=SECRET, **environ) != b""
+    if not open_:
+        code = refused(ONE, "/metrics", HTTP_X_API_KEY=SECRET, **environ).code
+        assert code == "endpoint_not_allowed"
 
 
 def test_before_anything_is_known() -> None:

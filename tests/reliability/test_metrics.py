@@ -388,8 +388,11 @@ def test_not_by_another_name(keys: tuple[Any, ...], status: int) -> None:
 
 
 def test_a_key_opens_it() -> None:
-    """Whoever has a key may read from anywhere, whatever else the key is for."""
-    get = opened(key(secret=SECRET, allow_endpoints=("chat",)))
+    """A key of the group ``manage`` reads from anywhere; others learn nothing."""
+    get = opened(key(secret=SECRET))
+    answer = get("10.1.2.3", Authorization=f"Bearer {SECRET}")
+    assert (answer.status_code, "pannier_" in answer.text) == (403, False)
+    get = opened(key(secret=SECRET, allow_endpoints=("manage",)))
     answer = get("10.1.2.3", Authorization=f"Bearer {SECRET}")
     assert answer.status_code == 200
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"

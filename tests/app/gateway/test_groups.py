@@ -57,6 +57,7 @@ ROWS = [
     ("POST", "/api/chat/", "manage"),
     ("POST", "/api/CHAT", "manage"),
     ("POST", "/api/", "manage"),
+    ("GET", "/metrics", "manage"),
     ("GET", "/v1/files", None),
     ("GET", "/nothing", None),
     ("GET", "/v1/v1/chat/completions", None),

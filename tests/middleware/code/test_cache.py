@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.gateway import key
 from support.ollama import Body, Ollama, Started
 
 from app.errors import UpstreamBroken
@@ -329,3 +330,20 @@ def test_a_response_that_starts_late() -> None:
     asked.ask()
     asked.ask()
     assert asked.calls == 1
+
+
+def test_each_key_has_answers_of_its_own() -> None:
+    """What is remembered for one key tells others nothing, nor whoever has none."""
+    asked = Asked()
+    one, other = key("one"), key("other")
+    for number, asks in enumerate((one, other, None, one, other, None)):
+        environ = calling({}, "/api/generate", b"{}")
+        exchange = Exchange.of(environ)
+        exchange.key = asks
+        exchange.filling = SimpleNamespace(repeatable=True)
+        body = asked.app(environ, Started())
+        assert b"".join(body) == b"".join(LINES)
+        exchange.complete = True
+        close(body)
+        assert exchange.adjusted == ([] if number < 3 else [HIT])
+    assert asked.calls == 3

@@ -5,6 +5,7 @@ The list is our own (specification: reliability, section 10, F5): Python's
 168.63.129.16 global.  Nothing here sends a packet or looks up a name.
 """
 
+import re
 import socket
 from ipaddress import (
     IPv4Address,
@@ -107,6 +108,46 @@ def is_loopback(host: str) -> bool:
     """Whether an address or name to listen on is heard by this machine alone."""
     address = parsed(host)
     return host == "localhost" if address is None else address.is_loopback
+
+
+#: Names of this machine that every machine has (RFC 6761, and Linux's own).
+_LOCAL = re.compile(
+    r"(?:.+\.)?localhost|localhost\.localdomain|ip6-(?:localhost|loopback)"
+)
+
+
+def leads_to(name: str, host: str) -> bool:
+    """Whether who connects to ``name`` may reach what listens on ``host``.
+
+    As far as that is known without asking anybody: of names only those of this machine.
+    """
+    address, own = _meant(name), _meant(host)
+    if address is None or own is None:
+        return own is not None and own.is_unspecified and _is_called(name)
+    if own.is_unspecified:
+        return address.is_unspecified or is_here(address)
+    return address == own or (
+        own.is_loopback and (address.is_loopback or address.is_unspecified)
+    )
+
+
+def _meant(host: str) -> Address | None:
+    """The address that a host is, however it is spelt; ``None`` for other names."""
+    host = host.lower().rstrip(".")
+    if _LOCAL.fullmatch(host):
+        return IPv4Address("127.0.0.1")
+    if address := parsed(host):
+        return address
+    try:  # 2130706433, 127.1, 0x7f.1: what the system's own look-up takes for one
+        return IPv4Address(socket.inet_aton(host)) if host[:1].isdigit() else None
+    except OSError:
+        return None
+
+
+def _is_called(name: str) -> bool:
+    """Whether this is the name of this machine, with its domain or without."""
+    own = socket.gethostname().lower()
+    return name.lower().rstrip(".") in (own, own.partition(".")[0])
 
 
 def is_here(address: Address) -> bool:

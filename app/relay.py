@@ -6,6 +6,7 @@ Nothing here knows OpenAI, and no body is ever looked into.
 """
 
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from .body import read_body, stream_body
 from .carriers.base import Headers, Request, Response, Timeouts
-from .errors import BadRequest, GatewayError, UpstreamBroken
+from .errors import BadRequest, GatewayError, UpstreamBroken, UpstreamUnreachable
 from .exchange import Exchange
 from .gateway.spent import TAIL
 from .protocol import status_line
@@ -22,6 +23,8 @@ from .settings import Settings
 from .upstream import Upstream
 from .wire import errors
 
+#: What we call ourselves; by the number a worker knows what came from itself.
+AGENT = f"pannier ({secrets.token_hex(8)})"
 #: Of any size and length: streamed both ways, bounded by silence alone.
 _STREAMED = ("/api/blobs/", "/api/create", "/api/pull", "/api/push")
 #: May be tried again when a kept connection turns out to be dead.
@@ -231,7 +234,12 @@ def _requoted(environ: WSGIEnvironment) -> str:
 
 
 def _headers(environ: WSGIEnvironment, exchange: Exchange) -> Headers:
-    headers = [("User-Agent", "pannier"), ("X-Request-Id", exchange.id)]
+    headers = [("User-Agent", AGENT), ("X-Request-Id", exchange.id)]
+    if environ.get("HTTP_USER_AGENT") == AGENT:
+        raise UpstreamUnreachable(
+            "The address that Pannier has for Ollama leads back to Pannier: set"
+            " OLLAMA_URL to Ollama's own."
+        )
     if environ["PATH_INFO"] == "/api/show" and "HTTP_USER_AGENT" in environ:
         # Ollama answers some editors differently here (server/routes.go).
         headers[0] = ("User-Agent", environ["HTTP_USER_AGENT"])

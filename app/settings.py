@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from . import ollama_host
+from . import addresses, ollama_host
 from .given import given
 from .option import Given, Option, SettingsError, meaning
 
@@ -576,18 +576,12 @@ def _settings(found: Mapping[str, Given]) -> Settings:
     return settings
 
 
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-
-
 def _is_own_address(settings: Settings) -> bool:
     """Whether requests to the upstream would come back here, without end."""
     parts = urlsplit(settings.upstream_url)
     if (parts.port or {"http": 80}.get(parts.scheme, 443)) != settings.port:
         return False
-    if settings.host in _LOOPBACK | _EVERYWHERE and parts.hostname in _LOOPBACK:
-        return True
-    return parts.hostname == settings.host
+    return addresses.leads_to(parts.hostname or "", settings.host)
 
 
 def _default_state_dir() -> str:

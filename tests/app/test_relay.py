@@ -2,6 +2,7 @@ import io
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import gevent
@@ -11,9 +12,15 @@ from support.ollama import NDJSON, FakeUpstream, Started, environ_of
 from werkzeug.middleware.lint import LintMiddleware
 
 from app.body import OwnBody
-from app.errors import BadRequest, GatewayError, UpstreamBroken, UpstreamTimeout
+from app.errors import (
+    BadRequest,
+    GatewayError,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from app.exchange import KEY, Exchange
-from app.relay import Relay
+from app.relay import AGENT, Relay
 from app.settings import Settings
 from app.upstream import Upstream
 
@@ -104,7 +111,7 @@ def test_nothing_of_the_client_goes_on() -> None:
     relayed(upstream, "POST", "/api/chat", b"{}", **client, **{KEY: exchange})
     headers = upstream.requests[0].headers
     assert headers == [
-        ("User-Agent", "pannier"),
+        ("User-Agent", AGENT),
         ("X-Request-Id", "my-id"),
         ("Accept", "application/x-ndjson"),
         ("Content-Type", "application/json; charset=x"),
@@ -113,10 +120,21 @@ def test_nothing_of_the_client_goes_on() -> None:
 
 def test_show_hears_the_user_agent() -> None:
     """Ollama answers some editors differently there, and only there."""
-    for path, agent in (("/api/show", "Editor/1"), ("/api/chat", "pannier")):
+    for path, agent in (("/api/show", "Editor/1"), ("/api/chat", AGENT)):
         upstream = FakeUpstream()
         relayed(upstream, "POST", path, b"{}", HTTP_USER_AGENT="Editor/1")
         assert ("User-Agent", agent) in upstream.requests[0].headers
+
+
+def test_what_comes_back_is_refused() -> None:
+    """A request that Pannier itself has sent goes round no further; another's does."""
+    for agent, sent in ((AGENT, 0), ("pannier (another)", 1)):
+        upstream = FakeUpstream()
+        with (
+            nullcontext() if sent else pytest.raises(UpstreamUnreachable, match="back")
+        ):
+            relayed(upstream, "POST", "/api/chat", b"{}", HTTP_USER_AGENT=agent)
+        assert len(upstream.requests) == sent
 
 
 def test_which_headers_come_back() -> None:

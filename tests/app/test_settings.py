@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from socket import gethostname
 
 import msgspec
 import pytest
@@ -410,12 +411,38 @@ def test_the_real_environment_is_read(
         {"OLLAMA_URL": "http://127.0.0.1:9", "PANNIER_PORT": "9"},
         {"OLLAMA_HOST": "0.0.0.0:8080", "PANNIER_HOST": "0.0.0.0"},
         {"OLLAMA_URL": "http://10.1.2.3:8080", "PANNIER_HOST": "10.1.2.3"},
+        {"OLLAMA_URL": "http://127.0.0.2:8080"},
+        {"OLLAMA_URL": "http://LOCALHOST.:8080"},
+        {"OLLAMA_URL": "http://a.localhost:8080"},
+        {"OLLAMA_URL": "http://2130706433:8080"},
+        {"OLLAMA_URL": "http://0x7f.1:8080"},
+        {"OLLAMA_URL": "http://0:8080"},
+        {"OLLAMA_URL": "http://[::ffff:127.0.0.1]:8080"},
+        {"OLLAMA_URL": "http://[::1]:8080"},
+        {"OLLAMA_URL": "http://127.9.9.9:8080", "PANNIER_HOST": "0.0.0.0"},
+        {"OLLAMA_URL": f"http://{gethostname()}.:8080", "PANNIER_HOST": "0.0.0.0"},
     ],
 )
 def test_pannier_is_not_its_own_upstream(read, environ: dict[str, str]) -> None:
     """An upstream that is Pannier's own address would call itself without end."""
     with pytest.raises(SettingsError, match="Pannier itself listens"):
         read(environ)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OLLAMA_URL": "http://127.0.0.1:11434"},
+        {"OLLAMA_URL": "http://ollama.example:8080", "PANNIER_HOST": "0.0.0.0"},
+        {"OLLAMA_URL": "http://192.0.2.7:8080", "PANNIER_HOST": "0.0.0.0"},
+        {"OLLAMA_URL": "http://10.1.2.4:8080", "PANNIER_HOST": "10.1.2.3"},
+        {"OLLAMA_URL": "http://127.0.0.1:8080", "PANNIER_HOST": "10.1.2.3"},
+        {"OLLAMA_URL": f"http://{gethostname()}x:8080", "PANNIER_HOST": "0.0.0.0"},
+    ],
+)
+def test_what_is_no_address_of_panniers(read, environ: dict[str, str]) -> None:
+    """An upstream on another port or machine is taken as it is."""
+    assert read(environ).upstream_url == environ["OLLAMA_URL"]
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/api", "/x/api/"])

@@ -51,6 +51,8 @@ class AuthMiddleware:
         self.address = address
         self.clock = clock
         self.guesses = guesses or Guesses()
+        #: Unknown keys while nobody can say whether they are new ones.
+        self._unsure = Guesses()
         self._noted: dict[str, float] = {}
 
     def __call__(
@@ -90,14 +92,22 @@ class AuthMiddleware:
         newest = key is not None and hmac.compare_digest(digest, key.digest)
         if key is None or not (newest or _was(digest, key)):
             raise self._refusal(secret, self.address(environ))
+        if key.weak:  # it could be found by trying
+            self._hold(self.address(environ))
         if fault := _fault(key, newest, self.clock):
             raise _unauthorized(fault, detail=f"key {key.id}")
         return key
+
+    def _hold(self, address: str) -> None:
+        """Let nobody in who has just tried many others."""
+        if seconds := max(self.guesses.wait(address), self._unsure.wait(address)):
+            raise _too_many(seconds)
 
     def _refusal(self, secret: str, address: str) -> GatewayError:
         """What is said of a key that nobody knows."""
         mistyped = is_mistyped(secret)
         if self.current.failure is not None and not mistyped:  # it may be a new one
+            self._unsure.count(address)
             return GatewayError(
                 "Keys cannot be looked up at the moment. Please try again.",
                 status=503,
@@ -106,13 +116,7 @@ class AuthMiddleware:
                 detail=self.current.failure.detail,
             )
         if seconds := self.guesses.count(address):
-            return BadRequest(
-                "Too many wrong API keys came from this address. Please try again in"
-                f" {seconds} seconds.",
-                status=429,
-                code="rate_limit_exceeded",
-                headers=[("Retry-After", str(seconds))],
-            )
+            return _too_many(seconds)
         if mistyped:
             return _unauthorized(
                 f"Incorrect API key provided: {masked(secret)} has a typing error in"
@@ -181,6 +185,16 @@ def _fault(key: Key, newest: bool, clock: Callable[[], float]) -> str:
     if not newest and (until is None or until <= clock() * 1000):
         return "This API key has been replaced by a newer one."
     return ""
+
+
+def _too_many(seconds: int) -> BadRequest:
+    return BadRequest(
+        "Too many wrong API keys came from this address. Please try again in"
+        f" {seconds} seconds.",
+        status=429,
+        code="rate_limit_exceeded",
+        headers=[("Retry-After", str(seconds))],
+    )
 
 
 def _unauthorized(message: str, detail: str = "") -> BadRequest:

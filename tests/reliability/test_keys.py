@@ -59,6 +59,8 @@ ODD = [
 
 
 ALONE = gateway(key())
+#: Where guesses come from.
+A = "192.0.2.1"
 
 
 def answer_to(app: Any, name: str, value: bytes, address: str) -> tuple[Started, bytes]:
@@ -111,6 +113,27 @@ def test_k7_wrong_keys() -> None:
     assert elsewhere.status == 401
 
 
+def test_k7_a_weak_key() -> None:
+    """A key that could be guessed is a 429 like wrong ones, whoever has it there."""
+    app = gateway(key(weak=True))
+    for number in range(ALLOWED):
+        assert answer_to(app, "X-Api-Key", SECRET.encode(), A)[0].status == 400
+        assert answer_to(app, "X-Api-Key", b"wrong-%d" % number, A)[0].status == 401
+    started, body = answer_to(app, "X-Api-Key", SECRET.encode(), A)
+    assert (started.status, b"Too many wrong" in body) == (429, True)
+    assert 1 <= int(started.headers["retry-after"]) <= 60
+    assert answer_to(app, "X-Api-Key", SECRET.encode(), "192.0.2.2")[0].status == 400
+
+
+def test_k7_a_weak_key_while_the_database_is_down() -> None:
+    """Unknown keys then count against guessing, though each is a 503."""
+    app, _ = broken(weak=True)
+    for number in range(ALLOWED):
+        assert answer_to(app, "X-Api-Key", SECRET.encode(), A)[0].status == 400
+        assert answer_to(app, "X-Api-Key", b"wrong-%d" % number, A)[0].status == 503
+    assert answer_to(app, "X-Api-Key", SECRET.encode(), A)[0].status == 429
+
+
 def test_k7_what_is_no_guess() -> None:
     """Requests without a key, or with one that is good no more, are not counted."""
     app = gateway(key(enabled=False))
@@ -128,7 +151,7 @@ def test_k7_no_growth() -> None:
         layer = layer.app
     bare = ErrorMiddleware(layer)
     for number in range(MOST + 500):
-        started, _ = answer_to_bare(bare, f"2001:db8::{number:x}")
+        started, _ = answer_to_bare(bare, f"2001:db8:{number:x}::1")
         assert started.status == 401
     assert len(layer.guesses) == MOST
 
@@ -163,9 +186,9 @@ def test_q2_a_key_that_may_be_new() -> None:
     assert started.status == 401
 
 
-def broken() -> tuple[Any, Any]:
+def broken(**more: Any) -> tuple[Any, Any]:
     """Pannier with a key, whose database can be asked no more; and what knows that."""
-    app = gateway(key(), lint=lambda app: app)
+    app = gateway(key(**more), lint=lambda app: app)
     layer: Any = app
     while not hasattr(layer, "guesses"):
         layer = layer.app

@@ -26,6 +26,34 @@ def test_some_are_allowed_in_a_period() -> None:
     assert len(guesses) == 2
 
 
+def test_an_address_that_is_many() -> None:
+    """All of a /64 is one, and so is an IPv4 address however it is written."""
+    guesses = Guesses(Clock())
+    for number in range(ALLOWED):
+        assert guesses.wait("2001:db8::ffff") == 0
+        assert guesses.count(f"2001:db8::{number:x}:1") == 0
+    assert guesses.wait("2001:DB8::ffff") == guesses.count("2001:db8::") == PERIOD
+    assert guesses.wait("2001:db8:0:1::1") == 0
+    for _ in range(ALLOWED):
+        guesses.count("::ffff:192.0.2.1")
+    assert guesses.wait("192.0.2.1") == PERIOD
+    assert guesses.wait("192.0.2.2") == guesses.wait("::ffff:192.0.2.2") == 0
+    for odd in ("", "unix", "no:address"):
+        assert guesses.count(odd) == guesses.wait(odd) == 0
+
+
+def test_a_wait_ends() -> None:
+    """After the period nobody waits any more."""
+    clock = Clock()
+    guesses = Guesses(clock)
+    for _ in range(ALLOWED):
+        guesses.count("a")
+    clock.now += PERIOD - 1
+    assert guesses.wait("a") == 1
+    clock.now += 1
+    assert guesses.wait("a") == 0
+
+
 def test_few_addresses_are_remembered() -> None:
     """The longest known ones give way, whoever came again in between."""
     guesses = Guesses(Clock())

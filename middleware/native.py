@@ -23,6 +23,7 @@ from app.turns import let_others
 from app.wire import ollama
 from app.wire.decoding import decode
 
+from . import parents
 from .access import unknown
 from .aliases import DEFAULT, Aliases
 from .amended import amended
@@ -169,10 +170,24 @@ class ShowMiddleware(NativeNames):
     ) -> Iterable[bytes]:
         """Answer one request."""
         call, name = self.read(environ)
-        settings = self.settings
-        if not settings.code_rewrite or settings.code_strategy == "suffix":
+        settings, access = self.settings, self.aliases.access
+        key = Exchange.of(environ).key
+        may = partial(access.admits, key) if access.concerns(key) else None
+        rewrites = settings.code_rewrite and settings.code_strategy != "suffix"
+        if may is None and not rewrites:
             return self.app(call, start_response)
-        return amended(self.app, call, start_response, partial(self._shown, name))
+        amend = partial(self._amended, name, may, rewrites)
+        must = may is not None
+        return amended(self.app, call, start_response, amend, must=must)
+
+    def _amended(
+        self, name: str, may: parents.May | None, rewrites: bool, whole: bytes
+    ) -> bytes | None:
+        """What whoever asks is shown, ``None`` for all there is."""
+        less = parents.shown(whole, may, name) if may is not None else None
+        left = whole if less is None else _encode(less)
+        shown = self._shown(name, left) if rewrites else None
+        return left if shown is None and less is not None else shown
 
     def _shown(self, name: str, whole: bytes) -> bytes | None:
         """What is shown of a model of a family that fills in, ``None`` for others."""
@@ -245,8 +260,10 @@ class TagsMiddleware:
             if model is not None and model.called:
                 models[model.called] = entry
         named = self.names(key, models)
-        if [name for name, _ in named] == [*models]:
+        less = self._less(key, models)
+        if not less and [name for name, _ in named] == [*models]:
             return None
+        models |= less
         own = {name for name, model in named if name == model}
         if limited:
             shown = [_under(models[model], name, model) for name, model in named]
@@ -254,6 +271,17 @@ class TagsMiddleware:
             more = [item for item in named if item[0] not in own]
             shown = [*entries, *(_under(models[m], n, m) for n, m in more)]
         return _encode(listed | {"models": _encoded(shown)})
+
+    def _less(
+        self, key: Key | None, models: dict[str, msgspec.Raw]
+    ) -> dict[str, msgspec.Raw]:
+        """Those entries that name a parent which whoever asks may not use, without."""
+        access = self.aliases.access
+        if not access.concerns(key):
+            return {}
+        may = partial(access.admits, key)
+        told = {name: parents.listed(entry, may) for name, entry in models.items()}
+        return {name: entry for name, entry in told.items() if entry != models[name]}
 
 
 class LoadedMiddleware(TagsMiddleware):

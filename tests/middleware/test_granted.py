@@ -118,6 +118,65 @@ def test_what_is_switched_off_is_no_source(
     assert len(shelves.asked) == 2
 
 
+# ------------------------------------------------------------------ names of others
+
+PARENTS = {"a": "secret:70b", "ab": "a:latest", "ac": "/root/blobs/sha256-1", "ad": ""}
+
+
+def telling(environ: Any, start: Any) -> list[bytes]:
+    """An Ollama that tells which models its models were made of."""
+    start("200 OK", [("Content-Type", "application/json")])
+    if environ["PATH_INFO"] in ("/api/tags", "/api/ps"):
+        models = [
+            {"name": name, "details": {"parent_model": parent, "family": "x"}}
+            for name, parent in PARENTS.items()
+        ]
+        return [json.dumps({"models": models}).encode()]
+    length = int(environ["CONTENT_LENGTH"])
+    name = json.loads(environ["wsgi.input"].read(length))["model"]
+    details = {"parent_model": PARENTS[name], "family": "x"}
+    file = f"# FROM {name}\nFROM {PARENTS[name]}"
+    return [json.dumps({"modelfile": file, "details": details, "z": 1}).encode()]
+
+
+@case("rewrite", [True, False])
+@case("path", ["/api/tags", "/api/ps", "/api/show"])
+def test_parents_that_may_not_be_used(path: str, rewrite: bool) -> None:
+    """Nobody is told the names of models that others were made of, unless they may."""
+    open_ = snapshot(models=[ModelEntry(name="secret:70b", enabled=False)])
+    for now, hidden in (
+        (snapshot(allowed("a*")), {"a", "ac"}),
+        (snapshot(allowed("*", deny=("secret*",))), {"a", "ac"}),
+        (open_, {"a", "ac"}),
+        (snapshot(), set()),
+    ):
+        installation = installed(now)
+        app = linted(telling, installation=installation, code_rewrite=rewrite)
+        told = {}
+        if path != "/api/show":
+            for model in ask(app, "GET", path, None, **WITH).json["models"]:
+                assert model["details"]["family"] == "x"
+                told[model["name"]] = model["details"]["parent_model"]
+        else:
+            for name in PARENTS:
+                shown = ask(app, "POST", path, {"model": name}, **WITH).json
+                assert (shown["z"], shown["details"]["family"]) == (1, "x")
+                assert bool(shown["modelfile"]) is (name not in hidden)
+                told[name] = shown["details"]["parent_model"]
+        wanted = {n: "" if n in hidden else parent for n, parent in PARENTS.items()}
+        assert told == wanted
+
+
+def test_what_is_shown_by_an_alias() -> None:
+    """The file of a model names it; who may only use an alias does not see that."""
+    aliases = [AliasEntry(name="fast", target="ab")]
+    for allow, sees in (("fast", False), ("a*", True)):
+        now = snapshot(allowed(allow, "fast"), aliases=aliases)
+        app = linted(telling, installation=installed(now))
+        shown = ask(app, "POST", "/api/show", {"model": "fast"}, **WITH).json
+        assert bool(shown["modelfile"]) is sees
+
+
 # ------------------------------------------------------------ aliases with wildcards
 
 PATTERNS = [

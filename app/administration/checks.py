@@ -20,8 +20,8 @@ from ..wire.names import key as key_of
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
-#: A control character in a name would spoil lists, and the lines of logs.
-_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: What a longer text may have beside what can be seen.
+_BREAKS = str.maketrans("", "", "\n\r\t")
 #: What msgspec says of a text that does not fit a pattern, which helps nobody.
 _PATTERN = re.compile(r"Expected `str` matching regex .*", re.DOTALL)
 _MODEL = re.compile(r"[^\s*?]{1,512}")
@@ -59,6 +59,7 @@ def key_form(given: Mapping[str, Any]) -> KeyForm:
     """A key's form, with nothing wrong in it."""
     form = shaped(given, KeyForm)
     check_name(form.name)
+    check_text(form.notes, "notes")
     check_terms(form)
     return form
 
@@ -81,9 +82,20 @@ def check_news(form: KeyForm, fields: Iterable[str], now: Moment) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise ``Refused`` for a key's name that would spoil lists."""
-    if _ODD.search(name) or name != name.strip():
-        raise Refused("A name has no control characters, and no spaces around.", "name")
+    """Raise ``Refused`` for a key's name that would spoil lists, or the lines of logs.
+
+    What turns the direction of writing makes a name look like another one.
+    """
+    if not name.isprintable() or name != name.strip():
+        raise Refused(
+            "A name has only characters that can be seen, and no spaces around.", "name"
+        )
+
+
+def check_text(text: str, field: str) -> None:
+    """Raise ``Refused`` for a text of several lines with what cannot be seen in it."""
+    if not text.translate(_BREAKS).isprintable():
+        raise Refused(f"'{field}' has characters that cannot be seen.", field)
 
 
 def check_terms(terms: Terms) -> None:
@@ -105,6 +117,7 @@ def check_overrides(found: Mapping[str, Any]) -> None:
 
 def check_model(entry: ModelEntry) -> None:
     """Raise ``Refused`` for what cannot be set for a model."""
+    check_text(entry.description, "description")
     check_overrides(entry.overrides)
 
 

@@ -14,7 +14,14 @@ from ..storage import configuration as kept
 from ..storage.configuration import FINGERPRINT, OVERRIDES
 from ..storage.refusal import Refused
 from ..storage.usage_writing import add
-from .checks import check_alias, check_model, check_name, check_overrides, check_terms
+from .checks import (
+    check_alias,
+    check_model,
+    check_name,
+    check_overrides,
+    check_terms,
+    check_text,
+)
 from .choices import check_settings, settings_of
 from .desk import Connection, Desk
 from .document import SECTIONS, Document, KeptKey
@@ -138,6 +145,7 @@ def _check(document: Document) -> None:
 
 def _check_key(key: KeptKey) -> None:
     check_name(key.name)
+    check_text(key.notes, "notes")
     check_terms(key.terms)
     for field in ("digest", "previous_digest"):
         digest = getattr(key, field)

@@ -1,9 +1,11 @@
-"""Discreet: Ollama, as those with keys hear it say that it has no such model.
+"""Discreet: Ollama's refusals, as those with keys hear them.
 
 They must not learn whether a model exists that they may not use, so that all of them
-are told the same in the same words (specification: decisions, 21).
+are told the same in the same words (specification: decisions, 21); nor which model an
+alias means.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import chain
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -13,6 +15,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from app import protocol
 from app.exchange import Exchange
+from app.gateway import globs
 from app.wire.decoding import decode
 
 from .access import unknown
@@ -26,6 +29,9 @@ class _Refusal(msgspec.Struct):
     error: str
 
 
+#: What Ollama may write before a name.
+_LEFT_OUT = rb"(?:https?://)?(?:registry\.ollama\.ai/)?(?:library/)?"
+
 _decoder = msgspec.json.Decoder(_Refusal)
 
 
@@ -34,7 +40,8 @@ class Discreet:
 
     Raises ``BadRequest``, 404, where Ollama does not know the model that a request with
     a key names, and notes for its limits that Ollama has been asked.  The application
-    starts its answer before it returns it.
+    starts its answer before it returns it.  Other refusals say the name that was asked
+    for where an alias made another of it.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -59,13 +66,20 @@ class Discreet:
         if exchange.taken is not None:
             exchange.taken.asked = True
         body = self.app(environ, head)
-        if not head.status.startswith("404"):
+        absent = head.status.startswith("404")
+        if not absent and (head.status < "400" or not exchange.alias):
             start_response(head.status, head.headers)
             return body
         pieces = _beginning(body)
-        if _is_refusal(b"".join(pieces)):
+        told = b"".join(pieces)
+        if absent and _is_refusal(told):
             protocol.close(body)
             raise unknown(exchange.model)
+        if exchange.alias and len(told) <= _LONGEST:  # that is all of it
+            protocol.close(body)
+            told = _renamed(told, exchange.resolved, exchange.model)
+            start_response(head.status, head.of(told))
+            return [told]
         start_response(head.status, head.headers)
         return ClosingIterator(chain(pieces, body), lambda: protocol.close(body))
 
@@ -84,6 +98,15 @@ def _beginning(body: Iterable[bytes]) -> list[bytes]:
         protocol.close(body)
         raise
     return pieces
+
+
+def _renamed(told: bytes, model: str, asked: str) -> bytes:
+    """A refusal that says one name in the place of a model's, however that is spelt."""
+    spelt = sorted({model.lower(), *globs.names(model)}, key=len, reverse=True)
+    either = "|".join(map(re.escape, spelt)).encode()
+    instead = msgspec.json.encode(asked)[1:-1]
+    pattern = rb"(?i)(?<![\w/.:-])%s(?:%s)(?![\w/:]|[.-]\w)" % (_LEFT_OUT, either)
+    return re.sub(pattern, lambda _: instead, told)
 
 
 def _is_refusal(text: bytes) -> bool:

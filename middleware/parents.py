@@ -1,7 +1,7 @@
 """Parents: what Ollama tells of a model names others, which are not for everybody.
 
-``details.parent_model`` names the model that one was made of, ``modelfile`` that one and
-the model itself (specification: gateway, section 4).
+``details.parent_model`` names the one that a model was made of, ``modelfile`` both
+(specification: gateway, section 4).
 """
 
 from collections.abc import Callable

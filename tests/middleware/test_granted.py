@@ -177,6 +177,43 @@ def test_what_is_shown_by_an_alias() -> None:
         assert bool(shown["modelfile"]) is sees
 
 
+@case(
+    ("said", "told"),
+    [
+        ('"secret:70b" does not support chat', '"fast-1" does not support chat'),
+        ("no registry.ollama.ai/library/secret:70b.", "no fast-1."),
+        ("Secret:70B and secret:70bx", "fast-1 and secret:70bx"),
+        ("my/secret:70b, secret:70b-q4, secret", None),
+        ("no\\u0000name", None),
+    ],
+)
+@case("target", ["secret:70b", "library/Secret:70b"])
+@case("name", ["fast-1", "Fast"])
+def test_a_refusal_of_an_alias(name: str, target: str, said: str, told: str) -> None:
+    """It says the name that was asked for; whoever has no key reads Ollama's words."""
+    aliases = [AliasEntry(name=alias, target=target) for alias in ("fast-*", "fast")]
+    said = json.dumps({"error": said})
+
+    def ollama(environ: Any, start: Any) -> list[bytes]:
+        kind = ("Content-Type", "application/json")
+        start("400 Bad Request", [kind, ("Content-Length", str(len(said)))])
+        return [said[:9].encode(), said[9:].encode()]
+
+    for keys in ((), (allowed("fast*"),)):
+        now = snapshot(*keys, aliases=aliases)
+        app = linted(ollama, installation=installed(now))
+        wanted = json.loads(said)["error"]
+        if keys and told:
+            wanted = told.replace("fast-1", name)
+        for path in ("/api/chat", "/v1/chat/completions", "/v1/messages"):
+            body = {"model": name, "messages": TALK}
+            answer = ask(app, "POST", path, body, **WITH)
+            assert answer.status == 400
+            error = answer.json["error"]
+            got = error if isinstance(error, str) else error["message"]
+            assert got == wanted, path
+
+
 # ------------------------------------------------------------ aliases with wildcards
 
 PATTERNS = [

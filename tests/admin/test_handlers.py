@@ -66,8 +66,11 @@ def test_the_first_key(tmp_path: Path) -> None:
         assert (found["closes"], found["opens"]) == (False, True)
 
 
-def test_pages(here: Handlers) -> None:
-    """Lists come in pages by name, each thing once; a part of a name narrows them."""
+def test_k8_pages(here: Handlers) -> None:
+    """Lists come in pages by name, each thing once; a part of a name narrows them.
+
+    That part is taken as it is.
+    """
     names = [f"Page {n}" for n in "dbcea"]
     made = [here.key(name) for name in names]
     found, cursor = [], ""
@@ -77,6 +80,9 @@ def test_pages(here: Handlers) -> None:
         if not (cursor := page["cursor"]):
             break
     assert found == sorted(names)
+    for odd in ("page_d", "p%e", "page*", "page.d", "[Pp]age"):
+        assert here.do("GET", f"keys?q={part(odd)}")["keys"] == []
+    assert here.ask("GET", "keys?limit=501").error == (422, "limit")
     for key in made:
         here.do("DELETE", f"keys/{key['id']}")
 

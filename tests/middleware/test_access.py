@@ -262,7 +262,7 @@ def listed(app: WSGIApplication, path: str, **more: str) -> set[str]:
 
 
 @case("seeds", [range(begin, begin + 20) for begin in range(0, 200, 20)])
-def test_what_is_listed_can_be_called_and_nothing_else(seeds: range) -> None:
+def test_k4_what_is_listed_can_be_called_and_nothing_else(seeds: range) -> None:
     """Every list has what can be called and is not hidden; all else is unknown."""
     shelves = Shelves(*MODELS)
     installation = installed(snapshot())
@@ -304,7 +304,7 @@ def test_what_is_listed_can_be_called_and_nothing_else(seeds: range) -> None:
 
 @case("route", [*ROUTES, *MANAGING])
 @case("allow", ["qwen*", "*"])
-def test_no_route_lets_through_what_is_not_allowed(route: str, allow: str) -> None:
+def test_k4_no_route_lets_through_what_is_not_allowed(route: str, allow: str) -> None:
     """Whatever the route and the spelling, Ollama is not asked."""
     shelves = Shelves(*MODELS)
     app = standing(snapshot(allowed(allow, deny=("secret",))), shelves)
@@ -354,7 +354,7 @@ def test_recordings_and_guesses(model: str, status: int) -> None:
 
 
 @case("route", [*ROUTES, *MANAGING])
-def test_nobody_learns_what_there_is(route: str) -> None:
+def test_k4_nobody_learns_what_there_is(route: str) -> None:
     """What is not there and what is not allowed are told alike but for the name."""
     app = standing(snapshot(allowed("*", deny=("secret", "denied"))))
 

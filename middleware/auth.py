@@ -174,13 +174,8 @@ def _was(digest: bytes, key: Key) -> bool:
 
 def _fault(key: Key, newest: bool, clock: Callable[[], float]) -> str:
     """Why a key is good no more, empty if it is; its owner may know."""
-    if key.revoked_at is not None:
-        return "This API key has been revoked."
-    if not key.enabled:
-        return "This API key is disabled."
-    until = key.expires_at
-    if until is not None and until <= clock() * 1000:
-        return "This API key has expired."
+    if fault := key.fault(clock):
+        return fault
     until = key.previous_until
     if not newest and (until is None or until <= clock() * 1000):
         return "This API key has been replaced by a newer one."

@@ -20,6 +20,7 @@ from app.gateway.groups import ADMIN, METRICS
 from app.inflight import Inflight
 from app.installation import Installation
 from app.later import Later, load_aside
+from app.live.revoked import end_revoked
 from app.native import Native
 from app.probes import probes
 from app.proxies import Proxies
@@ -106,10 +107,12 @@ def build_stack(
     relay = Relay(upstream, settings)
     catalog = Catalog(upstream.control)
     changed = installation.current.changed
-    changed.append(catalog.forget)
+    felt = (catalog.forget, partial(end_revoked, inflight))
+    changed += felt
 
     def release() -> None:
-        changed.remove(catalog.forget)
+        for tell in felt:
+            changed.remove(tell)
         upstream.close()
 
     images = ImageFetcher.of(settings)

@@ -1,5 +1,6 @@
 """Key, Terms: who may ask Pannier, and for what (specification: gateway, 2 and 4)."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +15,10 @@ Glob = Annotated[str, Meta(min_length=1, max_length=256)]
 Globs = Annotated[tuple[Glob, ...], Meta(max_length=256)]
 Limit = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+#: What is said of a key that was deleted, too.
+REVOKED = "This API key has been revoked."
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +71,19 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     previous_until: Moment | None = None
     last_used_at: Moment | None = None
     last_used_ip: str = ""
+
+    def fault(self, clock: Callable[[], float]) -> str:
+        """Why the key is good no more, empty if it is; ``clock`` is Unix time.
+
+        Its owner may know.
+        """
+        if self.revoked_at is not None:
+            return REVOKED
+        if not self.enabled:
+            return "This API key is disabled."
+        if self.expires_at is not None and self.expires_at <= clock() * 1000:
+            return "This API key has expired."
+        return ""
 
     @property
     def shown(self) -> str:

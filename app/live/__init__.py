@@ -7,6 +7,7 @@ directory, and those of other machines through Redis, where there is one.
     running.py   Running, Report: what one worker is answering
     meeting.py   Door: where a worker can be asked; ``ask_all``: asks those of a machine
     replicas.py  Replicas: asks the workers of all machines, through Redis
+    revoked.py   ends what runs of a key that is good no more
     live.py      Live: all of it; what runs anywhere
 """
 

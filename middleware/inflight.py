@@ -37,8 +37,7 @@ class WatchMiddleware:
         Exchange.of(environ).watch = watch
         watch.all_read = not _has_body(environ)
         try:
-            body = self.app(environ, start_response)
-            return _Watched(watch, body, protocol.steps(body))
+            return _Watched(watch, self.app(environ, start_response))
         except Interruption as exc:
             watch.end()
             raise connection_lost() from exc
@@ -55,12 +54,12 @@ def _has_body(environ: WSGIEnvironment) -> bool:
 class _Watched:
     """The answer to one request, in pieces of a bounded size."""
 
-    def __init__(
-        self, watch: Watch, body: Iterable[bytes], following: Callable[[], bytes]
-    ) -> None:
+    __slots__ = ("_body", "_next", "_rest", "_watch")  # there is one for each stream
+
+    def __init__(self, watch: Watch, body: Iterable[bytes]) -> None:
         self._watch = watch
         self._body = body
-        self._next = following
+        self._next = protocol.steps(body)
         self._rest: Iterator[bytes] | None = None
         watch.inside = False
 
@@ -111,11 +110,15 @@ class LimitMiddleware:
     ) -> Iterable[bytes]:
         """Pass the request on, or raise ``GatewayError``, 503; never for ``HEALTH``."""
         if len(self.inflight) > self.limit and environ["PATH_INFO"] not in HEALTH:
-            raise GatewayError(
-                "Too many requests are being answered; please try again.",
-                status=503,
-                code="server_overloaded",
-                headers=[("Retry-After", "1")],
-                detail="PANNIER_MAX_INFLIGHT",
-            )
+            raise _overloaded()
         return self.app(environ, start_response)
+
+
+def _overloaded() -> GatewayError:
+    return GatewayError(
+        "Too many requests are being answered; please try again.",
+        status=503,
+        code="server_overloaded",
+        headers=[("Retry-After", "1")],
+        detail="PANNIER_MAX_INFLIGHT",
+    )

@@ -183,7 +183,7 @@ def _refused(taken: Taken, tokens: int = 0) -> BadRequest:
     if taken.refused == "tokens":
         # To try again within the day is of no use; libraries would, twice.
         headers.append(("x-should-retry", "false"))
-        left = max(0, (terms.tpd or 0) - taken.tokens)
+        left = max(0, (terms.tpd or 0) - taken.tokens + taken.reserved)
         return _too_much(
             f"This key may use {_many(terms.tpd, 'token')} a day (UTC);"
             f" {left} are left, and this request may need {tokens}.",

@@ -464,7 +464,9 @@ def test_what_may_be_used_is_there(path: str, body: Any) -> None:
     app = world(installed(snapshot(key(tpd=150))))
     if "best_of" in body:
         body = {**body, "max_tokens": 50}
-    assert post(app, path, body).status == 429
+    refused = post(app, path, body)
+    assert refused.status == 429
+    assert b" 150 are left" in refused.body
     assert post(app, path, {**BODY, "prompt": "x"}).status == 200
 
 

@@ -212,12 +212,14 @@ class Local:
                 break
             if self._file is None:
                 self._file = self._opened()
-            with suppress(BlockingIOError):
+            try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._busy or not left:
+                    break
+            else:
                 self._busy = False
                 return self._file
-            if self._busy or not left:
-                break
             gevent.sleep(BETWEEN)
         if tries > 1 and not self._busy:
             self._give_way()

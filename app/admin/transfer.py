@@ -93,9 +93,10 @@ def _done(
     *,
     opening: bool = False,
 ) -> dict[str, Any]:
-    closes = bool(document.keys) and admin.office(asked.actor).keys.closes()
+    office = admin.office(asked.actor)
+    closes = bool(document.keys) and office.keys.closes()
+    opens = office.transfer.opens(document, mode)
     with _apart(admin, asked) as transfer:
-        opens = transfer.opens(document, mode)
         if dry_run:
             steps = transfer.plan(document, mode)
         else:

@@ -16,6 +16,7 @@ import gevent
 
 from app import catalog, inflight
 from app.carriers import pool
+from app.gateway import current
 from app.settings import Settings
 from app.upstream import Upstream
 from middleware.stack import build_stack
@@ -100,6 +101,7 @@ def stack() -> WSGIApplication:
     patch.object(catalog, "LIST_AGE", 3600.0).start()
     for module in (pool, inflight):  # what happens by the clock is not of a request
         patch.object(module, "TICK", 3600.0).start()
+    patch.object(current, "PERIOD", 3600.0).start()
     patch("time.time_ns", lambda: 1_767_323_045_000_000_000).start()  # nor each second
     return build_stack(Settings(upstream_url="http://127.0.0.1:9", access_log=True))
 

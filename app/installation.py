@@ -29,7 +29,9 @@ class Installation:
         self.found = found or {}
         self._secret = (settings.state_dir, settings.secret_file)
         self.storage = storage = Storage.of(settings)
-        self.current = Current(storage.configuration, settings.auth)
+        somewhere = settings.database_url or settings.state_dir
+        source = storage.configuration if somewhere else None
+        self.current = Current(source, settings.auth)
         self.limits = Limits(
             settings.limits_url, settings.state_dir, alone=settings.workers == 1
         )
@@ -39,7 +41,6 @@ class Installation:
         self.usage = Usage(self.ledger, settings.usage_days)
         self.counts = Counts(self.usage)
         self.live = Live(settings.state_dir, settings.limits_url)
-
         self.current.changed.append(self._expect)
 
     @cached_property

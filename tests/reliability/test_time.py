@@ -176,7 +176,11 @@ def test_t4_the_wall_clock_moves(server: Server, shift: Path) -> None:
 
 
 def test_t4_only_created_is_of_the_wall_clock() -> None:
-    """The wall clock is asked where a ``created``, a ``Date`` or a log is made."""
+    """The wall clock is asked for what people are told, or what outlives the process.
+
+    That is a ``created``, a ``Date``, a line of the log, and all that is kept or shown
+    of keys and of usage: when a key ends, of which day tokens are, when a row came.
+    """
     asked = re.compile(
         r"\btime\.time(?:_ns)?\(|\bdatetime\.now\(|\butcnow\(|localtime\("
     )
@@ -188,4 +192,11 @@ def test_t4_only_created_is_of_the_wall_clock() -> None:
     }
     made = {"app/wire/ollama.py", "writers/responses.py"}
     made |= {"writers/several.py", "writers/legacy.py", "writers/code_shapes.py"}
-    assert found <= made | {"middleware/access_log.py", "app/server/response.py"}
+    told = {"middleware/access_log.py", "app/server/response.py"}
+    told |= {"app/metrics/board.py", "app/metrics/counts.py", "app/live/live.py"}
+    told |= {"app/commands/health_here.py", "app/commands/keys.py"}
+    kept = {"app/administration/desk.py", "app/storage/audit.py"}
+    kept |= {"app/storage/usage_queries.py", "app/storage/usage_writing.py"}
+    kept |= {"app/gateway/usage.py", "app/gateway/limits_redis.py"}
+    kept |= {"middleware/usage.py"}
+    assert found <= made | told | kept

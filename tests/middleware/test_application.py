@@ -22,7 +22,9 @@ class Set:
         self.ollamas: dict[str, FakeUpstream] = {}
         self.closed: list[str] = []
         self.source = Known(snapshot())
-        with patch("middleware.application.Installation", lambda *given: self._installed()):
+        with patch(
+            "middleware.application.Installation", lambda *given: self._installed()
+        ):
             self.app = Application(
                 {
                     "upstream_url": Given(FIRST, "OLLAMA_URL", "the environment"),

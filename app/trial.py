@@ -72,6 +72,7 @@ def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
         model = _first_chat_model(upstream)
     else:
         environ["OLLAMA_URL"] = running.enter_context(_simulator())
+        environ["PANNIER_PIN_UPSTREAM"] = "1"  # whatever is set in the database
         model = _SIMULATED
         say(
             f"No Ollama answers at {settings.upstream_url}, so this is a simulator."

@@ -39,7 +39,8 @@ _HEADERS = (
     "X-Stainless-Read-Timeout,OpenAI-Organization,OpenAI-Project,Idempotency-Key,"
     "X-Api-Key,Api-Key,Anthropic-Version,Anthropic-Beta,"
     "Anthropic-Dangerous-Direct-Browser-Access,"
-    "X-Request-Id,X-Client-Request-Id,X-Pannier-Explain,X-Pannier-Heartbeat"
+    "X-Request-Id,X-Client-Request-Id,X-Pannier-Explain,X-Pannier-Heartbeat,"
+    "X-Request-Timeout"
 )
 _MAX_AGE = "43200"
 

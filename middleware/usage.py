@@ -18,6 +18,9 @@ from app.gateway.usage import Row, Status
 from app.installation import Installation
 from app.redaction import Redaction
 from app.settings import Settings
+from app.wire.names import short
+
+from .validation import MAX_NAME
 
 #: Characters of a user agent, and of the digest of a user, that are kept.
 AGENT, USER = 120, 16
@@ -117,15 +120,15 @@ class UsageNotes:
         prompt, completion, estimated = _tokens(exchange, stream)
         began = exchange.status == "200" and status in ("ok", "cancelled")
         queue_ms, load_ms, prompt_ms, eval_ms = spent.durations()
-        name = _REDACTION.redacted(exchange.model or spent.model)
+        name = exchange.model or spent.model
         return Row(
             id=new_id(at),
             at=at,
             request_id=exchange.id,
             key_id=key.id if key is not None else "",
             key_name=key.name if key is not None else "",
-            requested_model=name,
-            resolved_model=_REDACTION.redacted(exchange.resolved) or name,
+            requested_model=_REDACTION.redacted(name),
+            resolved_model=_REDACTION.redacted(_one_name(exchange.resolved or name)),
             endpoint=spent.endpoint,
             protocol=spent.protocol,
             stream=stream,
@@ -168,6 +171,11 @@ def new_id(at: int) -> str:
     chance = random.getrandbits(74)
     low = 1 << 63 | chance & (1 << 62) - 1
     return f"{at << 80 | 7 << 76 | chance >> 62 << 64 | low:032x}"
+
+
+def _one_name(model: str) -> str:
+    """A model's name, the same for all its spellings: its rows are added up by it."""
+    return short(model)[:MAX_NAME] if model else ""
 
 
 def _status(exchange: Exchange) -> tuple[Status, str]:

@@ -6,7 +6,7 @@ collects.  So a model has one from its first good answer on, and only so many ha
 
 from collections.abc import Callable
 
-from ..wire.names import key
+from ..wire.names import short
 
 #: Models that are told apart, over all workers; the others are one.
 MOST = 100
@@ -49,9 +49,3 @@ class Models:
             self._labels.clear()
         self._labels[name] = label
         return label
-
-
-def short(name: str) -> str:
-    """A model's name as Ollama's list shows it, the same for all its spellings."""
-    complete = key(name).removeprefix("registry.ollama.ai/")
-    return complete.removeprefix("library/")

@@ -32,3 +32,9 @@ def _key(name: str) -> str:
 
 
 _known = lru_cache(_REMEMBERED)(_key)
+
+
+def short(name: str) -> str:
+    """A model's name as Ollama's list shows it, the same for all its spellings."""
+    complete = key(name).removeprefix(f"{_HOST}/")
+    return complete.removeprefix(f"{_NAMESPACE}/")

@@ -98,6 +98,15 @@ def body_for(path: str) -> Any:
     return {"model": "m", **body}
 
 
+@pytest.mark.parametrize("name", ["m", "M:latest", "library/m", " m "])
+def test_a_model_has_one_name(name: str) -> None:
+    """However a client spells a model, its rows are added up under one name."""
+    noted = Noted(*CHAT)
+    noted.ask("/v1/chat/completions", BODIES["chat"] | {"model": name})
+    assert noted.one.resolved_model == "m:latest"
+    assert noted.one.requested_model == name
+
+
 JSON_ROUTES = [path for path in ROUTES if not path.endswith("transcriptions")]
 
 

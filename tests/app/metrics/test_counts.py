@@ -8,7 +8,8 @@ from app.gateway.spent import Spent
 from app.metrics.board import IN_FLIGHT, UP, UP_AT, Board
 from app.metrics.counts import Counts
 from app.metrics.endpoints import endpoint
-from app.metrics.models import MOST, short
+from app.metrics.models import MOST
+from app.wire.names import short
 
 
 class Dropping:

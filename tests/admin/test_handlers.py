@@ -10,6 +10,7 @@ from support.admin import House
 from support.handling import MODELS, Handlers, handlers, part
 from support.ollama import TAGS, FakeUpstream
 
+from app.catalog import Catalog
 from app.gateway.credentials import is_importable
 from app.installation import Installation
 from app.option import Given
@@ -172,7 +173,8 @@ def test_a_refresh_reaches_other_workers(here: Handlers) -> None:
     with patch("middleware.stack.Upstream.of", lambda settings: upstream):
         stack = build_stack(here.admin.settings, other)
     other.current.renew()
-    (catalog,) = (told.__self__ for told in other.current.changed if told not in before)
+    told = [getattr(tell, "__self__", None) for tell in other.current.changed]
+    (catalog,) = [one for one in told if isinstance(one, Catalog)]
     assert [model.called for model in catalog.models()] == ["a:latest"]
     upstream.control_answer = b'{"models":[]}'
     assert catalog.models()

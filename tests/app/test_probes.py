@@ -25,7 +25,7 @@ def asked(
     upstream: Any = FakeUpstream()
     if ollama is not None:
         upstream.control_answer = ollama
-    app: Any = LintMiddleware(Routes(nowhere, probe_routes(upstream)))
+    app: Any = LintMiddleware(Routes(nowhere, probe_routes(upstream, nowhere)))
     return ask(LintMiddleware(ErrorMiddleware(app)), method, path)
 
 

@@ -85,7 +85,7 @@ def test_other_methods(method: str, path: str) -> None:
 @pytest.mark.parametrize("path", ["/health", "/ready", "/version"])
 def test_head(path: str) -> None:
     """HEAD is GET without its body."""
-    probes: Any = probe_routes(FakeUpstream())  # type: ignore[arg-type]
+    probes: Any = probe_routes(FakeUpstream(), nowhere)  # type: ignore[arg-type]
     answer = ask(Routes(nowhere, probes), "HEAD", path)
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["Content-Length"] == str(len(asked(path).body))

@@ -108,13 +108,7 @@ class AuthMiddleware:
         mistyped = is_mistyped(secret)
         if self.current.failure is not None and not mistyped:  # it may be a new one
             self._unsure.count(address)
-            return GatewayError(
-                "Keys cannot be looked up at the moment. Please try again.",
-                status=503,
-                code="storage_unavailable",
-                headers=[("Retry-After", "1")],
-                detail=self.current.failure.detail,
-            )
+            return self.current.unavailable()
         if seconds := self.guesses.count(address):
             return _too_many(seconds)
         if mistyped:

@@ -138,8 +138,12 @@ class Current:
         self._first.wait(FIRST)
         if self._ready or self._auth == "off":
             return self._now
+        raise self.unavailable()
+
+    def unavailable(self) -> GatewayError:
+        """What is said to whoever needs what the database cannot say now."""
         error = self.failure
-        raise GatewayError(
+        return GatewayError(
             "Keys cannot be looked up at the moment. Please try again.",
             status=503,
             code="storage_unavailable",

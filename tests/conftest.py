@@ -2,7 +2,9 @@
 
 import gc
 import signal
+import weakref
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import hypothesis
@@ -10,6 +12,8 @@ import openai
 import pytest
 from support.server import Server
 from support.simulator import Simulator
+
+from app.inflight import Watch
 
 pytest_plugins = ["support.noskip"]
 
@@ -31,6 +35,34 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+#: The requests that tests have begun in this process.
+BEGUN: "weakref.WeakSet[Watch]" = weakref.WeakSet()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_requests() -> Iterator[None]:
+    """Every request of an application in this process is known."""
+    begin = Watch.__init__
+
+    def begun(watch: Watch, *args: Any) -> None:
+        begin(watch, *args)
+        BEGUN.add(watch)
+
+    with patch.object(Watch, "__init__", begun):
+        yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """A request that a test left unfinished ends with it.
+
+    Else its limits would pass in the midst of another test, and end that.
+    """
+    for watch in tuple(BEGUN):
+        watch.end()
+    BEGUN.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -72,7 +72,7 @@ class ThrottleMiddleware:
         if taken.terms.tpd is not None and path in NAMING:
             length = environ.get("CONTENT_LENGTH") or ""
             size = int(length) if length.isdecimal() else 0
-            taken.prompt = min(size // _BYTES, _NATIVE)
+            taken.prompt = min(size // _BYTES, _NATIVE) or 1
             if exchange.spent is None:  # without it nobody looks what Ollama counted
                 exchange.spent = Spent("native", "ollama")
             _reserve(limits, taken, taken.prompt)
@@ -89,7 +89,7 @@ class TokenLimit:
         taken = exchange.taken
         if taken is None or taken.key.terms.tpd is None:
             return
-        taken.prompt = exchange.prompt_estimate or _estimated(call)
+        taken.prompt = exchange.prompt_estimate or _estimated(call) or 1
         taken.answer, taken.several = _answer(call.options), self.several
         _reserve(self.limits, taken, taken.prompt + taken.answer)
 

@@ -518,6 +518,7 @@ def messages(*contents: str, images: Sequence[str] = ()) -> ollama.ChatRequest:
         (ollama.EmbedRequest(model="m", input="a" * 40), 10),
         (ollama.EmbedRequest(model="m", input=["a" * 40] * 3), 30),
         (ollama.EmbedRequest(model="m", input=""), 1),
+        (messages("Hi!"), 1),
     ],
 )
 def test_what_is_reserved(call: Any, tokens: int) -> None:
@@ -526,7 +527,7 @@ def test_what_is_reserved(call: Any, tokens: int) -> None:
     exchange = Exchange(key=key(tpd=tokens))
     exchange.taken = Taken(key(tpd=tokens))
     TokenLimit(limits)(exchange, call)
-    assert exchange.taken.tokens == tokens
+    assert exchange.taken.tokens == exchange.taken.prompt == tokens
     exchange.taken = Taken(key("other", tpd=tokens - 1))
     with pytest.raises(BadRequest):
         TokenLimit(limits)(exchange, call)

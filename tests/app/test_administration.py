@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ollama2openai
+from support.ollama2openai import LONG, SHORT
 from support.operating import administration
 
 from app.administration import Administration, Refused
@@ -639,33 +641,13 @@ def test_what_is_no_file_of_ours(data: bytes) -> None:
 #: As that program writes its files: a key made by it, one made by hand, models that it
 #: has listed, one of them edited, parameters by name from its older versions.
 THEIRS: dict[str, Any] = {
-    "config.json": {
-        "ollamaUrl": "http://ollama.lan:11434/",
-        "adminUsername": "admin",
-        "adminPasswordHash": "$2b$10$abcdefghijklmnopqrstuv",
-        "serverPort": 3000,
-        "rateLimit": {"windowMs": 900000, "max": 1000},
-        "allowUnverifiedOptions": False,
-    },
+    "config.json": ollama2openai.config("http://ollama.lan:11434/"),
     "api_keys.json": [
-        {
-            "id": "1754000000000",
-            "name": "laptop",
-            "key": "sk-0123456789abcdef0123456789abcdef",
-            "allowedModels": ["*"],
-            "created": "2025-08-01T10:00:00.000Z",
-            "usageCount": 12,
-            "lastUsed": "2025-08-02T10:00:00.000Z",
-        },
-        {
-            "id": "1754000000001",
-            "name": "Laptop",
-            "key": "changeme",
-            "allowedModels": ["coder", "llama3.2:3b", "q*"],
-            "created": "2025-08-01T10:00:00.000Z",
-            "usageCount": 0,
-            "lastUsed": None,
-        },
+        ollama2openai.key("1754000000000", "laptop", LONG, "*")
+        | {"lastUsed": "2025-08-02T10:00:00.000Z"},
+        ollama2openai.key(
+            "1754000000001", "Laptop", SHORT, "coder", "llama3.2:3b", "q*"
+        ),
         {"id": "3", "name": "nothing", "key": "sk-nothing", "allowedModels": [""]},
     ],
     "models.json": [
@@ -692,21 +674,7 @@ THEIRS: dict[str, Any] = {
         "deepseek-r1": {"think": "high", "num_ctx": 32768, "temperature": 0.8},
     },
     "logs.json": [
-        {
-            "id": "1754042400123",
-            "timestamp": "2025-08-01T10:00:00.123Z",
-            "apiKeyId": "1754000000001",
-            "apiKeyName": "Laptop",
-            "model": "coder",
-            "tokens": 12,
-            "promptTokens": 5,
-            "completionTokens": 7,
-            "responseTime": 1234,
-            "status": "success",
-            "endpoint": "/chat/completions",
-            "userAgent": "OpenAI/Python",
-            "ip": "10.0.0.1",
-        },
+        ollama2openai.logged("1754000000001", "Laptop"),
         {
             "id": "1754042401000",
             "timestamp": "2025-08-01T10:00:01.000Z",
@@ -720,19 +688,10 @@ THEIRS: dict[str, Any] = {
 }
 
 
-def data(place: Path, files: dict[str, Any]) -> Path:
-    """A data directory with these files."""
-    place.mkdir(parents=True)
-    for name, content in files.items():
-        text = content if isinstance(content, str) else json.dumps(content)
-        (place / name).write_text(text)
-    return place
-
-
 @pytest.mark.parametrize("below", ["", "data"])
 def test_what_ollama2openai_has(house: House, tmp_path: Path, below: str) -> None:
     """Its keys work, its names and parameters are there, and once is enough."""
-    data(tmp_path / "theirs" / below, THEIRS)
+    ollama2openai.written(tmp_path / "theirs" / below, THEIRS)
     for _ in range(2):
         found = house.office.migration(tmp_path / "theirs")
         house.office.transfer.take_in(found.document, "skip", found.rows)
@@ -743,10 +702,10 @@ def test_what_ollama2openai_has(house: House, tmp_path: Path, below: str) -> Non
         (1_754_042_401_000, "", "upstream_error", "messages", None, None),
     ]
     assert set(keys) == {"laptop", "Laptop (2)", "nothing"}
-    first = now.keys[house.digest("sk-0123456789abcdef0123456789abcdef")]
+    first = now.keys[house.digest(LONG)]
     assert (first.name, first.weak) == ("laptop", False)
     assert first.created_at == 1_754_042_400_000
-    assert now.keys[house.digest("changeme")].weak
+    assert now.keys[house.digest(SHORT)].weak
     assert keys["Laptop (2)"].terms.allow_models == ("coder", "llama3.2:3b", "q[*]")
     assert keys["nothing"].terms.allow_models == ()
     (alias,) = now.aliases.values()
@@ -771,7 +730,7 @@ def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
     house.office.models.set("llama3.2:3b", {"overrides": {"num_ctx": 4096}})
     house.office.choices.set({"upstream_url": "http://here:11434"})
     house.office.keys.create({**ALL, "name": "LAPTOP"})
-    found = house.office.migration(data(tmp_path / "theirs", THEIRS))
+    found = house.office.migration(ollama2openai.written(tmp_path / "theirs", THEIRS))
     house.office.transfer.take_in(found.document, "skip")
     now = house.snapshot()
     assert now.settings["upstream_url"] == "http://here:11434"
@@ -833,7 +792,7 @@ def test_a_broken_file_of_ollama2openai(
     house: House, tmp_path: Path, file: str, content: Any, where: str
 ) -> None:
     """Nothing changes, and it says which file, entry and field; no key is repeated."""
-    place = data(tmp_path / "theirs", {**THEIRS, file: content})
+    place = ollama2openai.written(tmp_path / "theirs", {**THEIRS, file: content})
     with pytest.raises(Refused) as refused:
         house.office.transfer.take_in(house.office.migration(place).document, "skip")
     assert where in str(refused.value)

@@ -135,14 +135,6 @@ def test_errors(claude: anthropic.Anthropic, which: str, stream: bool) -> None:
     )
 
 
-@pytest.fixture
-def busy(simulator: Simulator) -> Iterator[None]:
-    """Ollama is busy until somebody mends it."""
-    simulator.fault("/api/chat", "busy")
-    yield
-    simulator.mend()
-
-
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("stream", [False, True])
 def test_retry(server: Server, simulator: Simulator, stream: bool) -> None:

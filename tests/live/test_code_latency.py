@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import pytest
+from support.coding import BEGINS, SILENT, serving
 from support.faulty import PATIENCE
 from support.leaving import ask, connect, eventually, fin, fresh, half, request, until
 from support.raw import Got
@@ -22,8 +23,6 @@ from support.simulator import Simulator
 
 pytestmark = pytest.mark.live
 
-#: A model that never says anything, and one that falls silent when it has begun.
-SILENT, BEGINS = "fault-never", "fault-stall-2"
 #: Seconds within which equal requests are alternatives.
 BURST = 0.1
 #: Seconds within which Ollama is rid of what nobody wants any more.
@@ -78,25 +77,6 @@ FORMS = {
     "completion": Form("/completion", completion),
 }
 FEW = ("generate", "completions", "infill")
-
-
-@pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """A simulator that nobody else asks anything."""
-    with Simulator() as running:
-        yield running
-
-
-def serving(ollama: Simulator, model: str, **env: str) -> Server:
-    """Pannier, which completes code with a model."""
-    return Server({"OLLAMA_URL": ollama.url, "PANNIER_CODE_MODEL": model, **env})
-
-
-@pytest.fixture(scope="module")
-def silent(ollama: Simulator) -> Iterator[Server]:
-    """Pannier before a model that never says anything."""
-    with serving(ollama, SILENT) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

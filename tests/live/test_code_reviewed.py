@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 import pytest
+from support.coding import BEGINS, SILENT, serving
 from support.leaving import ask, eventually, fresh, until
 from support.raw import Got
 from support.raw import ask as ask_whole
@@ -18,8 +19,6 @@ from support.simulator import Simulator
 
 pytestmark = pytest.mark.live
 
-#: A model that never says anything, one that falls silent when it has begun.
-SILENT, BEGINS = "fault-never", "fault-stall-2"
 #: One that says twenty pieces a second, and would go on for a minute.
 ENDLESS = "sim-chunks999-tps20"
 #: Seconds that a silent text has beyond its time.
@@ -43,25 +42,6 @@ FORMS: dict[str, tuple[str, Any]] = {
 case = pytest.mark.parametrize
 EVERY = case("name", FORMS)
 BOTH = case("stream", [False, True])
-
-
-@pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """A simulator that nobody else asks anything."""
-    with Simulator() as running:
-        yield running
-
-
-def serving(ollama: Simulator, model: str, **env: str) -> Server:
-    """Pannier, which completes code with a model."""
-    return Server({"OLLAMA_URL": ollama.url, "PANNIER_CODE_MODEL": model, **env})
-
-
-@pytest.fixture(scope="module")
-def silent(ollama: Simulator) -> Iterator[Server]:
-    """Pannier before a model that never says anything."""
-    with serving(ollama, SILENT) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

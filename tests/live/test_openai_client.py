@@ -1,7 +1,6 @@
 """OpenAI's library for Python: headers, retries, limits of time, leaving early."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -56,14 +55,6 @@ def test_stream_as_it_is(client: openai.OpenAI) -> None:
     assert all(line.startswith("data: ") for line in lines)
     assert lines[-1] == "data: [DONE]"
     assert json.loads(lines[0].removeprefix("data: "))["object"]
-
-
-@pytest.fixture
-def busy(simulator: Simulator) -> Iterator[None]:
-    """Ollama is busy until somebody mends it."""
-    simulator.fault("/api/chat", "busy")
-    yield
-    simulator.mend()
 
 
 @pytest.mark.usefixtures("busy")

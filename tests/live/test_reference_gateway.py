@@ -14,8 +14,9 @@ from typing import Any
 
 import openai
 import pytest
-from support import examples, secrecy
+from support import examples, ollama2openai, secrecy
 from support.leaving import eventually
+from support.ollama2openai import LONG, SHORT
 from support.operating import Operator
 from support.pictures import PNG, Web, page
 from support.raw import Got, ask
@@ -258,24 +259,15 @@ def test_a_key_for_some_models(house: House) -> None:
 
 # ------------------------------------------------------------------- moving house
 
-LONG, SHORT = "sk-0123456789abcdef0123456789abcdef", "changeme"
-
 
 def left_behind(url: str) -> dict[str, Any]:
     """The data files of an installation over there."""
-    key = {"created": "2025-08-01T10:00:00.000Z", "usageCount": 2, "lastUsed": None}
     model = {"enabled": True, "size": 5, "modified": "2025-08-01T10:00:00Z"}
     return {
-        "config.json": {
-            "ollamaUrl": url,
-            "adminUsername": "admin",
-            "adminPasswordHash": "$2b$10$abcdefghijklmnopqrstuv",
-            "serverPort": 3000,
-            "rateLimit": {"windowMs": 900000, "max": 1000},
-        },
+        "config.json": ollama2openai.config(url),
         "api_keys.json": [
-            key | {"id": "1", "name": "all", "key": LONG, "allowedModels": ["*"]},
-            key | {"id": "2", "name": "few", "key": SHORT, "allowedModels": ["coder"]},
+            ollama2openai.key("1", "all", LONG, "*"),
+            ollama2openai.key("2", "few", SHORT, "coder"),
         ],
         "models.json": [
             model
@@ -293,34 +285,16 @@ def left_behind(url: str) -> dict[str, Any]:
             },
         ],
         "overrides.json": {"llama3.2": {"num_ctx": 8192, "num_predict": 1000}},
-        "logs.json": [
-            {
-                "id": "1754042400123",
-                "timestamp": "2025-08-01T10:00:00.123Z",
-                "apiKeyId": "2",
-                "apiKeyName": "few",
-                "model": "coder",
-                "tokens": 12,
-                "promptTokens": 5,
-                "completionTokens": 7,
-                "responseTime": 1234,
-                "status": "success",
-                "endpoint": "/chat/completions",
-                "userAgent": "OpenAI/Python",
-                "ip": "10.0.0.1",
-            }
-        ],
+        "logs.json": [ollama2openai.logged("2", "few")],
     }
 
 
 @pytest.fixture
 def moved(simulator: Simulator, tmp_path: Path) -> Iterator[Server]:
     """A Pannier that has taken over an installation, while it ran."""
-    for name, content in left_behind(simulator.url).items():
-        (tmp_path / "data").mkdir(exist_ok=True)
-        (tmp_path / "data" / name).write_text(json.dumps(content))
-    for key in (LONG, SHORT):
-        secrecy.note(key)
+    ollama2openai.written(tmp_path / "data", left_behind(simulator.url))
+    for secret in (LONG, SHORT):
+        secrecy.note(secret)
     operator = Operator(tmp_path, PANNIER_PORT="3000")
     # Where Ollama is it learns from what was set over there.
     with Server({"PANNIER_STATE_DIR": str(tmp_path / "state")}) as server:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +16,12 @@ import yaml
 from support.gateway import key as made
 from support.leaving import ask as send
 from support.leaving import eventually, fresh, until
+from support.load import Load
 from support.nginx import needs_nginx, nginx, replaced
 from support.postgres import Postgres, needs_postgres, postgres
 from support.raw import Got, ask
 from support.redis import Redis, needs_redis, redis
-from support.server import PATIENCE, ROOT, Server
+from support.server import ROOT, Server
 from support.setting import Setting, setting
 from support.simulator import Simulator
 
@@ -153,44 +153,9 @@ def tokens(got: Got) -> int:
     return int(total)
 
 
-class Load:
-    """Clients that ask one after the other, through nginx, until it is over.
-
-    ``done`` has when each request was answered, by its id; ``statuses`` all statuses.
-    """
-
-    def __init__(self, scale: Scale, text: str, many: int = 4) -> None:
-        self._scale, self._text = scale, text
-        self.done: dict[str, float] = {}
-        self.statuses: list[int] = []
-        self.slowest = 0.0
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(many)]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-
-    def _ask(self) -> None:
-        while not self._over.is_set():
-            begun = time.monotonic()
-            got = self._scale.chat(self._text)
-            now = time.monotonic()
-            self.slowest = max(self.slowest, now - begun)
-            self.statuses.append(got.status)
-            if got.status == 200:
-                self.done[str(got.header("x-request-id"))] = now
-
-    def more(self, many: int) -> None:
-        """Wait until so many more are answered well."""
-        enough = len(self.done) + many
-        eventually(lambda: len(self.done) >= enough)
+def load_of(scale: Scale, text: str) -> Load:
+    """Clients with a key that chat through nginx."""
+    return Load(lambda: scale.chat(text))
 
 
 def test_k6_revoked_on_all_machines(scale: Scale) -> None:
@@ -278,11 +243,11 @@ def test_q5_usage_of_machines_adds_up(scale: Scale) -> None:
 def test_q4_a_machine_that_dies(scale: Scale) -> None:
     """It takes a second of usage with it, and nothing that was set; others go on."""
     _, text = scale.key("going on")
-    with Load(scale, text) as load:
+    with load_of(scale, text) as load:
         load.more(100)
         kept = set(list(load.done)[:50])
         eventually(lambda: kept <= ids(scale))  # both have their database open
-        eventually_later(load)
+        load.go_on(1.5 * LOST)
         scale.desk.set_alias(AliasEntry(name="fast", target="sim-chunks3"), "test")
         died = time.monotonic()
         os.killpg(scale.machines[0].pid, signal.SIGKILL)
@@ -293,6 +258,7 @@ def test_q4_a_machine_that_dies(scale: Scale) -> None:
     assert len(sure) > 50
     eventually(lambda: sure <= ids(scale))
     assert set(load.statuses) <= {200, 502}
+    assert not load.broken  # nginx answers them all
     assert load.statuses.count(502) <= 4  # those that were under way
     eventually(lambda: scale.chat(text, model="fast").status == 200)
     assert {one.name for one in scale.desk.aliases()} == {"fast"}
@@ -305,17 +271,10 @@ def ids(scale: Scale) -> set[str]:
     return set(found)
 
 
-def eventually_later(load: Load) -> None:
-    """Have answers that are older than what a sudden end may cost."""
-    end = time.monotonic() + 1.5 * LOST
-    while time.monotonic() < end:
-        load.more(10)
-
-
 def test_r5_redis_comes_back(scale: Scale, limits: Redis) -> None:
     """Redis ends and starts again: requests go on, and then both count there again."""
     _, text = scale.key("many", rpm=1_000_000, max_concurrent=1000, tpd=10**9)
-    with Load(scale, text) as load:
+    with load_of(scale, text) as load:
         load.more(50)
         assert limits.ask("DBSIZE")
         limits.stop()
@@ -324,6 +283,7 @@ def test_r5_redis_comes_back(scale: Scale, limits: Redis) -> None:
         load.more(50)
         eventually(lambda: limits.ask("DBSIZE"))
     assert set(load.statuses) == {200}
+    assert not load.broken
     said = [machine.output().count("Redis") for machine in scale.machines]
     assert all(1 <= times <= 8 for times in said), said
 

@@ -1,11 +1,8 @@
 """Usage beside real traffic: workers that end or die, databases that cannot be used."""
 
-import http.client
-import json
 import os
 import signal
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -15,6 +12,8 @@ from typing import Any
 import gevent
 import msgspec
 import pytest
+from support.load import Load
+from support.raw import ask
 from support.server import PATIENCE, Server
 from support.simulator import Simulator
 
@@ -24,7 +23,7 @@ from app.storage import Storage
 
 pytestmark = pytest.mark.live
 
-BODY = json.dumps({"model": "llama3.2", "messages": [{"role": "user", "content": "x"}]})
+BODY = {"model": "llama3.2", "messages": [{"role": "user", "content": "x"}]}
 #: Seconds of rows that a sudden end may cost.
 LOST = 1.0
 
@@ -43,53 +42,9 @@ def serving(ollama: Simulator, state: Path, workers: int = 1) -> Iterator[Server
         yield server
 
 
-class Clients:
-    """Clients that ask one after the other; ``done`` has the times of their answers.
-
-    These are by the id of the request, as the monotonic clock has them.
-    """
-
-    def __init__(self, port: int, many: int = 4) -> None:
-        self.port = port
-        self.done: dict[str, float] = {}
-        self.slowest = 0.0
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(many)]
-
-    def __enter__(self) -> "Clients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-
-    def _ask(self) -> None:
-        while not self._over.is_set():
-            with suppress(OSError, http.client.HTTPException):
-                self._one()
-
-    def _one(self) -> None:
-        began = time.monotonic()
-        made = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        with closing(made) as connection:
-            connection.request("POST", "/v1/chat/completions", BODY)
-            answer = connection.getresponse()
-            answer.read()
-        if answer.status == 200:
-            now = time.monotonic()
-            self.slowest = max(self.slowest, now - began)
-            self.done[str(answer.getheader("X-Request-Id"))] = now
-
-    def wait(self, many: int) -> None:
-        """Wait until so many more have their answer."""
-        enough = len(self.done) + many
-        end = time.monotonic() + PATIENCE
-        while len(self.done) < enough and time.monotonic() < end:
-            time.sleep(0.005)
-        assert len(self.done) >= enough
+def clients(server: Server, many: int = 4) -> Load:
+    """Clients that chat."""
+    return Load(lambda: ask(server.port, "POST", "/v1/chat/completions", BODY), many)
 
 
 def kept(state: Path) -> list[str]:
@@ -122,11 +77,11 @@ def wait_for(state: Path, ids: set[str]) -> None:
 def test_q4_q5_a_stop_loses_no_row(ollama: Simulator, tmp_path: Path) -> None:
     """After SIGTERM each answered request has one row, and the sums are of all."""
     with serving(ollama, tmp_path, workers=2) as server:
-        with Clients(server.port) as clients:
-            clients.wait(300)
+        with clients(server) as load:
+            load.more(300)
         assert server.stop() == 0
     found = kept(tmp_path)
-    assert set(clients.done) <= set(found)
+    assert set(load.done) <= set(found)
     assert len(found) == len(set(found))
     total = "SELECT sum(requests) FROM usage_rollup WHERE width = 86400000"
     total += " AND grain = 'none'"
@@ -136,36 +91,29 @@ def test_q4_q5_a_stop_loses_no_row(ollama: Simulator, tmp_path: Path) -> None:
 def test_q4_a_sudden_end_loses_a_second(ollama: Simulator, tmp_path: Path) -> None:
     """Of 20 workers killed in full load each takes a second of rows, and harms none."""
     deaths: list[tuple[float, float]] = []
-    with serving(ollama, tmp_path) as server, Clients(server.port) as clients:
-        clients.wait(50)
-        wait_for(tmp_path, set(list(clients.done)[:50]))
+    with serving(ollama, tmp_path) as server, clients(server) as load:
+        load.more(50)
+        wait_for(tmp_path, set(list(load.done)[:50]))
         for number in range(20):
-            clients.wait(40)
+            load.more(40)
             if number % 5 == 4:  # and leave behind what must not be lost
-                settle(clients)
+                load.go_on(1.5 * LOST)
             (worker,) = server.workers()
             began = time.monotonic()
             os.kill(worker, signal.SIGKILL)
             another(server, worker)
-            clients.wait(10)
-            deaths.append((began - LOST - clients.slowest, time.monotonic()))
-            wait_for(tmp_path, set(list(clients.done)[-1:]))  # its database is open
-            clients.slowest = 0.0
-        last = set(clients.done)
-        wait_for(tmp_path, {one for one in last if not hit(clients.done[one], deaths)})
+            load.more(10)
+            deaths.append((began - LOST - load.slowest, time.monotonic()))
+            wait_for(tmp_path, set(list(load.done)[-1:]))  # its database is open
+            load.slowest = 0.0
+        last = set(load.done)
+        wait_for(tmp_path, {one for one in last if not hit(load.done[one], deaths)})
     found = kept(tmp_path)
     assert len(found) == len(set(found))
     assert asked(tmp_path, "PRAGMA integrity_check") == "ok"
     total = "SELECT sum(requests) FROM usage_rollup WHERE width = 60000"
     total += " AND grain = 'each'"
     assert asked(tmp_path, total) == len(found)
-
-
-def settle(clients: Clients) -> None:
-    """Have answers that are older than what a sudden end may cost."""
-    end = time.monotonic() + 1.5 * LOST
-    while time.monotonic() < end:
-        clients.wait(10)
 
 
 def another(server: Server, than: int) -> None:
@@ -187,17 +135,15 @@ def test_q1_q2_a_locked_database_holds_up_no_request(
     ollama: Simulator, tmp_path: Path
 ) -> None:
     """While another one writes without end, requests go on; then rows do as well."""
-    with serving(ollama, tmp_path) as server, Clients(server.port, 2) as clients:
-        clients.wait(20)
-        wait_for(tmp_path, set(list(clients.done)[:10]))
+    with serving(ollama, tmp_path) as server, clients(server, 2) as load:
+        load.more(20)
+        wait_for(tmp_path, set(list(load.done)[:10]))
         with closing(sqlite3.connect(tmp_path / "pannier.db", timeout=30)) as other:
             other.execute("BEGIN IMMEDIATE")
             before = set(kept(tmp_path))
-            clients.slowest = 0.0
-            end = time.monotonic() + 3.0  # longer than a try to write takes
-            while time.monotonic() < end:
-                clients.wait(10)
-            slowest, during = clients.slowest, set(clients.done)
+            load.slowest = 0.0
+            load.go_on(3.0)  # longer than a try to write takes
+            slowest, during = load.slowest, set(load.done)
             assert set(kept(tmp_path)) == before
             other.rollback()
         wait_for(tmp_path, during)

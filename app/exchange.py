@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from .carriers.base import Headers, Timeouts
 from .errors import GatewayError
 from .gateway.keys import Key
-from .gateway.limits import Taken
+from .gateway.taken import Taken
 from .gateway.spent import Spent
 from .ids import new_id
 from .inflight import Watch

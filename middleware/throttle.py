@@ -7,11 +7,11 @@ is reserved and, when its answer is over, corrected to what it did use (specific
 gateway, section 7; decisions, 14 and 20).
 """
 
-import math
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
+from math import ceil
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -20,8 +20,9 @@ import msgspec
 from app.carriers.base import Headers
 from app.errors import BadRequest
 from app.exchange import Exchange
-from app.gateway.limits import Limits, Taken
+from app.gateway.limits import Limits
 from app.gateway.spent import Spent
+from app.gateway.taken import Taken
 from app.wire import errors, ollama
 
 from .native import NAMING
@@ -63,16 +64,14 @@ class ThrottleMiddleware:
         limits = self.limits
         exchange.taken = taken = Taken(exchange.key)
         exchange.closing.append(partial(_leave, limits, exchange))
-        path, version = environ["PATH_INFO"], environ.get("HTTP_ANTHROPIC_VERSION")
-        anthropic = errors.dialect(path, version) == "anthropic"
-        exchange.headers = partial(_headers, limits, taken, anthropic)
+        exchange.headers = partial(_headers, limits, taken, environ)
         limits.enter(taken)
         if taken.refused:
             raise _refused(taken)
-        if taken.terms.tpd is not None and path in NAMING:
+        if exchange.key.terms.tpd is not None and environ["PATH_INFO"] in NAMING:
             length = environ.get("CONTENT_LENGTH") or ""
             size = int(length) if length.isdecimal() else 0
-            taken.prompt = min(size // _BYTES, _NATIVE) or 1
+            taken.prompt = min(size // _BYTES, _NATIVE)
             if exchange.spent is None:  # without it nobody looks what Ollama counted
                 exchange.spent = Spent("native", "ollama")
             _reserve(limits, taken, taken.prompt)
@@ -178,8 +177,8 @@ def _was_read(exchange: Exchange) -> bool:
 
 
 def _refused(taken: Taken, tokens: int = 0) -> BadRequest:
-    terms = taken.terms
-    headers = [("Retry-After", str(max(1, math.ceil(taken.wait))))]
+    terms = taken.key.terms
+    headers = [("Retry-After", str(max(1, ceil(taken.wait))))]
     if taken.refused == "tokens":
         # To try again within the day is of no use; libraries would, twice.
         headers.append(("x-should-retry", "false"))
@@ -207,47 +206,55 @@ def _too_much(message: str, code: str, headers: Headers) -> BadRequest:
     return BadRequest(message, status=429, code=code, headers=headers)
 
 
-def _headers(limits: Limits, taken: Taken, anthropic: bool) -> Headers:
+def _headers(limits: Limits, taken: Taken, environ: WSGIEnvironment) -> Headers:
     """How much is left, as OpenAI says it, and for Anthropic's clients as that does."""
-    terms, headers = taken.terms, []
-    if terms.rpm is not None:
-        gauge = (terms.rpm, taken.requests, taken.reset)
-        headers += _gauge(limits, "requests", *gauge, anthropic)
-    if terms.tpd is not None:
-        gauge = (terms.tpd, taken.tokens, limits.left_of_day())
-        headers += _gauge(limits, "tokens", *gauge, anthropic)
+    terms = taken.key.terms
+    rpm, tpd = terms.rpm, terms.tpd
+    headers: Headers = []
+    if rpm is not None:
+        headers += (
+            ("x-ratelimit-limit-requests", str(rpm)),
+            ("x-ratelimit-remaining-requests", _left(rpm, taken.requests)),
+            ("x-ratelimit-reset-requests", duration(ceil(taken.reset))),
+        )
+    if tpd is not None:
+        headers += (
+            ("x-ratelimit-limit-tokens", str(tpd)),
+            ("x-ratelimit-remaining-tokens", _left(tpd, taken.tokens)),
+            ("x-ratelimit-reset-tokens", duration(ceil(limits.left_of_day()))),
+        )
+    version = environ.get("HTTP_ANTHROPIC_VERSION")
+    if errors.dialect(environ["PATH_INFO"], version) == "anthropic":
+        if rpm is not None:
+            until = limits.now() + taken.reset
+            headers += _gauge("requests", rpm, taken.requests, until)
+        if tpd is not None:
+            until = limits.now() + limits.left_of_day()
+            headers += _gauge("tokens", tpd, taken.tokens, until)
     return headers
 
 
-def _gauge(
-    limits: Limits, what: str, limit: int, used: int, reset: float, anthropic: bool
-) -> Headers:
-    left = str(max(0, limit - used))
-    headers = [
-        (f"x-ratelimit-limit-{what}", str(limit)),
-        (f"x-ratelimit-remaining-{what}", left),
-        (f"x-ratelimit-reset-{what}", duration(reset)),
+def _gauge(what: str, limit: int, used: int, until: float) -> Headers:
+    return [
+        (f"anthropic-ratelimit-{what}-limit", str(limit)),
+        (f"anthropic-ratelimit-{what}-remaining", _left(limit, used)),
+        (
+            f"anthropic-ratelimit-{what}-reset",
+            time.strftime(_RFC_3339, time.gmtime(ceil(until))),
+        ),
     ]
-    if anthropic:
-        at = time.gmtime(math.ceil(limits.now() + reset))
-        headers += [
-            (f"anthropic-ratelimit-{what}-limit", str(limit)),
-            (f"anthropic-ratelimit-{what}-remaining", left),
-            (f"anthropic-ratelimit-{what}-reset", time.strftime(_RFC_3339, at)),
-        ]
-    return headers
+
+
+def _left(limit: int, used: int) -> str:
+    return str(limit - used) if used < limit else "0"
 
 
 _RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def duration(seconds: float) -> str:
-    """A time as OpenAI writes it: ``0s``, ``1s``, ``6m0s``, ``13h0m5s``."""
-    return _duration(math.ceil(seconds))
-
-
 @lru_cache(maxsize=64)
-def _duration(seconds: int) -> str:
+def duration(seconds: int) -> str:
+    """A time as OpenAI writes it: ``0s``, ``1s``, ``6m0s``, ``13h0m5s``."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

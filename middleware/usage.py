@@ -8,7 +8,7 @@ decisions, 20 and 34; reliability, Q5).
 import random
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from wsgiref.types import WSGIEnvironment
 
 from app.errors import GatewayError
@@ -121,14 +121,16 @@ class UsageNotes:
         began = exchange.status == "200" and status in ("ok", "cancelled")
         queue_ms, load_ms, prompt_ms, eval_ms = spent.durations()
         name = exchange.model or spent.model
+        texts = _texts(name[:MAX_NAME], exchange.resolved[:MAX_NAME], spent.agent)
+        requested, resolved, agent = texts
         return Row(
             id=new_id(at),
             at=at,
             request_id=exchange.id,
             key_id=key.id if key is not None else "",
             key_name=key.name if key is not None else "",
-            requested_model=_REDACTION.redacted(name),
-            resolved_model=_REDACTION.redacted(_one_name(exchange.resolved or name)),
+            requested_model=requested,
+            resolved_model=resolved,
             endpoint=spent.endpoint,
             protocol=spent.protocol,
             stream=stream,
@@ -154,7 +156,7 @@ class UsageNotes:
             bytes_out=exchange.sent,
             think="" if spent.think is None else str(spent.think).lower(),
             client_ip=spent.address,
-            user_agent=_REDACTION.redacted(spent.agent),
+            user_agent=agent,
             end_user=self._user(spent.user),
         )
 
@@ -173,9 +175,15 @@ def new_id(at: int) -> str:
     return f"{at << 80 | 7 << 76 | chance >> 62 << 64 | low:032x}"
 
 
-def _one_name(model: str) -> str:
-    """A model's name, the same for all its spellings: its rows are added up by it."""
-    return short(model)[:MAX_NAME] if model else ""
+@lru_cache(maxsize=256)
+def _texts(name: str, resolved: str, agent: str) -> tuple[str, str, str]:
+    """The model asked for and the one it is, and the program that asks, as rows say it.
+
+    A model has one name for all its spellings: its rows are added up by it.
+    """
+    model = resolved or name
+    redacted = _REDACTION.redacted
+    return redacted(name), redacted(short(model) if model else ""), redacted(agent)
 
 
 def _status(exchange: Exchange) -> tuple[Status, str]:

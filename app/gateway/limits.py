@@ -9,15 +9,13 @@ does not answer, and where there is none, those of this machine do
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gevent
-from msgspec import Struct
 
-from ..ids import new_id
-from .keys import Key, Terms
-from .limits_counts import DAY, Entered, Reserved
 from .limits_local import Local
+from .room import DAY
+from .taken import Taken
 
 if TYPE_CHECKING:
     from .limits_redis import Shared
@@ -29,41 +27,6 @@ PERIOD, RENEWAL = 1.0, 5
 
 class Unavailable(Exception):
     """The others cannot be asked at the moment."""
-
-
-class Taken(Struct):
-    """What one request has taken of its key's limits.
-
-    ``ticket`` tells the request from all others in Redis.  ``refused`` is the limit
-    that does not let it through, if one does: ``requests``, ``concurrent`` or
-    ``tokens``; ``wait`` is the seconds until a request may go through again.
-    ``requests`` are those of the minute, ``reset`` the seconds until none is counted
-    any more; ``tokens`` are those of the day, with the ``reserved`` ones of this
-    request; of these ``prompt`` are for what it asks and ``answer`` for what each of
-    its calls may answer.  ``several`` takes what several calls need, where tokens are
-    limited.  ``asked`` says that Ollama has been asked.
-    """
-
-    key: Key
-    ticket: str = ""
-    refused: str = ""
-    wait: float = 0.0
-    requests: int = 0
-    reset: float = 0.0
-    tokens: int = 0
-    day: int = 0
-    prompt: int = 0
-    reserved: int = 0
-    answer: int = 0
-    several: Callable[["Taken", list[Any]], None] | None = None
-    asked: bool = False
-    running: bool = False
-    shared: bool = False
-
-    @property
-    def terms(self) -> Terms:
-        """What the key grants."""
-        return self.key.terms
 
 
 class Limits:
@@ -93,31 +56,30 @@ class Limits:
 
         Whatever becomes of that, and be it interrupted: ``leave`` when it is over.
         """
-        terms = taken.terms
-        taken.running = terms.max_concurrent is not None
-        entered = self._entered(taken)
-        taken.refused, taken.wait = entered.refused, entered.wait
-        taken.requests, taken.reset = entered.requests, entered.reset
-        taken.tokens = entered.tokens
-        if entered.refused:
-            taken.running = False
+        if self._keeping is None:
+            self._keeping = gevent.spawn(self._keep)
+        if self._url:
+            try:
+                self._others().enter(taken)
+                return
+            except Unavailable:
+                pass
+        self._local.enter(taken)
 
     def reserve(self, taken: Taken, tokens: int) -> bool:
         """Whether the day has as many tokens left for a request; they are its own then.
 
         What was reserved before is part of them.
         """
-        tpd = taken.terms.tpd
+        tpd = taken.key.terms.tpd
         more = max(tokens, 1) - taken.reserved
         if tpd is None or more <= 0:
             return True
         taken.day = taken.day or int(self._clock()) // DAY
-        found = self._reserved(taken, more, tpd)
-        taken.tokens = found.tokens
-        if not found.granted:
-            taken.reserved -= more
+        if not self._reserve(taken, more, tpd):
             taken.refused, taken.wait = "tokens", self.left_of_day()
-        return found.granted
+            return False
+        return True
 
     def leave(self, taken: Taken, tokens: int) -> None:
         """A request is over, which used so many tokens."""
@@ -146,36 +108,16 @@ class Limits:
             self._shared.close()
         self._local.close()
 
-    def _entered(self, taken: Taken) -> Entered:
-        if self._keeping is None:
-            self._keeping = gevent.spawn(self._keep)
-        if self._url:
-            try:
-                taken.shared = True
-                taken.ticket = taken.ticket or new_id("")
-                return self._others().enter(taken)
-            except Unavailable:
-                taken.shared = False
-        # Who is interrupted before has nothing to give back.
-        running, taken.running = taken.running, False
-        entered = self._local.enter(taken.key.id, taken.terms)
-        taken.running = running
-        return entered
-
-    def _reserved(self, taken: Taken, more: int, tpd: int) -> Reserved:
-        taken.reserved += more  # already: an interrupted request gives it back
+    def _reserve(self, taken: Taken, more: int, tpd: int) -> bool:
         if taken.shared:
             try:
                 return self._others().reserve(taken, more, tpd)
             except Unavailable:
                 # All that it has there is given back, and taken here.
-                self._others().leave(taken, taken.running, -taken.reserved)
-                taken.shared = taken.running = False
-                more = taken.reserved
-        taken.reserved -= more  # the other way round: nothing is taken before
-        found = self._local.reserve(taken.key.id, more, tpd, taken.day)
-        taken.reserved += more
-        return found
+                more += taken.reserved
+                self._others().leave(taken, taken.running, -more)
+                taken.shared, taken.running, taken.reserved = False, False, 0
+        return self._local.reserve(taken, more, tpd)
 
     def _others(self) -> "Shared":
         if self._shared is None:

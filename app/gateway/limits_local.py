@@ -22,8 +22,8 @@ from typing import TypeVar
 
 import gevent
 
-from . import limits_counts as counts
-from .keys import Terms
+from .room import OWNER, SIZE, Room
+from .taken import Taken
 
 #: The layout of its rooms is part of the name: another version has another file.
 FILE = "limits-1"
@@ -56,7 +56,7 @@ class Local:
         self._file: int | None = None
         #: Which of all workers this is.
         self._worker = secrets.randbits(63) | 1
-        self._memory: dict[str, bytearray] = {}
+        self._memory: dict[str, Room] = {}
         #: What is written into the room of a key, and where it was last.
         self._places: dict[str, tuple[bytes, int]] = {}
         #: Requests that this worker has under way, of keys that have a limit for them.
@@ -68,11 +68,13 @@ class Local:
         #: Whether somebody keeps the lock, and when that was said.
         self._busy, self._said_at = False, -REPEAT
 
-    def enter(self, key: str, terms: Terms) -> counts.Entered:
-        """Count a request in, if its limits allow it."""
+    def enter(self, taken: Taken) -> None:
+        """Count a request in, if its limits allow it; it is told."""
+        key = taken.key.id
         if self._alone:
-            return self._enter(key, terms, self._room(key))
-        return self._together(key, partial(self._enter, key, terms))
+            self._enter(taken, self._room(key))
+        else:
+            self._together(key, partial(self._enter, taken))
 
     def leave(self, key: str, running: bool, day: int, more: int) -> None:
         """A request is over: count it out, and correct its tokens of a day.
@@ -83,18 +85,19 @@ class Local:
             self.running[key] = left
         if self._alone:
             if more:
-                counts.settle(self._room(key), day, more)
+                self._room(key).settle(day, more)
             return
         late, known = self._late.pop(key, (day, 0))
         more += known if late == day else 0
         if not self._settled(key, day, more):
             self._late[key] = day, more
 
-    def reserve(self, key: str, tokens: int, tpd: int, day: int) -> counts.Reserved:
-        """Take tokens of a day, if that many are left."""
+    def reserve(self, taken: Taken, tokens: int, tpd: int) -> bool:
+        """Take tokens of a day for a request, if that many are left."""
+        key = taken.key.id
         if self._alone:
-            return counts.reserve(self._room(key), tokens, tpd, day)
-        return self._together(key, lambda room: counts.reserve(room, tokens, tpd, day))
+            return self._room(key).reserve(taken, tokens, tpd)
+        return self._together(key, lambda room: room.reserve(taken, tokens, tpd))
 
     def renew(self) -> None:
         """Say that this worker lives, and what it has under way."""
@@ -125,24 +128,26 @@ class Local:
             os.close(self._file)
             self._file = None
 
-    def _enter(self, key: str, terms: Terms, room: bytearray) -> counts.Entered:
-        now = self._clock()
+    def _enter(self, taken: Taken, room: Room) -> None:
+        now, key = self._clock(), taken.key.id
+        if taken.key.terms.max_concurrent is None:
+            room.enter(taken, now, 0, 0)
+            return
         running, others = self.running.get(key, 0), 0
-        bounded = terms.max_concurrent is not None
-        if bounded and not self._alone:
-            others = counts.running_elsewhere(room, self._worker, now)
-        entered = counts.enter(room, terms, now, others, running)
-        if bounded and not entered.refused:
+        if not self._alone:
+            others = room.running_elsewhere(self._worker, now)
+        room.enter(taken, now, others, running)
+        if not taken.refused:
             self.running[key] = running + 1
+            taken.running = True
             self._note(key, room)
-        return entered
 
     def _settled(self, key: str, day: int, more: int) -> bool:
         """Whether the room of a key has been corrected: nobody else had the file."""
 
-        def settle(room: bytearray) -> None:
+        def settle(room: Room) -> None:
             if more:
-                counts.settle(room, day, more)
+                room.settle(day, more)
             self._note(key, room)
 
         try:
@@ -151,26 +156,26 @@ class Local:
             return False
         return True
 
-    def _note(self, key: str, room: bytearray) -> None:
+    def _note(self, key: str, room: Room) -> None:
         if not self._alone:
             running = self.running.get(key, 0)
-            counts.note_running(room, self._worker, running, self._clock())
+            room.note_running(self._worker, running, self._clock())
 
     # ------------------------------------------------------------- rooms
 
-    def _room(self, key: str) -> bytearray:
+    def _room(self, key: str) -> Room:
         """The room of a key in memory; what is changed there will be written."""
         room = self._memory.get(key)
         if room is None:
             if self._path is not None:
                 with suppress(BlockingIOError):
-                    self._in_file(key, bytes)
+                    self._in_file(key, id)
             room = self._seen(key)
         if self._path is not None:
             self.unwritten.add(key)
         return room
 
-    def _together(self, key: str, count: Callable[[bytearray], Result]) -> Result:
+    def _together(self, key: str, count: Callable[[Room], Result]) -> Result:
         """What all workers find together, or this one while they cannot."""
         try:
             return self._in_file(key, count)
@@ -178,7 +183,7 @@ class Local:
             return count(self._seen(key))
 
     def _in_file(
-        self, key: str, count: Callable[[bytearray], Result], tries: int = TRIES
+        self, key: str, count: Callable[[Room], Result], tries: int = TRIES
     ) -> Result:
         """What is found in the room of a key, and what is changed there stays.
 
@@ -192,7 +197,8 @@ class Local:
                 place, room = self._found(key, file)
                 self._memory[key] = room
                 found.append(count(room))
-                os.pwrite(file, room, place * counts.SIZE)
+                owner = OWNER.pack(self._places[key][0], int(self._clock()))
+                os.pwrite(file, owner + room.packed(), place * SIZE)
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
         except BlockingIOError:
@@ -201,9 +207,9 @@ class Local:
             self._give_up(error)
         return found[0] if found else count(self._seen(key))
 
-    def _seen(self, key: str) -> bytearray:
+    def _seen(self, key: str) -> Room:
         """The room of a key as it was last seen."""
-        return self._memory.setdefault(key, bytearray(counts.SIZE))
+        return self._memory.setdefault(key, Room())
 
     def _locked(self, tries: int) -> int:
         """The file, which nobody else has now; nothing stands still meanwhile."""
@@ -247,18 +253,15 @@ class Local:
             raise PermissionError(errno.EPERM, "it is not a file of our own")
         return file
 
-    def _found(self, key: str, file: int) -> tuple[int, bytearray]:
+    def _found(self, key: str, file: int) -> tuple[int, Room]:
         """Where the room of a key is, and what it holds: its own, or a fresh one."""
         known = self._places.get(key)
-        if known is None or (room := _read(file, known[1]))[:16] != known[0]:
+        if known is None or (data := _read(file, known[1]))[:16] != known[0]:
             owner = hashlib.blake2b(key.encode(), digest_size=16).digest()
             known = self._places[key] = owner, _place(file, owner)
-            room = _read(file, known[1])
+            data = _read(file, known[1])
         owner, place = known
-        if room[:16] != owner or not counts.is_sound(room):
-            room = bytearray(counts.SIZE)
-        counts.OWNER.pack_into(room, 0, owner, int(self._clock()))
-        return place, room
+        return place, Room.of(data) if data[:16] == owner else Room()
 
     def _give_up(self, error: OSError) -> None:
         log.warning(
@@ -273,14 +276,14 @@ class Local:
         self._close()
 
 
-def _become(known: bytearray, room: bytearray) -> None:
-    """Have a room hold what is known, but for whose it is."""
-    room[counts.OWNER.size :] = known[counts.OWNER.size :]
+def _become(known: Room, room: Room) -> None:
+    """Have a room hold what is known."""
+    for name in Room.__struct_fields__:
+        setattr(room, name, getattr(known, name))
 
 
-def _read(file: int, place: int) -> bytearray:
-    room = bytearray(os.pread(file, counts.SIZE, place * counts.SIZE))
-    return room if len(room) == counts.SIZE else room.ljust(counts.SIZE, b"\0")
+def _read(file: int, place: int) -> bytes:
+    return os.pread(file, SIZE, place * SIZE).ljust(SIZE, b"\0")
 
 
 def _place(file: int, owner: bytes) -> int:
@@ -289,9 +292,9 @@ def _place(file: int, owner: bytes) -> int:
     oldest = (1 << 64, 0)
     for step in range(NEAR):
         place = (first + step) % ROOMS
-        found = os.pread(file, counts.OWNER.size, place * counts.SIZE)
+        found = os.pread(file, OWNER.size, place * SIZE)
         if found[:16] == owner:
             return place
-        whose = found.ljust(counts.OWNER.size, b"\0")
-        oldest = min(oldest, (counts.OWNER.unpack(whose)[1], place))
+        whose = found.ljust(OWNER.size, b"\0")
+        oldest = min(oldest, (OWNER.unpack(whose)[1], place))
     return oldest[1]

@@ -19,9 +19,11 @@ from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .limits import Taken, Unavailable
-from .limits_counts import LEASE, WINDOW, Entered, Reserved
+from ..ids import new_id
+from .limits import Unavailable
 from .limits_scripts import ENTER, RENEW, RESERVE, SETTLE
+from .room import DAY, LEASE, WINDOW
+from .taken import Taken
 
 #: Seconds that Redis may take for an answer (specification: reliability, Q2).
 SLOW = 0.05
@@ -64,31 +66,42 @@ class Shared:
         #: The tickets of requests that this worker has under way, by key.
         self.running: dict[str, set[str]] = {}
 
-    def enter(self, taken: Taken) -> Entered:
+    def enter(self, taken: Taken) -> None:
         """Count a request in, if its limits allow it; raises ``Unavailable``."""
-        terms, key = taken.terms, taken.key.id
+        terms, key = taken.key.terms, taken.key.id
+        taken.ticket = taken.ticket or new_id("")
+        taken.shared, taken.running = True, terms.max_concurrent is not None
         if taken.running:
             self.running.setdefault(key, set()).add(taken.ticket)
-        day = int(time.time()) // 86_400
+        day = int(time.time()) // DAY
         limits = (_number(terms.rpm), _number(terms.max_concurrent))
         names = (f"{_name(key)}:minute", f"{_name(key)}:running", _day(key, day))
         try:
             answer = self._ask(ENTER, names, *limits, taken.ticket, WINDOW, LEASE)
         except Unavailable:
             self.leave(taken, taken.running, 0)
+            taken.shared = taken.running = False
             raise
         refused, requests, reset, wait, tokens = map(int, answer)
         if refused:
             self._forget(taken)
-        return Entered(
-            _REFUSED[refused], wait / 1000, requests, reset / 1000, max(0, tokens)
-        )
+            taken.running = False
+        taken.refused, taken.wait = _REFUSED[refused], wait / 1000
+        taken.requests, taken.reset = requests, reset / 1000
+        taken.tokens = max(0, tokens)
 
-    def reserve(self, taken: Taken, tokens: int, tpd: int) -> Reserved:
+    def reserve(self, taken: Taken, tokens: int, tpd: int) -> bool:
         """Take tokens of a day, if that many are left; raises ``Unavailable``."""
         name = _day(taken.key.id, taken.day)
-        granted, used = map(int, self._ask(RESERVE, (name,), tokens, tpd))
-        return Reserved(bool(granted), used)
+        taken.reserved += tokens  # already: an interrupted request gives it back
+        try:
+            granted, taken.tokens = map(int, self._ask(RESERVE, (name,), tokens, tpd))
+        except Unavailable:
+            taken.reserved -= tokens
+            raise
+        if not granted:
+            taken.reserved -= tokens
+        return bool(granted)
 
     def leave(self, taken: Taken, running: bool, tokens: int) -> None:
         """A request is over: count it out, and correct its tokens by so many."""

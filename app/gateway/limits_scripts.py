@@ -1,6 +1,6 @@
 """Scripts that Redis runs to count: each looks and changes in one step.
 
-They do what ``limits_counts`` does, and are held to the same tests.  Numbers that are
+They do what ``Room`` does, and are held to the same tests.  Numbers that are
 no limit are -1; times are handed back in milliseconds.
 """
 

@@ -23,7 +23,8 @@ from support.stack import linted
 from app.errors import Interruption, UpstreamBroken
 from app.gateway import limits_redis
 from app.gateway.keys import Key
-from app.gateway.limits import Limits, Taken
+from app.gateway.limits import Limits
+from app.gateway.taken import Taken
 from app.gateway.limits_redis import Shared
 from app.settings import Settings, SettingsError
 
@@ -300,7 +301,8 @@ import json, os, random, signal, sys, time
 sys.path.append("tests")
 import gevent
 from support.gateway import key
-from app.gateway.limits import Limits, Taken
+from app.gateway.limits import Limits
+from app.gateway.taken import Taken
 
 url, pid = sys.argv[1], int(sys.argv[2])
 limits, one = Limits(url), key(rpm=50)
@@ -356,7 +358,8 @@ WORKER = """
 import sys
 sys.path.append("tests")
 from support.gateway import key
-from app.gateway.limits import Limits, Taken
+from app.gateway.limits import Limits
+from app.gateway.taken import Taken
 
 limits, one, passed = Limits("", sys.argv[1]), key(rpm=700, tpd=10**9), 0
 input()

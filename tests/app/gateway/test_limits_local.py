@@ -11,10 +11,11 @@ import gevent
 import pytest
 from support.gateway import key
 
-from app.gateway import limits_counts as counts
 from app.gateway.keys import Key
-from app.gateway.limits import Limits, Taken
+from app.gateway.limits import Limits
 from app.gateway.limits_local import FILE
+from app.gateway.room import DAY, OWNER, SIZE, WINDOW, WORKERS, Room
+from app.gateway.taken import Taken
 
 ONE = key(rpm=1000, tpd=1000, max_concurrent=50)
 
@@ -37,40 +38,36 @@ def limits(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Limits]:
     counting.close()
 
 
-def spoiled(path: Path, spoil: Callable[[bytearray], object]) -> None:
+def spoiled(path: Path, spoil: Callable[[Room], object]) -> None:
     """Write something else into the room of the one key."""
     data = path.read_bytes()
-    place = next(at for at in range(0, len(data), counts.SIZE) if any(data[at:][:16]))
-    room = bytearray(data[place : place + counts.SIZE])
-    spoil(room)
+    place = next(at for at in range(0, len(data), SIZE) if any(data[at:][:16]))
+    room = Room.of(data[place : place + SIZE])
+    told = spoil(room)
     with path.open("r+b") as file:
-        file.seek(place)
-        file.write(room)
+        file.seek(place + OWNER.size)
+        file.write(told if isinstance(told, bytes) else room.packed())
 
 
-def minute(room: bytearray) -> None:
+def minute(room: Room) -> None:
     """More in each second than there is in all of them."""
-    counts._MINUTE.pack_into(room, counts._MINUTE_AT, int(time.time()) - 2, 1)
-    cells = [4_000_000_000] * counts.WINDOW
-    counts._CELLS.pack_into(room, counts._CELLS_AT, *cells)
+    room.second, room.used = int(time.time()) - 2, 1
+    room.cells = [4_000_000_000] * WINDOW
 
 
-def tokens(room: bytearray, used: int) -> None:
+def tokens(room: Room, used: int) -> None:
     """More tokens of today than can be, or fewer."""
-    today = int(time.time()) // counts.DAY
-    counts._TOKENS.pack_into(room, counts._TOKENS_AT, today, used)
+    room.day, room.tokens = int(time.time()) // DAY, used
 
 
-def leases(room: bytearray) -> None:
+def leases(room: Room) -> None:
     """Somebody else has all places, for ever."""
-    whose = [7, 50, 2**62] * counts.WORKERS
-    counts._LEASES.pack_into(room, counts._LEASES_AT, *whose)
+    room.leases = [7, 50, 2**62] * WORKERS
 
 
-def anything(room: bytearray) -> None:
+def anything(room: Room) -> bytes:
     """What a disk may make of it."""
-    size = counts.SIZE - counts.OWNER.size
-    room[counts.OWNER.size :] = random.Random(5).randbytes(size)
+    return random.Random(5).randbytes(SIZE - OWNER.size)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +104,7 @@ def test_a_fault_leaves_no_lock(
     faulty, other = (Limits("", str(tmp_path)) for _ in range(2))
     enter(faulty)
     taken = enter(faulty)
-    monkeypatch.setattr(counts, "reserve", lambda *_: 1 // 0)
+    monkeypatch.setattr(Room, "reserve", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         faulty.reserve(taken, 3)
     assert enter(other).requests == 3

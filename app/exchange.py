@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from .carriers.base import Headers, Timeouts
 from .errors import GatewayError
 from .gateway.keys import Key
-from .gateway.taken import Taken
 from .gateway.spent import Spent
+from .gateway.taken import Taken
 from .ids import new_id
 from .inflight import Watch
 from .prompt import Prompt

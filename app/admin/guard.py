@@ -6,15 +6,17 @@ from wsgiref.types import WSGIEnvironment
 from ..body import read_body
 from ..doors import is_own
 from ..errors import BadRequest
+from ..turns import in_turns
 from .sessions import Visitor, is_same
 
 #: Methods that change nothing.
 SAFE = {"GET", "HEAD"}
 #: Bytes of a body, and of those that bring a whole installation.
-LIMIT, LARGE = 1024 * 1024, 16 * 1024 * 1024
+LIMIT, LARGE = 1024 * 1024, 32 * 1024 * 1024
 #: How deep objects and lists may lie in each other.
 DEPTH = 64
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+#: All up to the next bracket that is in no string, if there is one.
+_BRACKET = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]|\\.)*+"?)*+([][{}]?)', re.DOTALL)
 
 #: On everything below ``/admin``, beside what all answers have (specification:
 #: reliability, W6).
@@ -90,8 +92,8 @@ def body_of(environ: WSGIEnvironment, limit: int, seconds: float) -> bytes:
 
 def _is_deep(body: bytes) -> bool:
     depth = 0
-    for one in re.findall(rb"[\[{\]}]", _STRING.sub(b"", body)):
-        depth += 1 if one in b"[{" else -1
+    for found in in_turns(_BRACKET.finditer(body)):
+        depth += 1 if found[1] in (b"[", b"{") else -1
         if depth > DEPTH:
             return True
     return False

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..storage.database import Database
 
 Result = TypeVar("Result")
+Found = TypeVar("Found")
 #: SQLAlchemy's, which the storage alone knows.
 Connection = Any
 First = Callable[[Connection], object]
@@ -55,13 +56,37 @@ class Desk:
 
     def write(self, job: Callable[[Connection], Result]) -> Result:
         """What a job returns; all that it wrote stays, or nothing if it raised."""
+        return self._written(self._run, job)
 
+    def write_found(
+        self,
+        look: Callable[[Connection], Found],
+        job: Callable[[Connection, Found], Result],
+    ) -> Result:
+        """The same of a job that needs what a long look has found.
+
+        Others may write meanwhile.  Both have the time of one.
+        """
+        found: Found
+
+        def run(write: Callable[["Database"], Any]) -> Any:
+            def look_and_write(database: "Database") -> Any:
+                nonlocal found
+                with database.reading() as connection:
+                    found = look(connection)
+                return write(database)
+
+            return self._run(look_and_write)
+
+        return self._written(run, lambda connection: job(connection, found))
+
+    def _written(self, run: Run, job: Callable[[Connection], Result]) -> Result:
         def after_first(connection: Connection) -> Result:
             if self._first is not None:
                 self._first(connection)
             return job(connection)
 
-        return write(self._run, after_first)
+        return write(run, after_first)
 
     def now(self) -> int:
         """Unix milliseconds."""
@@ -85,7 +110,7 @@ class Desk:
         other = kept.settings(connection).get(FINGERPRINT)
         if other == own:
             return hash
-        if other and kept.keys(connection):
+        if other and kept.has_keys(connection):
             raise Refused(
                 "The keys in this database were made with another secret than this"
                 " machine has: give it the same PANNIER_SECRET_FILE, or the file"

@@ -7,11 +7,12 @@ where the installation's secret is another.
 from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Key, Moment
 from ..storage.refusal import Refused
+from ..turns import in_turns
 from .checks import shaped
 
 FORMAT = "pannier-export"
@@ -49,12 +50,19 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def read(cls, data: bytes) -> "Document":
         """A file as a document; raises ``Refused``."""
         try:
-            found = msgspec.json.decode(data)
+            members = msgspec.json.decode(data, type=dict[str, Raw])
+            keys = members.pop("keys", None)
+            found = {name: msgspec.json.decode(raw) for name, raw in members.items()}
+            if found.get("format") != FORMAT:
+                raise _foreign()
+            document = shaped(found, cls)
+            if keys is not None:
+                document.keys = _keys(keys)
+        except msgspec.ValidationError:  # it is another value than an object
+            raise _foreign() from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Refused(f"The file is not JSON: {error}.", "") from None
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise Refused(f"The file is no export of Pannier ({FORMAT!r}).", "format")
-        return shaped(found, cls)
+        return document
 
     def written(self) -> bytes:
         """The document as a file."""
@@ -64,3 +72,17 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """The document without the other sections."""
         left_out = {name: UNSET for name in SECTIONS if name not in sections}
         return msgspec.structs.replace(self, **left_out)
+
+
+def _keys(data: Raw) -> list[KeptKey] | UnsetType:
+    """The keys of a file, one by one: of many others have their turns in between."""
+    decode = msgspec.json.Decoder(KeptKey).decode
+    try:
+        many = msgspec.json.decode(data, type=list[Raw])
+        return [decode(one) for one in in_turns(many)]
+    except msgspec.ValidationError:  # which does not say where
+        return shaped({"keys": msgspec.json.decode(data)}, Document).keys
+
+
+def _foreign() -> Refused:
+    return Refused(f"The file is no export of Pannier ({FORMAT!r}).", "format")

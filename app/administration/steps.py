@@ -21,6 +21,7 @@ from .document import Document, KeptKey
 Mode = Literal["merge", "replace", "skip"]
 Action = Literal["add", "change", "remove"]
 Do = Callable[[Connection, str], object]
+Gather = Callable[[kept.Batch], object]
 
 Entry = TypeVar("Entry", Key, ModelEntry, AliasEntry)
 
@@ -29,13 +30,18 @@ _OWN = {"id", "created_at", "last_used_at", "last_used_ip"}
 
 
 class Step(NamedTuple):
-    """One thing to do; ``fields`` are those that change."""
+    """One thing to do; ``fields`` are those that change.
+
+    ``do`` writes it; what is to be done with a key is gathered first, since there may
+    be many.
+    """
 
     action: Action
     section: str
     name: str
     fields: tuple[str, ...]
-    do: Do
+    do: Do | None = None
+    gather: Gather | None = None
 
 
 def steps(there: Document, wanted: Document, mode: Mode) -> list[Step]:
@@ -143,29 +149,30 @@ def _keys(
         before = by_id.get(key.id) or by_digest.get(key.digest)
         if before is None:
             if mode != "skip" or key.name.casefold() not in names:
-                yield Step("add", "key", key.name, (), _adding(key.key()))
+                yield Step("add", "key", key.name, (), gather=_adding(key.key()))
             continue
         stay.add(before.id)
         stays = {"revoked_at"} if before.revoked_at is not None else set()
         fields = tuple(sorted(set(_differing(before, key)) - _OWN - stays))
         if fields and mode != "skip":
             changes = {field: getattr(key, field) for field in fields}
-            yield Step("change", "key", before.name, fields, _changing(before, changes))
+            gather = _changing(before, changes)
+            yield Step("change", "key", before.name, fields, gather=gather)
     for key in there if mode == "replace" else ():
         if key.id not in stay:
-            yield Step("remove", "key", key.name, (), _deleting(key))
+            yield Step("remove", "key", key.name, (), gather=_removing_key(key))
 
 
-def _adding(key: Key) -> Do:
-    return lambda connection, actor: kept.add_key(connection, key, actor)
+def _adding(key: Key) -> Gather:
+    return lambda batch: batch.add(key)
 
 
-def _changing(key: Key, changes: Mapping[str, Any]) -> Do:
-    return lambda connection, actor: kept.change_key(connection, key.id, changes, actor)
+def _changing(key: Key, changes: Mapping[str, Any]) -> Gather:
+    return lambda batch: batch.change(key.id, changes)
 
 
-def _deleting(key: Key) -> Do:
-    return lambda connection, actor: kept.remove_key(connection, key.id, actor)
+def _removing_key(key: Key) -> Gather:
+    return lambda batch: batch.remove(key.id)
 
 
 def _differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ A document is checked as a whole before anything of it is written, in one transa
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..gateway import credentials
 from ..gateway.usage import BATCH, Row
@@ -36,6 +36,14 @@ OPENS = "This removes the last key: from then on nobody needs one (PANNIER_AUTH=
 _DIGEST = 32
 
 
+class _Draft(NamedTuple):
+    """What is to be done where a ``version`` is set, with all changes of keys ready."""
+
+    version: int
+    steps: list[Step]
+    keys: kept.Batch
+
+
 class Transfer:
     """Exports and imports."""
 
@@ -49,7 +57,7 @@ class Transfer:
     def plan(self, document: Document, mode: Mode) -> list[Step]:
         """What taking this in would do; raises ``Refused`` if that cannot be."""
         return self._desk.read(
-            lambda connection: self._plan(connection, document, mode)
+            lambda connection: self._checked(connection, document, mode).steps
         )
 
     def opens(self, document: Document, mode: Mode) -> bool:
@@ -71,24 +79,31 @@ class Transfer:
         ``open``: also where it removes the last key; else that is ``Refused``.
         """
 
-        def take_in(connection: Connection) -> list[Step]:
-            plan = self._plan(connection, document, mode)
+        def look(connection: Connection) -> _Draft:
+            return self._checked(connection, document, mode)
+
+        def take_in(connection: Connection, draft: _Draft) -> list[Step]:
+            if kept.read_version(connection) != draft.version:  # set meanwhile
+                draft = self._draft(connection, document, mode)
             if not open and self._opens(connection, document, mode):
                 raise Refused(f"{OPENS} Say `open=1` to go on.", "open")
             if document.keys:
                 self._desk.hash_for(connection)
-            for step in plan:
-                step.do(connection, self._desk.actor)
+            for step in draft.steps:
+                if step.do is not None:
+                    step.do(connection, self._desk.actor)
+            draft.keys.write(connection)
             for start in range(0, len(rows), BATCH):
                 add(connection, rows[start : start + BATCH])
-            return plan
+            return draft.steps
 
-        return self._desk.write(take_in)
+        # Whatever takes long comes before the turn of those who write.
+        return self._desk.write_found(look, take_in)
 
     def _opens(self, connection: Connection, document: Document, mode: Mode) -> bool:
         removes = mode == "replace" and document.keys == []
         auto = self._desk.settings.auth == "auto"
-        return removes and auto and bool(kept.keys(connection))
+        return removes and auto and kept.has_keys(connection)
 
     def _document(self, connection: Connection) -> Document:
         chosen = kept.settings(connection)
@@ -102,18 +117,28 @@ class Transfer:
             keys=[KeptKey.of(key) for key in kept.keys(connection)],
         )
 
-    def _plan(
+    def _checked(
         self, connection: Connection, document: Document, mode: Mode
-    ) -> list[Step]:
-        there = self._document(connection)
+    ) -> _Draft:
         if document.keys:
             self._check_secret(document)
+        _check(document)
+        return self._draft(connection, document, mode)
+
+    def _draft(self, connection: Connection, document: Document, mode: Mode) -> _Draft:
+        # The version comes first: whatever is set meanwhile is another one.
+        version = kept.read_version(connection)
+        there = self._document(connection)
         if document.settings:
             before = {} if mode == "replace" else there.settings or {}
             with _at("settings"):
                 check_settings(before, document.settings, self._desk)
-        _check(document)
-        return steps(there, document, mode)
+        found = steps(there, document, mode)
+        batch = kept.Batch(there.keys or [], self._desk.actor)
+        for step in found:
+            if step.gather is not None:
+                step.gather(batch)
+        return _Draft(version, found, batch)
 
     def _check_secret(self, document: Document) -> None:
         if document.fingerprint != credentials.fingerprint(self._desk.hash()):

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from ..redaction import Redaction
 from .tables import AUDIT_LOG, CONFIG_VERSION
+from .writing import execute_all
 
 #: Entries that are kept, and beside them those of failed attempts to sign in: strangers
 #: can make as many of these as they like, and push nothing else out.
@@ -60,8 +61,26 @@ def changed(
     after: Mapping[str, Any] | None,
 ) -> None:
     """Raise the version and note what was changed."""
+    write_changes(connection, [change(actor, action, object, before, after)])
+
+
+def change(
+    actor: str,
+    action: str,
+    object: str,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """A change as an entry, to be written."""
+    return _row(actor, action, object, _diff(before or {}, after or {}))
+
+
+def write_changes(connection: Connection, entries: list[dict[str, Any]]) -> None:
+    """Raise the version, once, and leave these entries."""
     connection.execute(sa.update(CONFIG_VERSION).values(n=CONFIG_VERSION.c.n + 1))
-    note(connection, actor, action, object, _diff(before or {}, after or {}))
+    *many, last = entries
+    execute_all(connection, sa.insert(AUDIT_LOG), many)
+    _leave(connection, last, len(entries))
 
 
 def note(
@@ -73,15 +92,29 @@ def note(
     ip: str = "",
 ) -> None:
     """Leave an entry; beyond what is kept the oldest of its kind go."""
+    _leave(connection, _row(actor, action, object, diff, ip))
+
+
+def _row(
+    actor: str,
+    action: str,
+    object: str,
+    diff: Mapping[str, tuple[Any, Any]],
+    ip: str = "",
+) -> dict[str, Any]:
     row = {"at": now(), "actor": actor, "ip": ip, "action": action, "object": object}
-    row["diff"] = msgspec.json.encode(diff)
+    return {**row, "diff": msgspec.json.encode(diff)}
+
+
+def _leave(connection: Connection, row: dict[str, Any], new: int = 1) -> None:
+    """Leave the last of so many new entries; some others may have to go."""
     done = connection.execute(sa.insert(AUDIT_LOG), row)
     id = done.inserted_primary_key
     assert id is not None
-    failed = action in FAILED
+    failed = row["action"] in FAILED
     kind = _A.action.in_(FAILED) if failed else _A.action.not_in(FAILED)
     most = MOST_FAILED if failed else MOST
-    if id[0] % max(most // 1000, 1):  # to count them takes a while
+    if id[0] % max(most // 1000, 1) >= new:  # to count them takes a while
         return
     last = sa.select(_A.id).where(kind).order_by(_A.id.desc()).offset(most).limit(1)
     old = _A.id <= last.scalar_subquery()

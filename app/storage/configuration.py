@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from ..gateway.snapshot import Snapshot
 from ..wire.names import key as key_of
 from .audit import Entry, audit, note, read_version
+from .batch import Batch
 from .entries import (
     aliases,
     models,
@@ -21,11 +22,20 @@ from .entries import (
     set_settings,
     settings,
 )
-from .keys import add_key, change_key, find_key, keys, note_used, remove_key
+from .keys import (
+    add_key,
+    change_key,
+    find_key,
+    has_keys,
+    keys,
+    note_used,
+    remove_key,
+)
 from .refusal import Refused
 from .tables import ALIAS_ENTRY, API_KEY, MODEL_ENTRY, SETTING
 
 __all__ = [
+    "Batch",
     "Entry",
     "Refused",
     "add_key",
@@ -34,6 +44,7 @@ __all__ = [
     "change_key",
     "counts",
     "find_key",
+    "has_keys",
     "keys",
     "models",
     "note",

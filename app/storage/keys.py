@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from ..gateway.keys import Key, Moment, Terms
 from . import storable
-from .audit import changed
+from .batch import Batch, name_key, row
 from .refusal import Refused
 from .tables import API_KEY
 
@@ -22,8 +22,11 @@ _BY_AGE = sa.select(*(_K[field] for field in _FIELDS)).order_by(_K.created_at, _
 _ONE = sa.select(*(_K[field] for field in _FIELDS)).where(
     sa.or_(_K.id == sa.bindparam("wanted"), _K.name_key == sa.bindparam("name_key"))
 )
-_WITH_DIGEST = sa.select(_K.id, _K.name).where(
+# What another key may not have as well: its id, its name, its secrets.
+_LIKE = sa.select(*(_K[field] for field in _FIELDS)).where(
     sa.or_(
+        _K.id == sa.bindparam("wanted"),
+        _K.name_key == sa.bindparam("name_key"),
         _K.digest.in_(sa.bindparam("digests", expanding=True)),
         _K.previous_digest.in_(sa.bindparam("digests", expanding=True)),
     )
@@ -46,28 +49,25 @@ def keys(connection: Connection, unread: list[str] | None = None) -> list[Key]:
     # Most keys of an installation share their terms, and so they do in memory.
     known: dict[bytes, Terms | None] = {}
     rows = connection.execute(_BY_AGE)
-    return [_key(row, known, [] if unread is None else unread) for row in rows]
+    return [_key(one, known, [] if unread is None else unread) for one in rows]
 
 
 def find_key(connection: Connection, wanted: str) -> Key:
     """The key of this id, or of this name in any case; raises ``Refused``."""
-    values = {"wanted": wanted, "name_key": _name_key(wanted)}
+    values = {"wanted": wanted, "name_key": name_key(wanted)}
     found = connection.execute(_ONE, storable.row(values)).all()
     if not found:
         raise Refused(f"There is no key '{wanted[:128]}'.", "id", unknown=True)
     # A name may look like the id of another key: the id counts.
-    row = next((row for row in found if row.id == wanted), found[0])
-    return _key(row, {}, [])
+    one = next((one for one in found if one.id == wanted), found[0])
+    return _key(one, {}, [])
 
 
 def add_key(connection: Connection, key: Key, actor: str) -> None:
     """Add a key; raises ``Refused`` where its id, name or secret has one already."""
-    values = _row(key)
-    if connection.scalar(sa.select(_K.id).where(_K.id == key.id)) is not None:
-        raise Refused(f"There is a key with the id '{key.id}' already.", "id")
-    _must_be_free(connection, key)
-    connection.execute(sa.insert(API_KEY), values)
-    changed(connection, actor, "key.create", key.name, None, _said(key))
+    batch = _batch(connection, key, actor)
+    batch.add(key)
+    batch.write(connection)
 
 
 def change_key(
@@ -78,23 +78,23 @@ def change_key(
     Raises ``Refused``.
     """
     old = find_key(connection, id)
-    new = msgspec.structs.replace(old, **changes)
-    values = _row(new)
-    _must_be_free(connection, new)
-    # No more than what changes: there may be terms that could not be read.
-    names = [*changes, *(["name_key"] if "name" in changes else [])]
-    row = {name: values[name] for name in names}
-    if row:
-        connection.execute(sa.update(API_KEY).where(_K.id == old.id), row)
-    changed(connection, actor, "key.change", old.name, _said(old), _said(new))
+    batch = _batch(connection, msgspec.structs.replace(old, **changes), actor)
+    new = batch.change(old.id, changes)
+    batch.write(connection)
     return new
 
 
 def remove_key(connection: Connection, id: str, actor: str) -> None:
     """Remove a key for ever; raises ``Refused`` where there is none."""
     old = find_key(connection, id)
-    connection.execute(sa.delete(API_KEY).where(_K.id == old.id))
-    changed(connection, actor, "key.remove", old.name, _said(old), None)
+    batch = Batch([old], actor)
+    batch.remove(old.id)
+    batch.write(connection)
+
+
+def has_keys(connection: Connection) -> bool:
+    """Whether there is any key, of whatever state."""
+    return connection.scalar(sa.select(_K.id).limit(1)) is not None
 
 
 def note_used(connection: Connection, used: Mapping[str, tuple[Moment, str]]) -> None:
@@ -109,8 +109,19 @@ def note_used(connection: Connection, used: Mapping[str, tuple[Moment, str]]) ->
         connection.execute(_USED, rows)
 
 
-def _key(row: sa.Row[Any], known: dict[bytes, Terms | None], unread: list[str]) -> Key:
-    values = dict(zip(_FIELDS, row, strict=True))
+def _batch(connection: Connection, key: Key, actor: str) -> Batch:
+    """What may change a key, or add it, as far as others let it."""
+    row(key)  # nobody can look for what no row could have
+    digests = [one for one in (key.digest, key.previous_digest) if one is not None]
+    looked = {"wanted": key.id, "name_key": name_key(key.name), "digests": digests}
+    there = connection.execute(_LIKE, looked)
+    return Batch([_key(one, {}, []) for one in there], actor)
+
+
+def _key(
+    found: sa.Row[Any], known: dict[bytes, Terms | None], unread: list[str]
+) -> Key:
+    values = dict(zip(_FIELDS, found, strict=True))
     body = values["terms"]
     if body not in known:
         known[body] = _terms(body)
@@ -125,38 +136,3 @@ def _terms(body: bytes) -> Terms | None:
         return msgspec.json.decode(body, type=Terms)
     except msgspec.DecodeError:
         return None
-
-
-def _row(key: Key) -> dict[str, Any]:
-    """A key as a row; raises ``Refused`` for what could not be read again."""
-    own = {field: getattr(key, field) for field in _FIELDS if field != "terms"}
-    values = storable.row(own)
-    terms = storable.body(key.terms)
-    storable.body(key)
-    return {**values, "terms": terms, "name_key": _name_key(key.name)}
-
-
-def _name_key(name: str) -> str:
-    return name.casefold()
-
-
-def _must_be_free(connection: Connection, key: Key) -> None:
-    """Raise ``Refused`` where another key has its name or one of its secrets."""
-    same = sa.select(_K.id, _K.revoked_at).where(_K.name_key == _name_key(key.name))
-    for id, revoked_at in connection.execute(same):
-        if id != key.id:
-            state = "" if revoked_at is None else ", which is revoked"
-            raise Refused(f"There is a key '{key.name}' already{state}.", "name")
-    digests = [one for one in (key.digest, key.previous_digest) if one is not None]
-    for id, name in connection.execute(_WITH_DIGEST, {"digests": digests}):
-        if id != key.id:
-            raise Refused(f"The key '{name}' has that secret already.", "key")
-
-
-def _said(key: Key) -> dict[str, Any]:
-    """What the audit log says of a key: its fields and those of its terms."""
-    own = {field: getattr(key, field) for field in _FIELDS}
-    terms = own.pop("terms")
-    hidden = {"id", "last_used_at", "last_used_ip"}
-    said = {name: value for name, value in own.items() if name not in hidden}
-    return said | msgspec.structs.asdict(terms)

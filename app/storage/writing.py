@@ -1,16 +1,20 @@
 """Writing: a transaction that comes to nothing where nobody waits for it any more."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .failure import Failure
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.base import Executable
 
     from .database import Database
 
 Result = TypeVar("Result")
+
+#: Rows for which a statement is executed at once; they have its time together.
+_ROWS = 1000
 
 
 class Run(Protocol):
@@ -38,3 +42,13 @@ def write(run: Run, job: "Callable[[Connection], Result]") -> Result:
         return run(writing)
     finally:
         waited = False
+
+
+def execute_all(
+    connection: "Connection",
+    statement: "Executable",
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """Execute a statement for each of many rows."""
+    for start in range(0, len(rows), _ROWS):
+        connection.execute(statement, rows[start : start + _ROWS])

@@ -48,8 +48,9 @@ class Exchange(Struct):
     the reasoning from the client.  ``tools`` is what an endpoint found out of the tools
     it offers and its writers need; it alone knows the type.  So is ``filling`` with the
     text that a completion of code fills in; None: the request is no such thing.
-    ``key`` is the key that asks, None where none is needed; ``alias`` the other name of
-    a model that was asked for, if it was one, and ``resolved`` the model.  ``given``
+    ``key`` is the key that asks, None where none is needed, ``outdated`` that it does
+    with its secret before a rotation; ``alias`` is the other name of a model that was
+    asked for, if it was one, and ``resolved`` the model.  ``given``
     names the options that the request itself sets.  ``timeouts`` bound the call to
     Ollama in the place of the settings', ``patience`` are the seconds that the client
     gives it.  ``reasoning_field`` is where its reasoning goes, if not where the
@@ -87,6 +88,7 @@ class Exchange(Struct):
     tools: Any = None
     filling: Any = None
     key: Key | None = None
+    outdated: bool = False
     alias: str = ""
     resolved: str = ""
     given: Collection[str] = ()

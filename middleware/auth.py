@@ -72,7 +72,7 @@ class AuthMiddleware:
         if path == METRICS and is_local(environ):
             return
         exchange = Exchange.of(environ)
-        exchange.key = key = self._key(environ)
+        exchange.key = key = self._key(environ, exchange)
         self._note(key, exchange.started, environ)
         groups = groups_for(environ["REQUEST_METHOD"], path)
         if groups is not None and groups.isdisjoint(key.terms.allow_endpoints):
@@ -83,7 +83,7 @@ class AuthMiddleware:
                 code="endpoint_not_allowed",
             )
 
-    def _key(self, environ: WSGIEnvironment) -> Key:
+    def _key(self, environ: WSGIEnvironment, exchange: Exchange) -> Key:
         secret = _given(environ)
         if not secret:
             raise _unauthorized(_MISSING)
@@ -94,8 +94,10 @@ class AuthMiddleware:
             raise self._refusal(secret, self.address(environ))
         if key.weak:  # it could be found by trying
             self._hold(self.address(environ))
-        if fault := _fault(key, newest, self.clock):
+        if fault := key.fault(self.clock, newest):
             raise _unauthorized(fault, detail=f"key {key.id}")
+        if not newest:
+            exchange.outdated = True
         return key
 
     def _hold(self, address: str) -> None:
@@ -164,16 +166,6 @@ def _given(environ: WSGIEnvironment) -> str:
 def _was(digest: bytes, key: Key) -> bool:
     """Whether this is of the secret that a key had before it was rotated."""
     return hmac.compare_digest(digest, key.previous_digest or b"")
-
-
-def _fault(key: Key, newest: bool, clock: Callable[[], float]) -> str:
-    """Why a key is good no more, empty if it is; its owner may know."""
-    if fault := key.fault(clock):
-        return fault
-    until = key.previous_until
-    if not newest and (until is None or until <= clock() * 1000):
-        return "This API key has been replaced by a newer one."
-    return ""
 
 
 def _too_many(seconds: int) -> BadRequest:

@@ -106,13 +106,14 @@ def build_stack(
     pages = Later(lambda: load_pages(upstream))
     relay = Relay(upstream, settings)
     catalog = Catalog(upstream.control)
-    changed = installation.current.changed
-    felt = (catalog.forget, partial(end_revoked, inflight))
-    changed += felt
+    current, ends = installation.current, partial(end_revoked, inflight)
+    current.changed += (catalog.forget, ends)
+    current.expired.append(ends)
 
     def release() -> None:
-        for tell in felt:
-            changed.remove(tell)
+        current.changed.remove(catalog.forget)
+        current.changed.remove(ends)
+        current.expired.remove(ends)
         upstream.close()
 
     images = ImageFetcher.of(settings)

@@ -42,7 +42,9 @@ class Current:
 
     ``source`` of None is nothing set, for ever.  ``auth`` is the setting: where it is
     ``off``, a database that cannot be asked at first is as good as an empty one.
-    ``changed`` are called with each new snapshot, in a greenlet that nothing waits for.
+    ``changed`` are called with each new snapshot, in a greenlet that nothing waits for;
+    ``expired`` with that in force, when a key of it is good no more, or a secret before
+    a rotation.  ``clock`` is monotonic, ``unix`` is Unix time, both in seconds.
     """
 
     def __init__(
@@ -50,19 +52,24 @@ class Current:
         source: Source | None = None,
         auth: str = "auto",
         clock: Callable[[], float] = time.monotonic,
+        unix: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._auth = auth
         self._clock = clock
+        self._unix = unix
         self._now = NOTHING
         self._ready = source is None
         self._first = Event()
-        self._renewing: gevent.Greenlet | None = None
+        self._always: tuple[gevent.Greenlet, ...] = ()
         self._said_at = -REPEAT
         self._faults = Faults()
         #: Why the database cannot be asked at the moment; None: it can.
         self.failure: GatewayError | None = None
         self.changed: list[Callable[[Snapshot], object]] = []
+        self.expired: list[Callable[[Snapshot], object]] = []
+        #: When the next key of it ends, in Unix milliseconds.
+        self._end: int | None = None
         self._note()
 
     @property
@@ -83,14 +90,17 @@ class Current:
 
     def start(self) -> None:
         """Begin to look, if nobody has; of a worker, after the fork."""
-        if self._renewing is None and self._source is not None:
-            self._renewing = gevent.spawn(self._renew_always)
+        if not self._always and self._source is not None:
+            # Two, since the database may be long in answering, and time goes on.
+            self._always = (
+                gevent.spawn(self._repeat, self.renew, "what was set"),
+                gevent.spawn(self._repeat, self.expire, "that keys end"),
+            )
 
     def close(self) -> None:
         """Look no more."""
-        if self._renewing is not None:
-            self._renewing.kill()
-            self._renewing = None
+        gevent.killall(self._always)
+        self._always = ()
 
     def renew(self) -> None:
         """Take up what the database has, if it is not what is in force."""
@@ -101,6 +111,15 @@ class Current:
         except GatewayError as error:
             self._fail(error)
         self._first.set()
+
+    def expire(self) -> None:
+        """Tell of keys that are good no more since the last look."""
+        if self._end is None or self._end > self._unix() * 1000:
+            return
+        now = self._now
+        self._end = now.next_end(self._unix() * 1000)
+        for tell in [*self.expired]:
+            tell(now)
 
     def _take(self, source: Source) -> None:
         version = source.version()
@@ -117,6 +136,7 @@ class Current:
     def _note(self) -> None:
         """Note what every request wants to know, before anything else is looked at."""
         now, known = self._now, self._ready
+        self._end = now.next_end(self._unix() * 1000)
         #: Whether a request may need a key, as far as is known.
         self.may_close = self._auth != "off"
         if self._auth == "auto":
@@ -151,10 +171,10 @@ class Current:
             detail=error.detail if error else f"no answer within {FIRST:g} seconds",
         )
 
-    def _renew_always(self) -> None:
+    def _repeat(self, look: Callable[[], object], what: str) -> None:
         while True:
             try:
-                self.renew()
+                look()
             except Exception as fault:  # a bug, after which others must still be felt
-                self._faults.tell(log, "what was set could not be taken up", fault)
+                self._faults.tell(log, f"{what} could not be taken up", fault)
             gevent.sleep(PERIOD)

@@ -19,6 +19,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=80)]
 
 #: What is said of a key that was deleted, too.
 REVOKED = "This API key has been revoked."
+REPLACED = "This API key has been replaced by a newer one."
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,10 +73,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: Moment | None = None
     last_used_ip: str = ""
 
-    def fault(self, clock: Callable[[], float]) -> str:
+    def fault(self, clock: Callable[[], float], newest: bool = True) -> str:
         """Why the key is good no more, empty if it is; ``clock`` is Unix time.
 
-        Its owner may know.
+        Without ``newest``: why its secret before the last rotation is.  Its owner may
+        know.
         """
         if self.revoked_at is not None:
             return REVOKED
@@ -83,6 +85,9 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             return "This API key is disabled."
         if self.expires_at is not None and self.expires_at <= clock() * 1000:
             return "This API key has expired."
+        until = self.previous_until
+        if not newest and (until is None or until <= clock() * 1000):
+            return REPLACED
         return ""
 
     @property

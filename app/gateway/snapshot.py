@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from .entries import AliasEntry, ModelEntry
-from .keys import Key
+from .keys import Key, Moment
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -28,6 +28,19 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     aliases: Mapping[str, AliasEntry] = MappingProxyType({})
     settings: Mapping[str, Any] = MappingProxyType({})
     overrides: Mapping[str, Any] = MappingProxyType({})
+
+    def next_end(self, now: float) -> Moment | None:
+        """When the next key, or secret before a rotation, is good no more.
+
+        ``now`` is in milliseconds, too.  None: time alone ends none.
+        """
+        ends = [
+            end
+            for key in self.keys.values()
+            for end in (key.expires_at, key.previous_until)
+            if end is not None and end > now
+        ]
+        return min(ends, default=None)
 
 
 NOTHING = Snapshot()

@@ -5,7 +5,7 @@ from typing import Any
 
 import gevent
 import pytest
-from support.gateway import key, snapshot
+from support.gateway import HASH, key, snapshot
 
 from app.errors import GatewayError
 from app.exchange import Exchange
@@ -22,8 +22,8 @@ MOMENT = NOW * 1000
 class Counted:
     """One answer of a key, which the server is writing."""
 
-    def __init__(self, all_: Inflight, key: Key | None) -> None:
-        self.exchange = Exchange(key=key)
+    def __init__(self, all_: Inflight, key: Key | None, outdated: bool = False) -> None:
+        self.exchange = Exchange(key=key, outdated=outdated)
         self.watch = all_.begin(None)
         self.watch.inside = False
         self.watch.answer = self
@@ -78,3 +78,39 @@ def test_who_is_told(all_: Inflight, changes: Any, said: str) -> None:
     assert error is not None
     assert (error.status, error.code) == (401, "invalid_api_key")
     assert said in error.message
+
+
+NEW, OLD, OLDEST = (f"sk-{which}-key-of-thirty-two-characters" for which in "abc")
+
+
+@pytest.mark.parametrize(
+    ("secret", "until", "changes", "said"),
+    [
+        (NEW, MOMENT, {}, ""),
+        (OLD, MOMENT + 1, {}, ""),
+        (OLD, MOMENT, {}, "replaced by a newer one"),
+        (OLD, None, {}, "replaced by a newer one"),
+        (OLDEST, MOMENT + 1, {}, "replaced by a newer one"),
+        (OLDEST, MOMENT + 1, {"revoked_at": 1}, "has been revoked"),
+        (OLD, MOMENT + 1, {"expires_at": MOMENT}, "has expired"),
+    ],
+)
+@pytest.mark.parametrize("outdated", [False, True])
+def test_secrets_before_a_rotation(
+    all_: Inflight,
+    secret: str,
+    until: int | None,
+    changes: dict[str, int],
+    said: str,
+    outdated: bool,
+) -> None:
+    """What came with a secret ends with the secret, however the key was then."""
+    before = key("one", secret)
+    if outdated:
+        others = {"digest": b"other", "previous_digest": before.digest}
+        before = key("one", **others)
+    old = HASH(OLD.encode()) if until else None
+    now = key("one", NEW, previous_digest=old, previous_until=until, **changes)
+    (error,) = told(all_, snapshot(now), Counted(all_, before, outdated))
+    assert said in (error.message if error else "")
+    assert bool(said) is bool(error)

@@ -28,11 +28,14 @@ MARKS = {
 
 
 def test_k6_what_runs_of_a_revoked_key(ollama: Simulator, tmp_path: Path) -> None:
-    """Its streams end with an error in each dialect, what waits is a 401; no others."""
+    """Its streams end with an error in each dialect, what waits is a 401; no others.
+
+    So does what runs of a key that expires, though nobody changes anything then.
+    """
     ollama.clear()
     env = {"OLLAMA_URL": ollama.url, "PANNIER_STATE_DIR": str(tmp_path)}
     with closing(Keyring(tmp_path)) as ring, ExitStack() as stack:
-        key, _ = ring.add("one", SECRET), ring.add("other", OTHER)
+        key, other = ring.add("one", SECRET), ring.add("other", OTHER)
         server = stack.enter_context(Server(env))
 
         def asked(dialect: str, secret: str, stream: bool = True) -> socket:
@@ -59,3 +62,8 @@ def test_k6_what_runs_of_a_revoked_key(ollama: Simulator, tmp_path: Path) -> Non
         assert REVOKED in answer
         eventually(lambda: ollama.open() == 1)
         assert b" word" in until(others, b" word")
+        end = int(time.time() * 1000) + 1500
+        ring.change(other, expires_at=end)
+        told = until(others, b"0\r\n\r\n")
+        assert time.time() * 1000 >= end
+        assert b"This API key has expired." in told

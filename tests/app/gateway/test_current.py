@@ -137,6 +137,48 @@ def test_q2_nothing_known_yet(auth: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert caught.value.detail == "locked"
 
 
+def test_keys_end_by_the_time() -> None:
+    """Each end of a key, or of a secret before a rotation, is told once, when it is."""
+    keys = [
+        key(f"k{end}", str(end), digest=b"%d" % end, expires_at=end)
+        for end in (9000, 3000, 1000)
+    ]
+    rotated = key("r", digest=b"r", previous_digest=b"p", previous_until=5000)
+    source, clock = Known(snapshot(*keys, key("ever", digest=b"e"), rotated)), Clock()
+    current = Current(source, unix=clock)
+    told: list[float] = []
+    current.expired.append(lambda now: told.append(clock.now))
+    clock.now = 2.0
+    current.renew()
+    for clock.now in (2.0, 2.999, 3.0, 3.5, 6.0, 6.5, 8.999):
+        current.expire()
+    assert told == [3.0, 6.0]
+    source.broken = BROKEN
+    current.renew()
+    clock.now = 9.0
+    current.expire()
+    clock.now = 99.0
+    current.expire()
+    assert told == [3.0, 6.0, 9.0]
+
+
+def test_it_looks_at_the_time_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys end in time also while the database does not answer."""
+    monkeypatch.setattr("app.gateway.current.PERIOD", 0.001)
+    source, clock = Known(snapshot(key(expires_at=1000))), Clock()
+    current = Current(source, unix=clock)
+    told = gevent.event.AsyncResult()
+    current.expired.append(told.set)
+    current.start()
+    assert current.now is source.now
+    silent = gevent.event.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(source, "version", silent.wait)
+        clock.now = 1.0
+        assert told.get(timeout=10) is source.now
+    current.close()
+
+
 def test_it_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once begun it looks again and again, until it is closed."""
     monkeypatch.setattr("app.gateway.current.PERIOD", 0.001)

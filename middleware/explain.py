@@ -53,6 +53,7 @@ def explained(
             "reasoning_hidden": exchange.hidden,
             "num_ctx": _num_ctx(exchange),
             "prompt_tokens_estimate": exchange.prompt_estimate,
+            "code": exchange.filling.told() if exchange.filling else None,
         },
         start_response,
     )

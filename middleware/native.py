@@ -29,6 +29,7 @@ from .aliases import DEFAULT, Aliases
 from .amended import amended
 from .bounds import checked
 from .code.families import Family
+from .code.ways import Ways
 from .members import Members, texts, walked
 from .shown import Named, Shown
 from .validation import MAX_NAME
@@ -149,8 +150,8 @@ class ShowMiddleware(NativeNames):
     """``POST /api/show``, truthful about who can fill in.
 
     Editors ask it whether a model's template knows a suffix.  Of a model that Pannier
-    puts into the form of its family it does, and so it is shown; ``family_of`` gives
-    the family of a name, ``None`` for a model that is shown as it is.
+    puts into the form of its family it does, and so it is shown; ``ways`` tells the
+    family of a name, and how its model is asked.
     """
 
     keys = frozenset(["model", "name"])  # the latter was its name once
@@ -160,10 +161,10 @@ class ShowMiddleware(NativeNames):
         app: WSGIApplication,
         aliases: Aliases,
         settings: Settings,
-        family_of: Callable[[str, str], Family | None],
+        ways: Ways,
     ) -> None:
         super().__init__(app, aliases, settings)
-        self._family_of = family_of
+        self._ways = ways
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -173,7 +174,7 @@ class ShowMiddleware(NativeNames):
         settings, access = self.settings, self.aliases.access
         key = Exchange.of(environ).key
         may = partial(access.admits, key) if access.concerns(key) else None
-        rewrites = settings.code_rewrite and settings.code_strategy != "suffix"
+        rewrites = settings.code_rewrite and self._ways.strategy(name) != "suffix"
         if may is None and not rewrites:
             return self.app(call, start_response)
         amend = partial(self._amended, name, may, rewrites)
@@ -193,7 +194,7 @@ class ShowMiddleware(NativeNames):
         """What is shown of a model of a family that fills in, ``None`` for others."""
         shown = _decoded(_members, whole)
         details = _decoded(_details, shown.get("details", b"{}")) if shown else None
-        family = self._family_of(name, details.family if details else "")
+        family = self._ways.of(name, details.family if details else "")
         if shown is None or family is None or not family.rewrite:
             return None
         return _shown(family, shown) if family.strategy == "raw" else None

@@ -53,6 +53,7 @@ from .code.infill import InfillMiddleware, LlamaMiddleware
 from .code.policy import Fill
 from .code.supersede import who
 from .code.warm import WarmUp
+from .code.ways import Ways
 from .completions import CompletionsMiddleware, PlainModels
 from .context import Context
 from .cors import CorsMiddleware
@@ -203,10 +204,11 @@ class Shared:
         self.context = Context(catalog, settings)
         self.hears = Abilities(catalog.facts, "file")
         self.awaited = Awaited(catalog)
-        self.families = Families.load(settings.code_families or None)
+        families = Families.load(settings.code_families or None)
+        self.ways = Ways(families, settings, current)
         warm = WarmUp(relay, Background())
         set_ = self.overrides.on_code
-        self.fill = Fill(catalog, settings, self.aliases, self.families, warm, set_)
+        self.fill = Fill(catalog, settings, self.aliases, self.ways, warm, set_)
         #: Ollama for those that complete code, and what tells their editors apart.
         self.coding = Remembering(FirstToken(relay), settings.code_cache)
         self._address = Proxies(settings.trusted_proxies).client
@@ -256,8 +258,8 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     names = NativeNames(native, aliases, settings, override)
     explained = Explained(native, settings)
     generate = NativeNames(explained, aliases, settings, override)
-    catalog, families = shared.catalog, shared.families
-    door = CodeDoor(generate, code, settings, catalog, families, aliases)
+    catalog, ways = shared.catalog, shared.ways
+    door = CodeDoor(generate, code, settings, catalog, ways, aliases)
     others = AllModels(native)
     yield ("*", "/api/", others)
     for method in ("GET", "HEAD"):
@@ -266,7 +268,7 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
         yield ("*", path, others)
     for path in NAMING:
         yield ("POST", path, names)
-    show = ShowMiddleware(native, aliases, settings, shared.families.of)
+    show = ShowMiddleware(native, aliases, settings, shared.ways)
     yield ("*", "/api/show", others)
     yield ("POST", "/api/show", show)
     lists: dict[str, type[TagsMiddleware]]

@@ -15,6 +15,7 @@ from ..gateway import globs
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.overrides import effective as in_force
 from ..gateway.snapshot import Snapshot
+from ..settings import Settings
 from ..wire import ollama
 from ..wire.names import key as key_of
 from . import tags
@@ -95,7 +96,21 @@ def effective(admin: Admin, asked: Asked) -> Any:
         overrides=office.choices.overrides(),
     )
     found = in_force(snapshot, admin.settings, name, alias, key)
-    return {"model": name, "parameters": [one._asdict() for one in found]}
+    return {
+        "model": name,
+        "parameters": [one._asdict() for one in found],
+        "code": _of_code(snapshot.models.get(key_of(name)), admin.settings),
+    }
+
+
+def _of_code(entry: ModelEntry | None, settings: Settings) -> list[dict[str, Any]]:
+    """What is said of how a model completes code; of the rest its family decides."""
+    said = msgspec.to_builtins(entry.code) if entry is not None else {}
+    found = [{"name": n, "value": v, "origin": "model"} for n, v in said.items()]
+    if not said.keys() & {"strategy", "template"} and settings.code_strategy != "auto":
+        usual = settings.code_strategy
+        found.append({"name": "strategy", "value": usual, "origin": "settings"})
+    return found
 
 
 def admitted(admin: Admin, allow: tuple[str, ...], deny: tuple[str, ...]) -> Any:

@@ -9,12 +9,13 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from ..aliases import is_pattern
 from ..gateway import globs, overrides
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Moment, Name, Terms
+from ..gateway.template import Template
 from ..storage.refusal import Refused
 from ..wire.names import key as key_of
 
@@ -119,6 +120,8 @@ def check_model(entry: ModelEntry) -> None:
     """Raise ``Refused`` for what cannot be set for a model."""
     check_text(entry.description, "description")
     check_overrides(entry.overrides)
+    if (template := entry.code.template) is not UNSET:
+        said_of(partial(Template, template), "code.template")
 
 
 def check_alias(entry: AliasEntry, models: Iterable[str]) -> None:

@@ -2,10 +2,11 @@
 
 import argparse
 from argparse import Namespace
+from functools import partial
 from typing import Any
 
 from ..administration import Administration
-from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from ..wire.names import key as key_of
 from .command import Desk
 from .installed import installed
@@ -24,6 +25,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _switch(change, "enabled", "--enable", "--disable", "whether it may be used")
     _switch(change, "hidden", "--hide", "--show", "whether it is in no list")
     _overrides(change)
+    change.add_argument(
+        "--code",
+        type=partial(mapping, such='{"strategy": "chat"}'),
+        metavar="JSON",
+        help="how it completes code (strategy, template, mode), in the place of what"
+        " was set before; {} for nothing",
+    )
     change.add_argument("--description", help="anything that helps to remember")
     change.set_defaults(do=_set)
     reset = words.add_parser("reset", help="forget what is set for a model")
@@ -89,8 +97,10 @@ def _list(desk: Desk, words: Namespace) -> None:
     rows = []
     for key in [*by_key, *(key for key in set_for if key not in by_key)]:
         entry = set_for.get(key) or ModelEntry(name=by_key[key])
-        rows.append(_row(entry, there is None or key in by_key))
-    for line in table(["MODEL", "STATE", "OVERRIDES"], rows) if rows else ("None.",):
+        code = line_of(entry.code) if entry.code != CodeEntry() else "-"
+        rows.append([*_row(entry, there is None or key in by_key), code])
+    head = ["MODEL", "STATE", "OVERRIDES", "CODE"]
+    for line in table(head, rows) if rows else ("None.",):
         desk.say(line)
 
 
@@ -103,7 +113,7 @@ def _row(entry: ModelEntry | AliasEntry, is_there: bool = True) -> list[str]:
 
 
 def _set(desk: Desk, words: Namespace) -> None:
-    fields = ("enabled", "hidden", "overrides", "description")
+    fields = ("enabled", "hidden", "overrides", "code", "description")
     said = {field: getattr(words, field) for field in fields}
     said = {field: value for field, value in said.items() if value is not None}
     with desk.administration() as administration:

@@ -57,16 +57,14 @@ def limit(text: str) -> int | None:
     return int(text)
 
 
-def mapping(text: str) -> dict[str, Any]:
-    """A JSON object."""
+def mapping(text: str, such: str = '{"num_ctx": 8192}') -> dict[str, Any]:
+    """A JSON object; ``such`` is one for the message where it is none."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError):
         found = None
     if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(
-            """a JSON object is wanted, such as '{"num_ctx": 8192}'"""
-        )
+        raise argparse.ArgumentTypeError(f"a JSON object is wanted, such as '{such}'")
     return found
 
 

@@ -1,16 +1,33 @@
-"""ModelEntry, AliasEntry: what was set for a model, or for another name of one.
+"""ModelEntry, CodeEntry, AliasEntry: what was set for a model, or another name of one.
 
 A model that vanishes from Ollama keeps its entry (specification: gateway, section 2).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 #: What an alias may be called; ``*`` and ``?`` make it a pattern.
 AliasName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:/@+*?-]{1,128}$")]
 ModelName = Annotated[str, Meta(pattern=r"^[^\s*?]{1,512}$")]
+
+#: How a model is asked for code: by a template, by Ollama's, in words, by the text
+#: before the place alone.
+CodeStrategy = Literal["raw", "suffix", "chat", "prefix"]
+#: Which prompts for it are code: those that look so, or all.
+CodeMode = Literal["", "always"]
+
+
+class CodeEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a model completes code; what is not set is its family's affair.
+
+    ``template`` is one of ``app.gateway.template``.
+    """
+
+    strategy: CodeStrategy | UnsetType = UNSET
+    template: Annotated[str, Meta(max_length=4000)] | UnsetType = UNSET
+    mode: CodeMode | UnsetType = UNSET
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +42,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hidden: bool = False
     description: Annotated[str, Meta(max_length=2000)] = ""
     overrides: dict[str, Any] = {}
+    code: CodeEntry = CodeEntry()
 
 
 class AliasEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -27,9 +27,9 @@ from ..bounds import checked
 from ..explain import passed_on, wants_explanation
 from ..members import walked
 from ..validation import MAX_NAME
-from .families import Families
 from .generate import is_default
 from .parser import markers
+from .ways import Ways
 
 #: Objects and arrays are refused, and so cost nothing, however large they are.
 _Scalar = str | int | float | bool | None
@@ -92,16 +92,15 @@ class CodeDoor(Door):
         code: WSGIApplication,
         settings: Settings,
         catalog: Catalog,
-        families: Families,
+        ways: Ways,
         aliases: Aliases,
     ) -> None:
         super().__init__(settings)
         self.native = native
         self.code = code
         self.catalog = catalog
-        self.families = families
+        self.ways = ways
         self.aliases = aliases
-        self._always = any(known.mode == "always" for known in families.known)
 
     def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
         """Code's, or Ollama's."""
@@ -131,15 +130,13 @@ class CodeDoor(Door):
         prompt = "" if seen.prompt is None else seen.prompt
         if not isinstance(prompt, str):
             return False
-        if self._always:
-            family = self.families.of(model)
-            if family is not None and family.mode == "always":
-                return True
+        if self.ways.always(model):
+            return True
         marks = markers(prompt, strict=self.settings.code_parser == "strict")
         if not (self.settings.code_rewrite and (marks or seen.suffix)):
             return False
         facts = self.catalog.facts(model)
-        family = self.families.of(model, facts.family if facts else "")
+        family = self.ways.of(model, facts.family if facts else "")
         if family is not None and not family.rewrite:
             return False
         if marks:

@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from app.gateway.entries import CodeMode, CodeStrategy
+from app.gateway.template import FILE_HOLES, Template, TemplateError
 from writers.trim import JOINER
 
 from .hole import File, Hole
 from .languages import comment_sign
-from .template import FILE_HOLES, Template, TemplateError
 
 BUILT_IN = Path(__file__).with_name("families.toml")
 #: A longer name is no model's, and is not looked at.
@@ -45,7 +46,7 @@ class Family(
     match: tuple[_Text, ...] = ()
     except_: tuple[_Text, ...] = msgspec.field(default=(), name="except")
     families: tuple[_Text, ...] = ()
-    strategy: Literal["raw", "suffix", "chat", "prefix"] = "raw"
+    strategy: CodeStrategy = "raw"
     template: str = ""
     repo: str = ""
     file: str = ""
@@ -56,13 +57,13 @@ class Family(
     tokens: tuple[_Token, ...] = ()
     markers: str = ""
     better: bool = False
-    mode: Literal["", "always"] = ""
+    mode: CodeMode = ""
     shape: Literal["", "seed"] = ""
     rewrite: bool = True
 
     def prompt(self, hole: Hole) -> str:
         """The raw prompt for a hole, with its files."""
-        return self.compiled("template").render(hole, self._extra(hole))
+        return self.compiled("template").filled(hole.values(self._extra(hole)))
 
     def stops(self, hole: Hole) -> list[str]:
         """Where the model's text ends."""
@@ -117,12 +118,13 @@ class Family(
         files = self._files(hole)
         if not files:
             return ""
-        pieces = [self.compiled("repo").render(hole)] if hole.repo else []
+        known = hole.values()
+        pieces = [self.compiled("repo").filled(known)] if hole.repo else []
         file = self.compiled("file")
         pieces += [
             file.filled(dict(zip(FILE_HOLES, each, strict=True))) for each in files
         ]
-        pieces.append(self.compiled("current").render(hole))
+        pieces.append(self.compiled("current").filled(known))
         if not self.comments:
             return "".join(pieces)
         return _commented(pieces, comment_sign(hole.language, hole.path))

@@ -11,9 +11,11 @@ from functools import partial
 from typing import Any, Literal
 from wsgiref.types import WSGIEnvironment
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from app.catalog import Facts
+from app.gateway.entries import CodeEntry
 from app.settings import Settings
 from app.wire import ollama
 from writers.trim import Trimmer
@@ -22,7 +24,7 @@ from . import chatting
 from .budget import trimmed
 from .families import Family
 from .hole import File, Hole
-from .strategy import Strategy, strategy_for
+from .strategy import Setting, Strategy, strategy_for
 from .supersede import Ticket
 
 #: What is sent where a request says nothing.
@@ -50,6 +52,8 @@ class Filling:
     """
 
     family: Family | None = None
+    #: What is set for the model.
+    entry = CodeEntry()
     model = ""
     strategy: Strategy | Literal[""] = ""
     joined = False
@@ -118,6 +122,12 @@ class Filling:
         if self.family is not None and self.strategy == "raw":
             return self.family.template
         return self.strategy
+
+    def told(self) -> dict[str, Any]:
+        """What an explanation says: how the model is asked, and why."""
+        family = self.family.name if self.family is not None else None
+        set_ = to_builtins(self.entry)
+        return {"strategy": self.strategy, "family": family, "set": set_}
 
     def trimmer(self) -> Trimmer:
         """What trims one answer."""
@@ -217,16 +227,18 @@ class Filling:
         return plain
 
     def decide(
-        self, family: Family | None, facts: Facts | None, settings: Settings
+        self,
+        family: Family | None,
+        facts: Facts | None,
+        settings: Settings,
+        setting: Setting,
     ) -> None:
-        """Choose how the model is asked."""
+        """Choose how the model is asked; ``setting`` is how that is wanted."""
         self.family = family
         self._neutralizes = settings.code_neutralize_markers
         self.seconds = settings.code_timeout
         self.strategy = (
             "plain"
             if self.plain
-            else strategy_for(
-                settings.code_strategy, family, facts, prefix=bool(self.hole.prefix)
-            )
+            else strategy_for(setting, family, facts, prefix=bool(self.hole.prefix))
         )

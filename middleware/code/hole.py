@@ -22,3 +22,14 @@ class Hole(NamedTuple):
     path: str = ""
     repo: str = ""
     files: tuple[File, ...] = ()
+
+    def values(self, extra: str = "") -> dict[str, str]:
+        """What fills a template; ``extra`` is the context that stands before it."""
+        return {
+            "code_prefix": self.prefix,
+            "code_suffix": self.suffix,
+            "code_language": self.language,
+            "code_file_path": self.path,
+            "repo_name": self.repo,
+            "extra": extra,
+        }

@@ -20,11 +20,11 @@ from app.settings import Settings
 from ..aliases import DEFAULT, Aliases
 from . import chatting
 from .budget import MARGIN, Ratios, density, size
-from .families import Families
 from .filling import Filling
 from .patience import Patience
 from .supersede import Sessions
 from .warm import WarmUp
+from .ways import Ways
 
 #: No prompt is longer, in characters: a client may ask for any context, and nobody at
 #: an editor waits until so much is read.
@@ -50,14 +50,14 @@ class Fill:
         catalog: Catalog,
         settings: Settings,
         aliases: Aliases,
-        families: Families,
+        ways: Ways,
         warm: WarmUp | None = None,
         set_: Callable[[Exchange, Any], None] | None = None,
     ) -> None:
         self._catalog = catalog
         self._settings = settings
         self._aliases = aliases
-        self.families = families
+        self._ways = ways
         self._ratios = Ratios()
         self._sessions = Sessions()
         self._patience = Patience(
@@ -81,8 +81,10 @@ class Fill:
         if self._set is not None:
             self._set(exchange, call)
         facts = self._catalog.facts(call.model)
-        family = self.families.of(call.model, facts.family if facts else "")
-        filling.decide(family, facts, self._settings)
+        family = self._ways.of(call.model, facts.family if facts else "")
+        wanted = self._ways.strategy(call.model)
+        filling.decide(family, facts, self._settings, wanted)
+        filling.entry = self._ways.entry(call.model)
         filling.room = self._room(filling, call, facts)
         kept = filling.put(call, filling.hole)
         if kept != filling.hole or (filling.own and call.prompt != filling.prompt):
@@ -135,7 +137,7 @@ class Fill:
         )
 
     def _fills_in(self, facts: Facts) -> bool:
-        family = self.families.of(facts.name, facts.family)
+        family = self._ways.of(facts.name, facts.family)
         known = family is not None and family.strategy == "raw"
         return known or facts.inserts
 

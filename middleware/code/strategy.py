@@ -3,19 +3,21 @@
 Specification: code completion, section 4.
 """
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from app.catalog import Facts
+from app.gateway.entries import CodeStrategy
 
 from .families import Family
 
 #: By its family's template, by Ollama's with a suffix, by a question, by the text
 #: before the hole alone; ``plain`` is a prompt as it is.
-Strategy = Literal["raw", "suffix", "chat", "prefix", "plain"]
+Strategy: TypeAlias = CodeStrategy | Literal["plain"]
+Setting: TypeAlias = CodeStrategy | Literal["auto"]
 
 
 def strategy_for(
-    setting: Strategy | Literal["auto"],
+    setting: Setting,
     family: Family | None,
     facts: Facts | None,
     *,

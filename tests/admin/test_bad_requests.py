@@ -118,6 +118,15 @@ OTHERS: dict[str, Case] = {
         *("PATCH", "models/bge", {"overrides": {"num_ctx": {"max": []}}}),
         *(422, "overrides"),
     ),
+    "model: code": ("PATCH", "models/bge", {"code": []}, 422, "code"),
+    "model: wrong template": (
+        *("PATCH", "models/bge", {"code": {"template": "{prefix}"}}),
+        *(422, "code.template"),
+    ),
+    "model: wrong strategy": (
+        *("PATCH", "models/bge", {"code": {"strategy": "auto"}}),
+        *(422, "code.strategy"),
+    ),
     "effective: no key": ("GET", "models/bge/effective?key=x", ..., 404, "id"),
     "effective: no alias": ("GET", "models/bge/effective?alias=x", ..., 404, "alias"),
     "alias: unknown": ("PATCH", "aliases/none", {"hidden": True}, 404, "name"),

@@ -16,6 +16,7 @@ from app.installation import Installation
 from app.option import Given
 from middleware.stack import build_stack
 
+TEMPLATE = {"template": "{<a>}{code_prefix}"}
 SHOWN_KEY = {"key", "digest", "previous_digest"}
 
 
@@ -151,11 +152,14 @@ def test_models(here: Handlers) -> None:
     assert found[0]["quantization"] == "Q4"
     assert found[0]["context_length"] == 4096
     assert found[0]["capabilities"] == ["completion", "tools"]
+    assert found[0]["code"] == {}
     here.do("PATCH", "models/QWEN3:4b", {"overrides": {"temperature": 0.25}})
+    here.do("PATCH", "models/qwen3:4b", {"code": {"strategy": "chat"}})
     here.models.pop("qwen3:4b")
     here.do("POST", "models/refresh")
     gone = here.do("GET", "models/qwen3:4b")
     assert (gone["available"], gone["overrides"]) == (False, {"temperature": 0.25})
+    assert gone["code"] == {"strategy": "chat"}
     assert gone["capabilities"] is None
     here.models["qwen3:4b"] = MODELS["qwen3:4b"]
     here.do("POST", "models/refresh")
@@ -206,6 +210,27 @@ def test_effective(here: Handlers) -> None:
     here.do("PATCH", "settings", {"overrides": {}})
     for path in ("models/bge", "aliases/b", f"keys/{key['id']}"):
         here.do("DELETE", path)
+
+
+@pytest.mark.parametrize(
+    ("code", "usual", "wanted"),
+    [
+        ({}, "auto", {}),
+        ({}, "chat", {"strategy": ("chat", "settings")}),
+        ({"mode": ""}, "auto", {"mode": ("", "model")}),
+        ({"strategy": "raw"}, "chat", {"strategy": ("raw", "model")}),
+        # which is used by itself
+        (TEMPLATE, "chat", {"template": (TEMPLATE["template"], "model")}),
+    ],
+)
+def test_effective_code(
+    tmp_path: Path, code: dict[str, str], usual: Any, wanted: dict[str, Any]
+) -> None:
+    """How a model completes code names who says so; of the rest its family decides."""
+    with handlers(tmp_path, code_strategy=usual) as here:
+        here.do("PATCH", "models/bge", {"code": code})
+        found = here.do("GET", "models/bge/effective")["code"]
+        assert {o["name"]: (o["value"], o["origin"]) for o in found} == wanted
 
 
 def test_matches(here: Handlers) -> None:

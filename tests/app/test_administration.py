@@ -16,6 +16,7 @@ from support.operating import administration
 from app.administration import Administration, Refused
 from app.administration.document import Document
 from app.gateway.credentials import hasher
+from app.gateway.entries import CodeEntry
 from app.gateway.snapshot import Snapshot
 from app.secret import lasting
 from app.settings import Settings
@@ -356,9 +357,15 @@ def test_models(house: House) -> None:
     """What is set for a model stays when something else is set for it."""
     models = house.office.models
     models.set("qwen3", {"overrides": {"num_ctx": 8192}})
+    models.set("qwen3", {"code": {"strategy": "chat", "mode": "always"}})
+    models.set("qwen3", {"code": {"strategy": "raw", "template": "<{code_prefix}"}})
     models.set("Qwen3:latest", {"enabled": False})
     (entry,) = house.snapshot().models.values()
     assert (entry.enabled, entry.overrides) == (False, {"num_ctx": 8192})
+    assert entry.code == CodeEntry(strategy="raw", template="<{code_prefix}")
+    models.set("qwen3", {"code": {}})
+    (entry,) = house.snapshot().models.values()
+    assert entry.code == CodeEntry()
     models.reset("library/qwen3")
     assert not house.snapshot().models
     with pytest.raises(Refused) as refused:
@@ -375,6 +382,16 @@ def test_models(house: House) -> None:
         ("qwen3", {"overrides": {"temperature": []}}, "overrides"),
         ("qwen3", {"overrides": {"top_k": {"value": 1, "mode": "most"}}}, "overrides"),
         ("qwen3", {"typo": 1}, "typo"),
+        ("qwen3", {"code": None}, "code"),
+        ("qwen3", {"code": {"shape": "seed"}}, "code"),
+        ("qwen3", {"code": {"strategy": "auto"}}, "code.strategy"),
+        ("qwen3", {"code": {"strategy": None}}, "code.strategy"),
+        ("qwen3", {"code": {"mode": "never"}}, "code.mode"),
+        ("qwen3", {"code": {"template": 1}}, "code.template"),
+        ("qwen3", {"code": {"template": ""}}, "code.template"),
+        ("qwen3", {"code": {"template": "{code_prefix}{#1}"}}, "code.template"),
+        ("qwen3", {"code": {"template": "{code_prefix}{file}"}}, "code.template"),
+        ("qwen3", {"code": {"template": "{code_prefix}" * 400}}, "code.template"),
     ],
 )
 def test_what_a_model_cannot_be(
@@ -487,7 +504,8 @@ def furnished(house: House) -> str:
     """Set something of everything; returns a key's secret."""
     office = house.office
     _, secret = office.keys.create({**ALL, "rpm": 60})
-    office.models.set("qwen3", {"overrides": {"think": True}})
+    code = {"strategy": "raw", "template": "{<a>}{code_prefix}", "mode": ""}
+    office.models.set("qwen3", {"overrides": {"think": True}, "code": code})
     office.aliases.set({"name": "gpt-4o", "target": "qwen3", "display": True})
     office.choices.set({"context": "auto"})
     office.choices.set_overrides({"temperature": 0.2})
@@ -602,6 +620,8 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (_set("overrides.num_ctx", "x"), "overrides"),
         (_set("models.0.enabled", "x"), "models[0].enabled"),
         (_set("models.0.overrides", {"top_k": []}), "models[0] (qwen3)"),
+        (_set("models.0.code.strategy", "auto"), "models[0].code.strategy"),
+        (_set("models.0.code.template", "<>"), "code.template"),
         (_set("aliases.0.name", "a b"), "aliases[0].name"),
         (_set("aliases.0.name", "qwen3*"), "aliases[0] (qwen3*)"),
         (_set("keys.0.typo", 1), "typo"),

@@ -230,6 +230,7 @@ def test_export_and_import(typed: Typed, tmp_path: Path) -> None:
     """What a file has comes back with it, after a look; the file is its owner's."""
     typed.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
     typed.do("models", "set", "qwen3", "--hide", "--overrides", '{"num_ctx": 8192}')
+    typed.do("models", "set", "qwen3", "--code", '{"strategy": "chat"}')
     typed.do("overrides", "set", '{"temperature": {"value": 1, "mode": "max"}}')
     typed.do("settings", "set", "context", "auto")
     file = tmp_path / "all.json"
@@ -246,6 +247,7 @@ def test_export_and_import(typed: Typed, tmp_path: Path) -> None:
     ]
     assert typed.do("import", "-", stdin=file.read_text()).endswith("3 changes.")
     assert '"hidden": true' in typed.do("models", "list", "--json")
+    assert '{"strategy":"chat"}' in typed.do("models", "list")
     assert "auto" in typed.do("settings", "list")
     assert "temperature" in typed.do("overrides", "show")
 
@@ -274,6 +276,9 @@ WRONG: list[tuple[list[str], str]] = [
     (["models", "reset", "none"], "'none'"),
     (["models", "set", "a", "--enable", "--disable"], "--disable"),
     (["models", "set", "a", "--overrides", '{"num_ctx": "x"}'], "num_ctx"),
+    (["models", "set", "a", "--code", "chat"], '{"strategy": "chat"}'),
+    (["models", "set", "a", "--code", '{"strategy": "x"}'], "code.strategy"),
+    (["models", "set", "a", "--code", '{"template": "x"}'], "{code_prefix}"),
     (["alias", "add", "a b", "c"], "name"),
     (["alias", "remove", "a"], "'a'"),
     (["settings", "set", "PANNIER_PORT", "1"], "PANNIER_PORT"),

@@ -16,6 +16,7 @@ from app.settings import Settings
 from middleware import amended as amended_module
 from middleware.aliases import Aliases
 from middleware.code.families import Families, Family
+from middleware.code.ways import Ways
 from middleware.errors import ErrorMiddleware
 from middleware.native import NativeNames, ShowMiddleware, TagsMiddleware
 
@@ -47,7 +48,7 @@ def native(
     inner: Any = LintMiddleware(ollama)
     routes: dict[str, WSGIApplication] = {
         TAGS: TagsMiddleware(inner, aliases),
-        SHOW: ShowMiddleware(inner, aliases, chosen, Families.load().of),
+        SHOW: ShowMiddleware(inner, aliases, chosen, Ways(Families.load(), chosen)),
     }
     names = NativeNames(inner, aliases, chosen)
 
@@ -431,9 +432,11 @@ def test_all_others_are_shown_as_they_are(
 @pytest.mark.parametrize("rewrite", [True, False])
 def test_a_family_that_is_left_alone(rewrite: bool) -> None:
     """A family whose prompts Pannier does not touch is shown as it is."""
-    family = Family(name="f", template="<{code_prefix}{code_suffix}>", rewrite=rewrite)
-    aliases = Aliases(Catalog(Control()), Settings())
-    app = ShowMiddleware(Ollama(SHOWN), aliases, Settings(), lambda model, name: family)
+    template = "<{code_prefix}{code_suffix}>"
+    family = Family(name="f", match=("x:*",), template=template, rewrite=rewrite)
+    aliases, settings = Aliases(Catalog(Control()), Settings()), Settings()
+    ways = Ways(Families([family]), settings)
+    app = ShowMiddleware(Ollama(SHOWN), aliases, settings, ways)
     answer = ask(app, "POST", SHOW, {"model": "x"})
     assert (answer.body == SHOWN) == (not rewrite)
 
@@ -452,6 +455,6 @@ def test_others_are_not_even_held() -> None:
         Aliases(Catalog(Control()), Settings()),
         Settings(code_rewrite=False),
     )
-    app = ShowMiddleware(ollama, aliases, settings, lambda model, name: None)
+    app = ShowMiddleware(ollama, aliases, settings, Ways(Families([]), settings))
     body = app(environ_of("POST", SHOW, b'{"model":"x"}'), Started())
     assert isinstance(body, Body)

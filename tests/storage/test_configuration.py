@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from support.gateway import key
 from support.server import PATIENCE, ROOT, clean_environ
 
-from app.gateway.entries import AliasEntry, ModelEntry
+from app.gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from app.gateway.keys import Key, Terms
 from app.storage import audit as log
 from app.storage.configuration import (
@@ -278,7 +278,8 @@ def test_models_and_aliases(database: Database) -> None:
     """One entry for all spellings of a name, the last that was set; others stay."""
     first = ModelEntry(name="Llama3", enabled=False)
     second = ModelEntry(name="llama3:latest", overrides={"stop": ["\0"], "seed": 1})
-    other = ModelEntry(name="me/other:1b", hidden=True, description="ö")
+    code = CodeEntry(template="{code_prefix}\0", mode="")
+    other = ModelEntry(name="me/other:1b", hidden=True, description="ö", code=code)
     alias = AliasEntry(name="GPT-4*", target="llama3", shadow=True)
     write(
         database,

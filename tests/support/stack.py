@@ -32,12 +32,13 @@ Log = list[str]
 def stacked(
     upstream: FakeUpstream,
     lint: Callable[[WSGIApplication], WSGIApplication] = LintMiddleware,
+    installation: Installation | None = None,
     **settings: Any,
 ) -> WSGIApplication:
     """The real stack over a fake upstream, a linter around it; nothing is kept."""
     chosen = Settings(**{"access_log": False, "responses_ttl": 0, **settings})
     with patch("middleware.stack.Upstream.of", lambda settings: upstream):
-        return lint(build_stack(chosen))
+        return lint(build_stack(chosen, installation))
 
 
 def linted(

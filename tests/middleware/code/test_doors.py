@@ -11,6 +11,7 @@ from app.settings import Settings
 from middleware.aliases import Aliases
 from middleware.code.doors import CodeDoor, FormDoor
 from middleware.code.families import Families
+from middleware.code.ways import Ways
 
 #: Values enough to cost a hundred times their bytes, once they are objects.
 MANY = b"[" + b"[]," * 300_000 + b"[]]"
@@ -33,8 +34,8 @@ def gone_to(path: str, body: bytes) -> str:
     settings = Settings()
     door: Any
     if path == "/api/generate":
-        families, aliases = Families.load(), Aliases(catalog, settings)
-        door = CodeDoor(to("native"), to("code"), settings, catalog, families, aliases)
+        ways, aliases = Ways(Families.load(), settings), Aliases(catalog, settings)
+        door = CodeDoor(to("native"), to("code"), settings, catalog, ways, aliases)
     else:
         door = FormDoor(to("openai"), to("tabby"), to("llama"), settings)
     door(environ_of("POST", path, body), Started())

@@ -15,6 +15,7 @@ from middleware.code.families import JOINER, Families
 from middleware.code.filling import Filling
 from middleware.code.hole import File, Hole
 from middleware.code.policy import Fill
+from middleware.code.ways import Ways
 
 FAMILIES = Families.load()
 #: Some of each text, and where the family's markers must be.
@@ -40,7 +41,8 @@ class Filled(NamedTuple):
 def policy(models: Coders, **settings: Any) -> Fill:
     """The policy over such models."""
     catalog, chosen = Catalog(models), Settings(**settings)
-    return Fill(catalog, chosen, Aliases(catalog, chosen), FAMILIES)
+    ways = Ways(FAMILIES, chosen)
+    return Fill(catalog, chosen, Aliases(catalog, chosen), ways)
 
 
 def fill(
@@ -744,7 +746,8 @@ def test_reading_ahead_gives_way_and_takes_none() -> None:
     """What is read ahead ends for any request for code, and ends none itself."""
     models, warm = Coders(), Warm()
     catalog, settings = Catalog(models), Settings()
-    by = Fill(catalog, settings, Aliases(catalog, settings), FAMILIES, warm)  # type: ignore[arg-type]
+    ways = Ways(FAMILIES, settings)
+    by = Fill(catalog, settings, Aliases(catalog, settings), ways, warm)  # type: ignore[arg-type]
     first = asks(by, "a")
     assert warm.ways == 1
     ahead = fill(QWEN, by=by)

@@ -52,6 +52,7 @@ from middleware.code.patience import GRACE, LOOK, Patience
 from middleware.code.policy import LARGEST, Fill
 from middleware.code.supersede import Sessions, who
 from middleware.code.warm import WarmUp
+from middleware.code.ways import Ways
 from middleware.validation import MAX_NAME
 from writers.trim import JOINER
 
@@ -130,7 +131,8 @@ def choices(answer: Answer) -> list[str]:
 def policy(models: Coders, warm: Any = None, **settings: Any) -> Fill:
     """The policy over such models."""
     catalog, chosen = Catalog(models), Settings(**settings)
-    return Fill(catalog, chosen, Aliases(catalog, chosen), FAMILIES, warm)
+    ways = Ways(FAMILIES, chosen)
+    return Fill(catalog, chosen, Aliases(catalog, chosen), ways, warm)
 
 
 def fill(

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.gateway.template import FILE_HOLES, HOLES, Template, TemplateError
 from middleware.code.hole import Hole
-from middleware.code.template import FILE_HOLES, HOLES, Template, TemplateError
 
 FULL = Hole("pre", "suf", "Python", "a/b.py", "repo")
 EMPTY = Hole("pre", "suf")
@@ -91,7 +91,7 @@ def test_a_template_is_filled(
     template: str, hole: Hole, extra: str, expected: str
 ) -> None:
     """Text, breaks, braces, tokens, holes come out; a line without words does not."""
-    assert Template(template).render(hole, extra) == expected
+    assert Template(template).filled(hole.values(extra)) == expected
 
 
 @pytest.mark.parametrize(("template", "reason"), WRONG)
@@ -129,13 +129,14 @@ def test_what_is_put_in_is_never_looked_into(
         "{extra}{<P>}{code_prefix}{<S>}{code_suffix}{<L>}{code_language}"
     )
     hole = Hole(prefix, suffix, language)
-    assert template.render(hole, extra) == f"{extra}<P>{prefix}<S>{suffix}<L>{language}"
+    values = hole.values(extra)
+    assert template.filled(values) == f"{extra}<P>{prefix}<S>{suffix}<L>{language}"
 
 
 @given(text=st.text(st.sampled_from("{}<>#\\n1a_\n")) | st.text())
 def test_any_text_is_a_template_or_a_template_error(text: str) -> None:
     """A template that someone saves is taken or refused, never a fault of ours."""
     try:
-        Template(text + "{code_prefix}").render(FULL)
+        Template(text + "{code_prefix}").filled(FULL.values())
     except TemplateError as error:
         assert str(error)  # noqa: PT017

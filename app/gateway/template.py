@@ -10,8 +10,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from .hole import Hole
-
 #: What a prompt may be made of.
 HOLES = (
     "code_prefix",
@@ -68,18 +66,10 @@ class Template:
         if needed and not any(part.hole == needed for part in parts):
             raise TemplateError(f"the template has no {{{needed}}}")
         self._lines = [_line(parts) for parts in _by_line(parts)]
-
-    def render(self, hole: Hole, extra: str = "") -> str:
-        """The text for a hole; ``extra`` is the context that stands before it."""
-        values = {
-            "code_prefix": hole.prefix,
-            "code_suffix": hole.suffix,
-            "code_language": hole.language,
-            "code_file_path": hole.path,
-            "repo_name": hole.repo,
-            "extra": extra,
-        }
-        return self.filled(values)
+        #: Its special tokens, each once.
+        self.tokens = tuple(dict.fromkeys(part.text for part in parts if part.token))
+        #: The names that stand in it.
+        self.holes = frozenset(part.hole for part in parts if part.hole)
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The text with a value for each of its holes.  Values are not looked into."""

@@ -22,7 +22,11 @@ REVOKED = "This API key has been revoked."
 REPLACED = "This API key has been replaced by a newer one."
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+# There may be thousands of both, which never are a part of a circle: Python's collector
+# has no need to look through them, and would hold all requests up meanwhile.
+class Terms(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False
+):
     """What a key grants.
 
     A model may be used if a glob of ``allow_models`` fits one of its names and none of
@@ -48,7 +52,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     overrides: dict[str, Any] = {}
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
+class Key(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One key; of its secret no more is known than ``digest`` and what is shown.
 
     ``prefix`` and ``suffix`` are the first and last characters of the secret.  After a

@@ -17,6 +17,11 @@ from app.inflight import Watch
 
 pytest_plugins = ["support.noskip"]
 
+# Where this run is told to be left alone by the keyboard, those that it starts are not:
+# they are asked to end as from there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The same examples everywhere, and no complaint about a machine that is busy.
 hypothesis.settings.register_profile(
     "pannier",

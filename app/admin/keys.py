@@ -15,7 +15,7 @@ from ..storage.audit import now
 from . import tags
 from .asked import Admin, Asked, Route, Sent
 from .models import admitted
-from .query import Query, page
+from .query import Query, window
 from .usage import of_key
 
 #: What changes with every request, or with time alone, and is nobody's change.
@@ -37,16 +37,16 @@ class Patterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def listed(admin: Admin, asked: Asked) -> Any:
     """A page of keys by name; and whether a first one would close the door."""
-    query = Query(asked, "cursor", "limit", "q")
-    office = admin.office(asked.actor)
-    keys = office.keys.list()
-    some, cursor = page(keys, lambda key: key.name, query)
+    after, part, most = window(Query(asked, "cursor", "limit", "q"))
+    keys = admin.office(asked.actor).keys
+    found, there = keys.page(after, part, most + 1)
+    some = found[:most]
     auto = admin.settings.auth == "auto"
     return {
         "keys": [_shown(key) for key in some],
-        "cursor": cursor,
-        "closes": auto and not keys,
-        "opens": auto and len(keys) == 1,
+        "cursor": some[-1].name.casefold() if len(found) > most else "",
+        "closes": auto and not there,
+        "opens": auto and there == 1,
     }
 
 

@@ -82,15 +82,20 @@ class Query:
         return at
 
 
+def window(query: Query) -> tuple[str, str, int]:
+    """After which name, with which part in it, and how many: all names in folded case.
+
+    ``query`` knows ``cursor``, ``q``, a part of the name, and ``limit``.
+    """
+    after, part = query.text("cursor"), query.text("q").casefold()
+    return after, part, query.number("limit", 100, 1, MOST)
+
+
 def page(
     entries: Iterable[T], name_of: Callable[[T], str], query: Query
 ) -> tuple[list[T], str]:
-    """A page of ``entries`` by name, and the cursor of the next; empty at the end.
-
-    ``query`` knows ``cursor``, ``limit`` and ``q``, a part of the name.
-    """
-    after, part = query.text("cursor"), query.text("q").casefold()
-    most = query.number("limit", 100, 1, MOST)
+    """A page of ``entries`` by name, and the cursor of the next; empty at the end."""
+    after, part, most = window(query)
     by_name = sorted(
         ((name_of(entry).casefold(), entry) for entry in entries),
         key=lambda one: one[0],

@@ -4,7 +4,7 @@ A key's secret is handed out once, when it is made or rotated, and kept nowhere
 (specification: gateway, section 2; decisions, 28 to 30).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -31,13 +31,25 @@ class Keys:
         """All of them, by name."""
         return sorted(self._desk.read(kept.keys), key=lambda key: key.name.lower())
 
+    def page(self, after: str, part: str, most: int) -> tuple[Sequence[Key], int]:
+        """At most so many by name, and how many there are of all.
+
+        They come after a name and have a part in theirs, both in folded case.
+        """
+
+        def page(connection: Connection) -> tuple[Sequence[Key], int]:
+            there = dict(kept.counts(connection))["keys"]
+            return kept.key_page(connection, after, part, most), there
+
+        return self._desk.read(page)
+
     def get(self, which: str) -> Key:
         """One of them."""
         return self._desk.read(lambda connection: kept.find_key(connection, which))
 
     def closes(self) -> bool:
         """Whether the first key would close what is open to everybody."""
-        return self._desk.settings.auth == "auto" and not self._desk.read(kept.keys)
+        return self._desk.settings.auth == "auto" and not self._desk.read(kept.has_keys)
 
     def opens(self, which: str) -> bool:
         """Whether without this key everything is open to everybody."""

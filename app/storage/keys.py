@@ -18,12 +18,13 @@ NOTHING_GRANTED = Terms(allow_models=(), allow_endpoints=())
 
 _K = API_KEY.c
 _FIELDS = Key.__struct_fields__
-_BY_AGE = sa.select(*(_K[field] for field in _FIELDS)).order_by(_K.created_at, _K.id)
-_ONE = sa.select(*(_K[field] for field in _FIELDS)).where(
+_ALL = sa.select(*(_K[field] for field in _FIELDS))
+_BY_AGE = _ALL.order_by(_K.created_at, _K.id)
+_ONE = _ALL.where(
     sa.or_(_K.id == sa.bindparam("wanted"), _K.name_key == sa.bindparam("name_key"))
 )
 # What another key may not have as well: its id, its name, its secrets.
-_LIKE = sa.select(*(_K[field] for field in _FIELDS)).where(
+_LIKE = _ALL.where(
     sa.or_(
         _K.id == sa.bindparam("wanted"),
         _K.name_key == sa.bindparam("name_key"),
@@ -50,6 +51,23 @@ def keys(connection: Connection, unread: list[str] | None = None) -> list[Key]:
     known: dict[bytes, Terms | None] = {}
     rows = connection.execute(_BY_AGE)
     return [_key(one, known, [] if unread is None else unread) for one in rows]
+
+
+def key_page(connection: Connection, after: str, part: str, most: int) -> list[Key]:
+    """At most so many keys by name, of those that come after one and have a part.
+
+    Both are of names as ``name_key`` has them.
+    """
+    storable.row({"cursor": after, "q": part})
+    # Databases differ in how they sort, but for the order of characters' numbers.
+    collation = "C" if connection.dialect.name == "postgresql" else "BINARY"
+    name = sa.collate(_K.name_key, collation)
+    rows = connection.execute(
+        _ALL.where(name > after, _K.name_key.contains(part, autoescape=True))
+        .order_by(name)
+        .limit(most)
+    )
+    return [_key(one, {}, []) for one in rows]
 
 
 def find_key(connection: Connection, wanted: str) -> Key:

@@ -73,7 +73,7 @@ def test_k8_pages(here: Handlers) -> None:
 
     That part is taken as it is.
     """
-    names = [f"Page {n}" for n in "dbcea"]
+    names = ["Page d", "page B", "Page c", "Page-e", "page a", "PAGE Ä", "page z"]
     made = [here.key(name) for name in names]
     found, cursor = [], ""
     for _ in range(9):
@@ -81,7 +81,7 @@ def test_k8_pages(here: Handlers) -> None:
         found += [key["name"] for key in page["keys"]]
         if not (cursor := page["cursor"]):
             break
-    assert found == sorted(names)
+    assert found == sorted(names, key=str.casefold)
     for odd in ("page_d", "p%e", "page*", "page.d", "[Pp]age"):
         assert here.do("GET", f"keys?q={part(odd)}")["keys"] == []
     assert here.ask("GET", "keys?limit=501").error == (422, "limit")
@@ -294,7 +294,7 @@ def test_pinned_settings(tmp_path: Path) -> None:
 
 
 def test_audit(here: Handlers) -> None:
-    """What was done can be read back page by page, newest first."""
+    """What was done, by whom and from where, can be read back page by page."""
     made = here.key("noted")
     here.do("PATCH", f"keys/{made['id']}", {"rpm": 1})
     here.do("DELETE", f"keys/{made['id']}")
@@ -302,6 +302,8 @@ def test_audit(here: Handlers) -> None:
     for _ in range(3):
         page = here.do("GET", f"audit?limit=1{cursor}")
         found += [entry["action"] for entry in page["entries"]]
+        who = {(entry["actor"], entry["ip"]) for entry in page["entries"]}
+        assert who == {("admin", "192.0.2.9")}
         cursor = f"&before={page['cursor']}"
     assert found == ["key.remove", "key.change", "key.create"]
 

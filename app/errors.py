@@ -137,3 +137,8 @@ def forget_frames(error: BaseException | None) -> None:
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
+
+
+def again_in(seconds: int) -> str:
+    """The sentence that says when to come back."""
+    return f"Please try again in {seconds} second{'' if seconds == 1 else 's'}."

@@ -5,6 +5,7 @@ first to do so.  The first worker says it: only workers look into the database.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 
 import gevent
@@ -28,12 +29,29 @@ def greet(installation: Installation, settings: Settings, hosts: Sequence[str]) 
     def changed(snapshot: Snapshot) -> None:
         if not said:
             said.append(snapshot)
-            if not installation.current.closed and (text := openness(settings, hosts)):
+            if text := _door(installation.current.closed, snapshot, settings, hosts):
                 log.warning("%s", text)
             # It may wait for the database, and nobody else shall.
             gevent.spawn(_invite, installation, settings)
 
     installation.current.changed.append(changed)
+
+
+def _door(
+    closed: bool, snapshot: Snapshot, settings: Settings, hosts: Sequence[str]
+) -> str:
+    return shut(snapshot, settings.auth) if closed else openness(settings, hosts)
+
+
+def shut(snapshot: Snapshot, auth: str) -> str:
+    """That nobody can come in where a key is needed, and none is good; else empty."""
+    if any(not key.fault(time.time) for key in snapshot.keys.values()):
+        return ""
+    why = "none of the keys is good" if snapshot.keys else "there is no key yet"
+    return (
+        f"Every request will be refused: one needs a key (PANNIER_AUTH={auth}), and"
+        f" {why}. Make one: pannier keys create --name NAME --allow '*'"
+    )
 
 
 def openness(settings: Settings, hosts: Sequence[str]) -> str:

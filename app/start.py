@@ -6,11 +6,9 @@ It is gunicorn's side of Pannier, used by ``gunicorn.conf.py`` alone.
 import contextlib
 import ctypes
 import logging
-import os
 import resource
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +20,7 @@ from .addresses import is_loopback
 from .logs import Faults, Safe, Unwaited
 from .redaction import Redaction
 from .settings import Settings, SettingsError
+from .storage.place import obstacle
 
 #: Descriptors beside those of requests: listeners, pipes, libraries, connections at
 #: rest.
@@ -101,10 +100,8 @@ def warnings(settings: Settings, in_container: bool) -> Iterator[str]:
 
 def _unwritable(state_dir: str) -> Iterator[str]:
     """What is missing where nothing can be kept; directories are made when needed."""
-    there = Path(state_dir)
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+    there = obstacle(state_dir)
+    if there is not None:
         yield (
             f"Conversations of /v1/responses cannot be kept: {there} cannot be written."
             " PANNIER_STATE_DIR names another directory; PANNIER_RESPONSES_TTL=0 keeps"

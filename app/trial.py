@@ -16,12 +16,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from .changeable import in_force
 from .errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from .given import given
 from .launch import gunicorn, module
-from .settings import Settings
+from .settings import Settings, SettingsError, options
+from .storage.place import file_of
 from .upstream import Upstream
+
+if TYPE_CHECKING:
+    from .administration.document import Document
 
 #: The simulator's plain chat model.
 _SIMULATED = "llama3.2"
@@ -66,7 +72,9 @@ def _stop(*_: Any) -> NoReturn:
 
 
 def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
-    upstream = Upstream.of(settings)
+    kept = _kept(settings)
+    chosen = _in_force(settings, kept)
+    upstream = Upstream.of(chosen)
     environ, model = dict(os.environ), None
     if _answers(upstream):
         model = _first_chat_model(upstream)
@@ -74,16 +82,49 @@ def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
         environ["OLLAMA_URL"] = running.enter_context(_simulator())
         environ["PANNIER_PIN_UPSTREAM"] = "1"  # whatever is set in the database
         model = _SIMULATED
-        say(
-            f"No Ollama answers at {settings.upstream_url}, so this is a simulator."
-            " For real answers start Ollama ('ollama serve') or set OLLAMA_URL,"
-            " then run this again."
-        )
+        say(_notice(chosen.upstream_url, chosen.upstream_url != settings.upstream_url))
     command, extra = gunicorn([])
     server = running.enter_context(_child(command, {**environ, **extra}))
     if _wait_for_health(settings, server):
-        _invite(settings, model, say)
+        _invite(settings, model, say, _needs_key(settings, kept))
     return server.wait()
+
+
+def _kept(settings: Settings) -> "Document | None":
+    """What is set in the database, if there is one that can be read."""
+    file = file_of(settings.database_url, settings.state_dir)
+    if file is not None and not os.path.exists(file):
+        return None
+    from .commands.health_kept import kept  # loads SQLAlchemy
+
+    return kept(settings).document
+
+
+def _in_force(settings: Settings, kept: "Document | None") -> Settings:
+    """The settings with those of the database: Ollama's address may be one of them."""
+    if kept is None:
+        return settings
+    try:
+        return in_force(given(options(), None, None), kept.settings or {})
+    except SettingsError:  # of which the server's log has a line
+        return settings
+
+
+def _needs_key(settings: Settings, kept: "Document | None") -> bool:
+    some = kept is not None and bool(kept.keys)
+    return settings.auth == "on" or (settings.auth == "auto" and some)
+
+
+def _notice(url: str, is_kept: bool) -> str:
+    """Why there is a simulator, and what to do about that."""
+    where, say = "", "set OLLAMA_URL"
+    if is_kept:
+        where = " (the address set in the database)"
+        say = "say where it is ('pannier settings set OLLAMA_URL URL')"
+    return (
+        f"No Ollama answers at {url}{where}, so this is a simulator. For real answers"
+        f" start Ollama ('ollama serve') or {say}, then run this again."
+    )
 
 
 def _busy(settings: Settings) -> str:
@@ -171,7 +212,7 @@ def _wait_for_health(settings: Settings, server: "subprocess.Popen[str]") -> boo
     end = time.monotonic() + _START_LIMIT
     while server.poll() is None and time.monotonic() < end:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(*_reached_at(settings), timeout=2)
+            connection = http.client.HTTPConnection(*reached_at(settings), timeout=2)
             with contextlib.closing(connection):
                 connection.request("GET", "/health")
                 return connection.getresponse().status == 200
@@ -179,14 +220,20 @@ def _wait_for_health(settings: Settings, server: "subprocess.Popen[str]") -> boo
     return False
 
 
-def _reached_at(settings: Settings) -> tuple[str, int]:
+def reached_at(settings: Settings) -> tuple[str, int]:
+    """The host and the port where this machine reaches a Pannier of these settings."""
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
     return everywhere.get(settings.host, settings.host), settings.port
 
 
-def _invite(settings: Settings, model: str | None, say: Say) -> None:
-    host, port = _reached_at(settings)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def url_of(settings: Settings) -> str:
+    """The same as a URL."""
+    host, port = reached_at(settings)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _invite(settings: Settings, model: str | None, say: Say, needs_key: bool) -> None:
+    url = url_of(settings)
     say(f"Pannier answers at {url} (Ctrl-C stops it).")
     if model is None:
         say("Ollama has no chat model yet: 'ollama pull llama3.2' gets one.  Then try:")
@@ -196,7 +243,8 @@ def _invite(settings: Settings, model: str | None, say: Say) -> None:
         "model": model or "llama3.2",
         "messages": [{"role": "user", "content": "Hello!"}],
     }
+    key = " -H 'Authorization: Bearer YOUR_KEY'" if needs_key else ""
     say(
-        f"  curl {url}/v1/chat/completions"
+        f"  curl {url}/v1/chat/completions{key}"
         f" -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
     )

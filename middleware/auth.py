@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from app.errors import BadRequest, GatewayError
+from app.errors import BadRequest, GatewayError, again_in
 from app.exchange import Exchange
 from app.gateway.credentials import is_mistyped
 from app.gateway.groups import ADMIN, METRICS, OPEN, OPEN_BELOW, groups_for
@@ -170,8 +170,7 @@ def _was(digest: bytes, key: Key) -> bool:
 
 def _too_many(seconds: int) -> BadRequest:
     return BadRequest(
-        "Too many wrong API keys came from this address. Please try again in"
-        f" {seconds} seconds.",
+        f"Too many wrong API keys came from this address. {again_in(seconds)}",
         status=429,
         code="rate_limit_exceeded",
         headers=[("Retry-After", str(seconds))],

@@ -19,6 +19,7 @@ from ..errors import BadRequest, GatewayError, UpstreamError
 from ..logs import Faults
 from ..proxies import Proxies
 from ..redaction import Redaction
+from ..storage.audit import Actor
 from . import guard, me
 from .asked import Admin, Asked, Handler, Route, Sent
 from .me import Visit
@@ -125,13 +126,15 @@ class Reception:
     ) -> Asked:
         limit = guard.LARGE if path.strip("/") in _LARGE else guard.LIMIT
         seconds = self._admin.settings.body_timeout
+        address = self._address(request.environ)
+        who = "" if visitor is None else visitor.account.username
         return Asked(
             path=parts,
             query={name: found[-1] for name, found in request.args.lists()},
             body=guard.body_of(request.environ, limit, seconds),
             if_match=request.environ.get("HTTP_IF_MATCH", ""),
-            actor="" if visitor is None else visitor.account.username,
-            address=self._address(request.environ),
+            actor=Actor.at(who, address),
+            address=address,
         )
 
 

@@ -9,7 +9,7 @@ after an hour, and so few a minute, cannot become many.
 import ipaddress
 from typing import Any
 
-from ..errors import BadRequest
+from ..errors import BadRequest, again_in
 from ..storage import admins
 from ..storage.admins import Failures
 
@@ -69,7 +69,7 @@ def _who(address: str) -> str:
 def _too_early(milliseconds: int) -> BadRequest:
     seconds = -(-milliseconds // 1000)
     return BadRequest(
-        f"Too many attempts to sign in. Please try again in {seconds} seconds.",
+        f"Too many attempts to sign in. {again_in(seconds)}",
         status=429,
         code="rate_limit_exceeded",
         headers=[("Retry-After", str(seconds))],

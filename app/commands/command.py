@@ -96,7 +96,11 @@ def run(name: str, arguments: list[str], say: Say, note: Say) -> int:
     except Refused as refused:
         raise SettingsError(str(refused)) from None
     except Failure as failure:
-        note(f"pannier: the database cannot be used: {failure}")
+        why = " ".join(str(failure).split()).rstrip(".?")
+        note(
+            f"pannier: the database cannot be used: {why}. 'pannier doctor' says what"
+            " to do."
+        )
         return 1
     except BrokenPipeError:  # `| head` has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

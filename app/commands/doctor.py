@@ -7,6 +7,7 @@ import argparse
 from argparse import Namespace
 from collections.abc import Iterable
 
+from ..settings import Settings
 from .command import Desk
 from .finding import Finding
 from .health_here import machine
@@ -48,8 +49,18 @@ def _doctor(desk: Desk, words: Namespace) -> int:
 def _findings(desk: Desk, words: Namespace, secret: str) -> Iterable[Finding]:
     here = machine(desk.settings, desk.found, secret)
     yield from here.findings
+    yield from _counting(desk.settings)
     yield from ollama(here.settings)
     if words.model:
         yield from model(words.model, here)
     if words.url:
         yield stream(words.url, words.model or "default", secret)
+
+
+def _counting(settings: Settings) -> Iterable[Finding]:
+    """Look at Redis, if one is set."""
+    if not settings.limits_url:
+        return ()
+    from .health_limits import counting  # loads Redis's client
+
+    return counting(settings)

@@ -1,14 +1,11 @@
-"""The health of this machine: versions, the state directory, the database, keys."""
+"""The health of this machine: versions, what is kept, keys."""
 
-import os
 import platform
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ..administration import Administration
 from ..administration.document import Document
 from ..administration.views import state
 from ..changeable import in_force
@@ -16,14 +13,10 @@ from ..gateway.credentials import Hasher, fingerprint, hasher, is_mistyped
 from ..option import Given, SettingsError
 from ..secret import lasting
 from ..settings import Settings
-from ..storage.database import Database
-from ..storage.failure import Failure
-from ..storage.place import file_of
 from ..version import own_version
-from .finding import Finding, bad, note, ok
+from .finding import Finding, bad, ok
+from .health_kept import kept as look
 
-#: Bytes that shall be free where Pannier keeps something.
-_ENOUGH = 1024**3
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 INVALID_KEY = (
@@ -43,55 +36,17 @@ class Here(NamedTuple):
 def machine(given: Settings, found: Mapping[str, Given], secret: str) -> Here:
     """Look at this machine; ``secret`` is a client's key, or empty."""
     findings = [ok(f"Pannier {own_version()}, Python {platform.python_version()}")]
-    findings += _place(given)
-    kept, chosen = Document(keys=[]), given
+    found_there, kept = look(given)
+    findings += found_there
+    chosen = given
+    if kept is None:  # nobody can say who may come in
+        return Here(findings, chosen, Document(keys=[]))
     try:
-        kept, finding = _kept(given)
-        findings.append(finding)
         chosen = in_force(found, kept.settings or {})
-    except Failure as failure:
-        findings.append(
-            bad(
-                f"The database cannot be used: {failure}. What was last known goes on;"
-                " nothing can be changed."
-            )
-        )
     except SettingsError as error:
         findings.append(bad(f"The settings in the database are not used: {error}"))
     findings += _keys(given, kept, secret)
     return Here(findings, chosen, kept)
-
-
-def _place(settings: Settings) -> Iterator[Finding]:
-    place = Path(settings.state_dir)
-    if not place.is_dir():
-        yield note(f"There is no {place} yet: it is made when it is first needed.")
-        return
-    if not os.access(place, os.W_OK | os.X_OK):
-        yield bad(
-            f"{place} cannot be written by this user: run this as the user that"
-            " Pannier runs as, or set PANNIER_STATE_DIR."
-        )
-    free = shutil.disk_usage(place).free
-    text = f"{place}: {free / _ENOUGH:.1f} GiB are free"
-    yield ok(text) if free >= _ENOUGH else bad(f"{text}: make room.")
-
-
-def _kept(settings: Settings) -> tuple[Document, Finding]:
-    """All that is set, and where that is; makes no file."""
-    nothing = Document(keys=[])
-    file = file_of(settings.database_url, settings.state_dir)
-    if file is not None and not file.exists():
-        return nothing, note(f"There is no {file} yet: nothing is set.")
-    database = Database(settings.database_url, settings.state_dir)
-    try:
-        if not database.is_current():
-            late = "its tables are brought up to date when they are first needed"
-            return nothing, note(f"Database {database.place}: {late}.")
-        office = Administration(lambda job: job(database), settings, "doctor")
-        return office.transfer.export(), ok(f"Database {database.place}")
-    finally:
-        database.close()
 
 
 def _keys(settings: Settings, kept: Document, secret: str) -> Iterator[Finding]:

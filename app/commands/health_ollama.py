@@ -15,6 +15,7 @@ from ..wire import ollama as wire
 from ..wire.names import key as key_of
 from .finding import Finding, bad, note, ok
 from .health_here import Here
+from .health_pannier import MADE_UP, beside, is_simulator
 from .installed import installed, shows
 
 _PATIENCE = 5.0
@@ -33,10 +34,13 @@ def ollama(settings: Settings) -> Iterator[Finding]:
     try:
         found = json.loads(upstream.control("GET", "/api/version", timeout=_PATIENCE))
         yield ok(f"Ollama {found['version']} answers at {url}")
+        if is_simulator(str(found["version"])):
+            yield note(f"That is Pannier's own simulator: {MADE_UP}.")
         yield from _loaded(upstream)
     except UpstreamError as error:
         yield bad(CANNOT_CONNECT.format(url=url))
         yield note(f"What it said: {error.detail or error.message}")
+        yield from beside(settings)
     except (ValueError, LookupError, TypeError):
         yield bad(CANNOT_CONNECT.format(url=url))
         yield note("What answers there is not Ollama.")

@@ -162,7 +162,7 @@ class Usage:
         with gevent.Timeout(END, False):
             self._write_all()
         if self._rows:
-            log.error("%d rows of usage are lost: it is the end", len(self._rows))
+            log.error("It is the end; rows of usage lost: %d", len(self._rows))
         self._rows.clear()
 
     def _wake(self) -> None:
@@ -225,10 +225,9 @@ class Usage:
         if time.monotonic() - self._said_at < REPEAT:
             return
         self._said_at = time.monotonic()
-        log.error(
-            "Usage cannot be written: %s; %d rows wait, %d were dropped so far",
-            *(why, len(self._rows), self.dropped),
-        )
+        waiting = f"; rows that wait: {len(self._rows)}" if self._rows else ""
+        dropped = f"; dropped so far: {self.dropped}" if self.dropped else ""
+        log.error("Usage cannot be written: %s%s%s", why, waiting, dropped)
 
     def _tidy(self) -> None:
         """Now and then remove what is too old, a little at a time."""

@@ -42,6 +42,19 @@ class Entry(msgspec.Struct, frozen=True):
     diff: dict[str, tuple[Any, Any]]
 
 
+class Actor(str):
+    """Who changes something; ``ip`` is from where, if it came from elsewhere."""
+
+    ip: str = ""
+
+    @classmethod
+    def at(cls, name: str, ip: str) -> "Actor":
+        """Somebody at an address."""
+        actor = cls(name)
+        actor.ip = ip
+        return actor
+
+
 def now() -> int:
     """The Unix time in milliseconds."""
     return time.time_ns() // 1_000_000
@@ -102,8 +115,9 @@ def _row(
     diff: Mapping[str, tuple[Any, Any]],
     ip: str = "",
 ) -> dict[str, Any]:
-    row = {"at": now(), "actor": actor, "ip": ip, "action": action, "object": object}
-    return {**row, "diff": msgspec.json.encode(diff)}
+    where = ip or getattr(actor, "ip", "")
+    row = {"at": now(), "actor": str(actor), "ip": where, "action": action}
+    return {**row, "object": object, "diff": msgspec.json.encode(diff)}
 
 
 def _leave(connection: Connection, row: dict[str, Any], new: int = 1) -> None:

@@ -361,8 +361,11 @@ def blocked(browser: Browser, password: str = "wrong") -> int:
     """For how many seconds an attempt is refused; 0: it was looked at."""
     answer = browser.sign_in(password)
     if answer.status_code == 429:
-        assert answer.json["error"]["code"] == "rate_limit_exceeded"
-        return int(answer.headers["Retry-After"])
+        error, seconds = answer.json["error"], int(answer.headers["Retry-After"])
+        assert error["code"] == "rate_limit_exceeded"
+        unit = "second" if seconds == 1 else "seconds"
+        assert error["message"].endswith(f" in {seconds} {unit}.")
+        return seconds
     return 0
 
 
@@ -456,6 +459,8 @@ def test_what_the_audit_log_has(house: House) -> None:
     browser.change("no", current=PASSWORD)
     browser.change(OTHER, current="a guess of mine")
     browser.change(OTHER)
+    made = {"name": "a", "allow_models": ["*"]}
+    assert browser.ask("POST", "keys", made, **at).status_code == 201
     browser.ask("POST", "logout", **at)
     found = [(entry.action, entry.actor, entry.object) for entry in house.audit()]
     assert found[::-1] == [
@@ -464,9 +469,13 @@ def test_what_the_audit_log_has(house: House) -> None:
         ("login", "admin", "admin"),
         ("password.failure", "", "admin"),
         ("password.change", "admin", "admin"),
+        ("settings", "admin", "fingerprint"),
+        ("key.create", "admin", "a"),
         ("logout", "admin", "admin"),
     ]
-    assert house.audit()[-1].ip == "192.0.2.7"
+    by_action = {entry.action: entry.ip for entry in house.audit()}
+    for action in ("login", "key.create", "settings", "logout"):
+        assert by_action[action] == "192.0.2.7", action
     everything = str([house.rows(f"SELECT * FROM {table}") for table in (
         "audit_log", "admin_user", "admin_session", "login_failure",
     )])  # fmt: skip

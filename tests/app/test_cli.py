@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from support.operating import administration
 from support.server import PATIENCE, clean_environ, free_port
 
-from app import cli
-from app.settings import options
+from app import cli, trial
+from app.settings import Settings, options
 
 ROOT = Path(__file__).parents[2]
 
@@ -186,6 +188,7 @@ def test_run_without_ollama() -> None:
         notice = next(line for line in lines if "simulator" in line)
         assert nobody in notice
         assert "ollama serve" in notice
+        assert "YOUR_KEY" not in lines[-1]
         assert answer(lines[-1])
 
 
@@ -206,16 +209,44 @@ def test_run_stops_everything(number: signal.Signals) -> None:
 
 
 @pytest.mark.live
-def test_run_with_ollama() -> None:
-    """With an Ollama there is no simulator, and the line names a model that chats."""
+def test_run_with_ollama(tmp_path: Path) -> None:
+    """With an Ollama there is no simulator, and the line names a model that chats.
+
+    It is the Ollama that was set in the database; as there is a key, the line has a
+    place for one.
+    """
     models = {"embed:latest": ["embedding"], "hf.co/x/y:Q4": ["completion", "tools"]}
-    with (
-        ollama(models) as url,
-        running(PANNIER_PORT=str(free_port()), OLLAMA_URL=url) as process,
-    ):
-        lines = until_curl(process)
-        assert '"model": "hf.co/x/y:Q4"' in lines[-1]
-        assert "simulator" not in "".join(lines)
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with ollama(models) as url:
+        with administration(Settings(state_dir=str(tmp_path))) as office:
+            office.choices.set({"upstream_url": url})
+            office.keys.create({"name": "a", "allow_models": ["*"]})
+        environ = {"OLLAMA_URL": nobody, "PANNIER_STATE_DIR": str(tmp_path)}
+        with running(PANNIER_PORT=str(free_port()), **environ) as process:
+            lines = until_curl(process)
+    assert '"model": "hf.co/x/y:Q4"' in lines[-1]
+    assert " -H 'Authorization: Bearer YOUR_KEY' " in lines[-1]
+    assert "simulator" not in "".join(lines)
+
+
+@pytest.mark.parametrize("kept", ["", "address", "broken"])
+def test_run_looks_where_ollama_is_set(tmp_path: Path, kept: str) -> None:
+    """The address in the database counts, if there is one that can be read."""
+    given = Settings(state_dir=str(tmp_path), upstream_url="http://127.0.0.1:1")
+    if kept == "address":
+        with administration(given) as office:
+            office.choices.set({"upstream_url": "http://127.0.0.1:2"})
+    elif kept:
+        (tmp_path / "pannier.db").write_bytes(b"nonsense" * 1000)
+    found = trial._kept(given)
+    url = trial._in_force(given, found).upstream_url
+    assert url == ("http://127.0.0.1:2" if kept == "address" else given.upstream_url)
+    notice = trial._notice(url, url != given.upstream_url)
+    assert ("pannier settings set OLLAMA_URL" in notice) == (kept == "address")
+    assert ("set OLLAMA_URL, " in notice) == (kept != "address")
+    assert not trial._needs_key(given, found)
+    closed = msgspec.structs.replace(given, auth="on")
+    assert trial._needs_key(closed, found)
 
 
 @pytest.mark.live

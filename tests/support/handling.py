@@ -21,10 +21,14 @@ from app.inflight import Inflight
 from app.installation import Installation
 from app.option import Given
 from app.settings import Settings
-from app.storage.audit import read_version
+from app.storage.audit import Actor, read_version
 
 #: What Ollama has here, and how large that is.
 MODELS = {"qwen3:4b": 2_600_000_000, "hf.co/some/thing:Q4_K_M": 7, "bge:latest": 5}
+
+
+#: Who asks, and from where.
+WHO = Actor.at("admin", "192.0.2.9")
 
 
 class Answer(msgspec.Struct):
@@ -82,7 +86,7 @@ class Handlers:
         if not isinstance(body, bytes):
             body = b"" if body is ... else json.dumps(body).encode()
         given = dict(parse_qsl(query, keep_blank_values=True))
-        asked = Asked(path=parts, query=given, body=body, if_match=if_match)
+        asked = Asked(path=parts, query=given, body=body, if_match=if_match, actor=WHO)
         try:
             return _answer(self._handlers[endpoint](self.admin, asked))
         except Refused as refused:

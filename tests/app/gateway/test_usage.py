@@ -126,7 +126,9 @@ def test_q2_rows_wait_for_the_database(
             kept.asked.wait()
         assert len(usage) == BATCH + 1
     (record,) = caplog.records
-    assert "it is locked" in record.getMessage()
+    said = "Usage cannot be written: it is locked; rows that wait: "
+    assert record.getMessage().startswith(said)
+    assert "dropped" not in record.getMessage()
     kept.broken = None
     wait(lambda: not len(usage) and kept.used)
     assert kept.ids == list(range(BATCH + 1))
@@ -134,8 +136,13 @@ def test_q2_rows_wait_for_the_database(
     assert usage.dropped == 0
 
 
-def test_the_newest_use_counts(usage: Usage, kept: Kept) -> None:
-    """A use that could not be written does not take the place of a later one."""
+def test_the_newest_use_counts(
+    usage: Usage, kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A use that could not be written does not take the place of a later one.
+
+    The log tells of no rows where none wait.
+    """
     kept.broken = unavailable()
     kept.open.clear()
     usage.note_used("key_a", "10.0.0.1")
@@ -143,6 +150,7 @@ def test_the_newest_use_counts(usage: Usage, kept: Kept) -> None:
     usage.note_used("key_a", "10.0.0.2")
     kept.open.set()
     wait(lambda: usage.failing)
+    assert caplog.messages == ["Usage cannot be written: it is locked"]
     kept.broken = None
     wait(lambda: kept.used)
     assert kept.used["key_a"][1] == "10.0.0.2"
@@ -209,7 +217,7 @@ def test_the_end_waits_for_nothing(
     usage.add(row(0))
     with caplog.at_level(logging.ERROR, "pannier"):
         usage.close()
-    assert "1 rows of usage are lost" in caplog.text
+    assert "rows of usage lost: 1" in caplog.text
 
 
 def test_it_is_opened_before(usage: Usage, kept: Kept) -> None:

@@ -1,0 +1,44 @@
+"""The health of a Pannier that runs here: which Ollama it asks."""
+
+import http.client
+import json
+from collections.abc import Iterator
+
+from ..settings import Settings
+from ..trial import reached_at, url_of
+from .finding import Finding, note
+
+#: Seconds; Pannier itself waits for Ollama for less.
+_PATIENCE = 5.0
+#: How the simulator's version ends.
+_SIMULATOR = "-simulator"
+
+MADE_UP = "its answers are made up, by no model"
+
+
+def beside(settings: Settings) -> Iterator[Finding]:
+    """Whether Pannier runs here before the simulator; asked where no Ollama answers."""
+    if is_simulator(_ollama_of(settings)):
+        yield note(
+            f"The Pannier at {url_of(settings)} answers all the same, by the simulator"
+            f" of `make run`: {MADE_UP}. Start Ollama, then stop that Pannier and run"
+            " it again."
+        )
+
+
+def is_simulator(version: str) -> bool:
+    """Whether this is the version of our own simulator, and of no Ollama."""
+    return version.endswith(_SIMULATOR)
+
+
+def _ollama_of(settings: Settings) -> str:
+    """The version of what the Pannier at our address asks; empty if nobody says."""
+    connection = http.client.HTTPConnection(*reached_at(settings), timeout=_PATIENCE)
+    try:
+        connection.request("GET", "/version")
+        found = json.loads(connection.getresponse().read(65536))
+        return str(found["ollama"] or "")
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return ""
+    finally:
+        connection.close()

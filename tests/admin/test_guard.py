@@ -322,7 +322,7 @@ def test_bad_bodies(
 
 
 def test_an_import_may_be_larger(build: Callable[..., House]) -> None:
-    """Only what brings a whole installation may be larger than 1 MiB, up to 16."""
+    """Only what brings a whole installation may be larger than 1 MiB, up to 32."""
 
     def handler(admin: Admin, asked: Asked) -> Any:
         return len(asked.body)

@@ -99,7 +99,7 @@ def test_a_large_file(here: Handlers) -> None:
     replace = msgspec.structs.replace
     document.keys = [
         replace(key, id=f"key_{n}", name=f"k{n}", digest=n.to_bytes(32, "big"))
-        for n in range(500)
+        for n in range(2000)
     ]
     importing = gevent.spawn(here.ask, "POST", "import", document.written())
     looks = 0
@@ -108,7 +108,7 @@ def test_a_large_file(here: Handlers) -> None:
         looks += 1
     assert importing.get().status == 200
     assert looks > 1
-    assert here.do("GET", "keys?q=k499")["keys"][0]["id"] == "key_499"
+    assert here.do("GET", "keys?q=k1999")["keys"][0]["id"] == "key_1999"
     document.keys = []
     here.do("POST", "import?mode=replace&open=1", document.written())
     assert here.do("GET", "keys")["keys"] == []

@@ -13,7 +13,7 @@ from support import ollama2openai
 from support.ollama2openai import LONG, SHORT
 from support.operating import administration
 
-from app.administration import Administration, Refused
+from app.administration import Administration, Refused, transfer
 from app.administration.document import Document
 from app.gateway.credentials import hasher
 from app.gateway.entries import CodeEntry
@@ -568,6 +568,28 @@ def test_modes(house: House, mode: Any, context: str, rpm: int, extra: bool) -> 
 
 def test_a_name_becomes_free_first(house: House) -> None:
     """A key comes back in the place of another that has its name."""
+def test_what_is_set_while_a_file_is_looked_at(
+    build: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others can write meanwhile, and what they write counts, as if it came before."""
+    house, other = build(), build()
+    furnished(house)
+    document = house.office.transfer.export()
+    house.office.keys.delete("laptop")
+    looked = transfer.steps
+
+    def look(*said: Any) -> Any:
+        found = looked(*said)
+        monkeypatch.undo()
+        other.office.keys.create(ALL)
+        return found
+
+    monkeypatch.setattr(transfer, "steps", look)
+    with pytest.raises(Refused, match="a key 'laptop' already"):
+        house.office.transfer.take_in(document, "merge")
+    assert [key.name for key in house.office.keys.list()] == ["laptop"]
+
+
     secret = furnished(house)
     document = house.office.transfer.export()
     house.office.keys.delete("laptop")

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from support.gateway import key
 from support.server import PATIENCE, ROOT, clean_environ
@@ -16,6 +17,7 @@ from app.gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from app.gateway.keys import Key, Terms
 from app.storage import audit as log
 from app.storage.configuration import (
+    Batch,
     Refused,
     add_key,
     aliases,
@@ -183,6 +185,78 @@ def test_a_key_that_cannot_be_read_can_be_revoked(
     left = "SELECT terms FROM api_key"
     found = read(database, lambda one: one.exec_driver_sql(left).scalar())
     assert bytes(found) == body
+
+
+def test_many_changes_at_once(database: Database) -> None:
+    """They are made in their order, with one version, and an entry for each."""
+    c = key("Carl", "sk-c-key-of-thirty-two-characters")
+    write(database, add(A), add(B), add(c))
+    batch = Batch(read(database, keys), "import")
+    batch.remove(A.id)
+    anna = batch.change(B.id, {"name": "ANNA"})
+    carl = batch.change(c.id, {"name": "Bert", "digest": A.digest})
+    new = key("Carl", digest=c.digest, id="key_new")
+    batch.add(new)
+    assert len(read(database, keys)) == 3, "nothing is written yet"
+    write(database, batch.write)
+    assert {one.id: one for one in read(database, keys)} == {
+        B.id: anna, c.id: carl, new.id: new
+    }  # fmt: skip
+    assert read(database, read_version) == 4
+    noted = [(action, name) for action, name, _ in diffs(database)[3:]]
+    assert noted == [
+        ("key.remove", "Anna"),
+        ("key.change", "Bert"),
+        ("key.change", "Carl"),
+        ("key.create", "Carl"),
+    ]
+    write(database, Batch([], "import").write)
+    assert read(database, read_version) == 4
+
+
+def test_many_changes_cost_little(database: Database) -> None:
+    """Thousands of keys are a few statements, while which nobody else can write."""
+    batch = Batch([], "import")
+    for number in range(2500):
+        digest = number.to_bytes(32, "big")
+        batch.add(key(f"k{number}", digest=digest, rpm=number))
+    statements: list[str] = []
+
+    def count(connection: Connection) -> None:
+        sa.event.listen(
+            connection,
+            "before_cursor_execute",
+            lambda *said: statements.append(said[2]),
+        )
+        batch.write(connection)
+
+    write(database, count)
+    assert 6 <= len(statements) < 12
+    found = read(database, keys)
+    assert {one.terms.rpm for one in found} == set(range(2500))
+    newest = read(database, lambda connection: audit(connection, 1))
+    assert newest[0].object == "k2499"
+
+
+@pytest.mark.parametrize(
+    ("second", "param"),
+    [
+        (key("ANNA", "12345678", id="n"), "name"),
+        (key("new", digest=A.digest), "key"),
+        (key("new", digest=b"before"), "key"),
+        (key("new", previous_digest=A.digest), "key"),
+        (key("new", "12345678", id=A.id), "id"),
+        (key("new", "12345678", rpm=-1), "rpm"),
+    ],
+)
+def test_one_of_many_cannot_be(second: Key, param: str) -> None:
+    """It is refused for those before it, though nothing is written yet."""
+    batch = Batch([], "import")
+    batch.add(A)
+    batch.change(A.id, {"previous_digest": b"before"})
+    with pytest.raises(Refused) as refused:
+        batch.add(second)
+    assert refused.value.param == param
 
 
 REVOKED = key("Gone", "sk-g-key-of-thirty-two-characters", revoked_at=1)

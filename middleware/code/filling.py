@@ -125,9 +125,9 @@ class Filling:
 
     def told(self) -> dict[str, Any]:
         """What an explanation says: how the model is asked, and why."""
-        family = self.family.name if self.family is not None else None
+        family = self.family.name if self.family is not None else ""
         set_ = to_builtins(self.entry)
-        return {"strategy": self.strategy, "family": family, "set": set_}
+        return {"strategy": self.strategy, "family": family or None, "set": set_}
 
     def trimmer(self) -> Trimmer:
         """What trims one answer."""

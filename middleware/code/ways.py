@@ -24,8 +24,8 @@ from .strategy import Setting
 #: Families with another template that are remembered.
 _REMEMBERED = 256
 _NOTHING = CodeEntry()
-#: A model of which only its template is known.
-_STRANGER = Family(name="as set")
+#: A model of which only its template is known: it has no family.
+_STRANGER = Family(name="")
 
 
 class Ways:

@@ -140,6 +140,9 @@ def test_how_a_model_is_asked(
         assert sent(house.explained(HOLE | {"model": name})) == (strategy, prompt)
     found = house.explained(HOLE | {"model": model})
     assert found["code"]["set"] == code
+    known = Families.load().of(model)
+    if known is not None and not settings:
+        assert found["code"]["family"] == known.name
     # Nobody else is concerned.
     assert sent(house.explained(HOLE | {"model": "codestral"})) == sent(
         House(now(), **settings | {"code_families": ""}).explained(
@@ -196,7 +199,9 @@ def test_a_template_tells_its_markers() -> None:
     """A text ends at them, after the client's own ends; in files they are harmless."""
     house = House(now(base=TEMPLATE))
     body = {"model": "base", "prompt": "a<x>", "suffix": "b", "stop": ["!"]}
-    (request,) = house.explained(body)["requests"]
+    found = house.explained(body)
+    assert found["code"]["family"] is None
+    (request,) = found["requests"]
     assert request["options"]["stop"] == ["!", "<x>", "<y>", "<z>"]
     assert request["prompt"] == "<x>a<\u200dx><y>b<z>"
     extra = {"extra": [{"filename": "f", "text": "t"}]}
@@ -231,6 +236,16 @@ def test_a_template_keeps_what_the_family_says_of_files() -> None:
     shown = "<|file_sep|>f\n<|file_sep|>\n<|file_sep|>p\n<x>a<|file_sep|>"
     assert request["prompt"] == shown
     assert {"<x>", "<|endoftext|>"} <= set(request["options"]["stop"])
+
+
+@case(("place", "ends"), [("", False), ("{extra}", True)])
+def test_ends_of_files_count_where_files_are_shown(place: str, ends: bool) -> None:
+    """A template without a place for other files has none of their ends either."""
+    house = House(now(codestral={"template": f"{place}{{code_prefix}}"}))
+    extra = [{"filename": "f", "text": "t"}]
+    found = house.explained({"model": "codestral", "prompt": "a", "extra": extra})
+    (request,) = found["requests"]
+    assert ("\n+++++ " in request["options"]["stop"]) is ends
 
 
 def test_it_is_felt_by_the_next_request() -> None:

@@ -80,6 +80,7 @@ NO_ALIAS: dict[str, tuple[Any, str | None]] = {
     "a long name": ({"name": "a" * 129, "target": "bge"}, "name"),
     "a wrong target": ({"name": "a", "target": "b*"}, "target"),
     "a model's name": ({"name": "bge", "target": "qwen3:4b"}, "name"),
+    "itself": ({"name": "Same", "target": "same"}, "target"),
     "a shown pattern": ({"name": "a*", "target": "bge", "display": True}, "display"),
     "an unknown field": ({"name": "a", "target": "bge", "glob": "x"}, "glob"),
     "a wrong flag": ({"name": "a", "target": "bge", "hidden": 1}, "hidden"),

@@ -57,6 +57,15 @@ class Keys:
         others = [key for key in self.list() if key.id != id]
         return self._desk.settings.auth == "auto" and not others
 
+    def shuts(self, which: str) -> bool:
+        """Whether without this key every request is refused, as if it were revoked.
+
+        A revoked key still counts as one: it opens nothing to those who have none.
+        """
+        id, now = self.get(which).id, self._desk.now()
+        good = {key.id for key in self.list() if not key.fault(lambda: now / 1000)}
+        return self._desk.settings.auth != "off" and good == {id}
+
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise ``Refused`` where no key can be as ``given``."""
         check_news(key_form(given), KeyForm.__struct_fields__, self._desk.now())

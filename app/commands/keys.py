@@ -51,7 +51,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _about(words, "show", "show one key", _show)
     _about(words, "enable", "let a disabled key in again", _switch(True))
     _about(words, "disable", "refuse a key until it is enabled", _switch(False))
-    _about(words, "revoke", "refuse a key for ever", _revoke)
+    revoke = _about(words, "revoke", "refuse a key for ever", _revoke)
+    _add_yes(revoke)
     rotate = _about(words, "rotate", "give a key another secret, printed once", _rotate)
     rotate.add_argument(
         "--grace",
@@ -232,16 +233,38 @@ def _set(desk: Desk, words: Namespace) -> None:
 def _switch(enabled: bool) -> Any:
     def do(desk: Desk, words: Namespace) -> None:
         with desk.administration() as administration:
+            shuts = not enabled and administration.keys.shuts(words.which)
             key = administration.keys.change(words.which, {"enabled": enabled})
         desk.say(f"The key {key.name!r} is {state(key, _now())}.")
+        if shuts:
+            desk.note("No other key is good: every request is refused now.")
 
     return do
 
 
 def _revoke(desk: Desk, words: Namespace) -> None:
     with desk.administration() as administration:
+        _warn_of_the_last(desk, administration, words)
         key = administration.keys.revoke(words.which)
     desk.say(f"The key {key.name!r} is revoked.")
+    if desk.settings.auth == "off":
+        desk.note("PANNIER_AUTH=off: nobody is asked for a key.")
+
+
+def _warn_of_the_last(
+    desk: Desk, administration: Administration, words: Namespace
+) -> None:
+    """Say what becomes of requests without the only good key, before it goes."""
+    if not administration.keys.shuts(words.which):
+        return
+    auth = "PANNIER_AUTH=on"
+    if desk.settings.auth == "auto":
+        auth = "PANNIER_AUTH=auto opens nothing while a key is kept, a revoked one too"
+    desk.confirm(
+        "This is the only key that is good: without it every request is refused"
+        f" ({auth}).",
+        words.yes,
+    )
 
 
 def _rotate(desk: Desk, words: Namespace) -> None:
@@ -265,6 +288,8 @@ def _delete(desk: Desk, words: Namespace) -> None:
                 " (PANNIER_AUTH=auto).",
                 words.yes,
             )
+        else:
+            _warn_of_the_last(desk, administration, words)
         key = administration.keys.delete(words.which)
     desk.say(f"The key {key.name!r} is gone.")
 

@@ -45,7 +45,7 @@ def test_a_long_name_is_unknown(now: object, path: str) -> None:
         assert answer.status == 404
         assert len(answer.body) < 1000
         del answer, body
-        gc.collect()
+    gc.collect()
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 2_000_000

@@ -31,7 +31,7 @@ NOTED = "what-somebody-typed-in"
     "told",
     [
         NOTED,
-        new_secret(),
+        pytest.param(new_secret(), id="a key"),
         "sk-anything-else",
         "Authorization: Bearer abcdefghij",
         "basic dXNlcjpwYXNz",

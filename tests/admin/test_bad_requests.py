@@ -194,6 +194,9 @@ OTHERS: dict[str, Case] = {
     "usage: a late one": ("GET", f"usage/summary?to={10**15}", ..., 422, "to"),
     "usage: turned": ("GET", "usage/summary?from=9&to=9", ..., 422, "from"),
     "usage: a filter": ("GET", "usage/summary?user=x", ..., 422, "user"),
+    "usage: a long text": (
+        *("GET", f"usage/summary?status={'x' * 1025}", ..., 422, "status"),
+    ),
     "usage: a metric": ("GET", "usage/series?metric=x", ..., 422, "metric"),
     "usage: a group": ("GET", "usage/series?group=id", ..., 422, "group"),
     "usage: a step": ("GET", "usage/series?step=week", ..., 422, "step"),

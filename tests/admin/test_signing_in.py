@@ -205,6 +205,27 @@ def test_w3_the_same_for_unknown_users(
     assert costs == [["verify" if known else "hash"]] * 4
 
 
+@pytest.mark.parametrize("changes", [False, True], ids=["signs in", "changes it"])
+def test_a_password_that_is_changed_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch, changes: bool
+) -> None:
+    """Who had the old one right, but is slower than the change, gets nowhere."""
+    browser, other = house.signed_in(), house.signed_in()
+    real = passwords.matches
+
+    def slow(password: str, kept: str) -> bool:
+        monkeypatch.setattr(passwords, "matches", real)
+        assert other.change("another good password").status_code == 200
+        return real(password, kept)
+
+    monkeypatch.setattr(passwords, "matches", slow)
+    if changes:
+        assert browser.change("one more good password").status_code == 422
+    else:
+        assert house.browser().sign_in().status_code == 401
+    assert house.browser().sign_in("another good password").status_code == 200
+
+
 def test_w2_passwords_are_kept_by_argon2id(house: House) -> None:
     """What is kept of a password is argon2id's, with 19 MiB and two passes."""
     house.signed_in()

@@ -4,7 +4,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from support.ollama2openai import LONG, SHORT
 from support.operating import administration
 
 from app.administration import Administration, Refused, transfer
+from app.administration.checks import check_news, key_form
 from app.administration.document import Document
 from app.gateway.credentials import hasher
 from app.gateway.entries import CodeEntry
@@ -115,6 +116,23 @@ def test_k1_a_secret_is_handed_out_once_and_kept_nowhere(house: House) -> None:
     for one in (secret, rotated, "a-key-from-elsewhere-12"):
         assert one.encode() not in kept
         assert one[10:20].encode() not in kept
+
+
+@pytest.mark.parametrize(
+    ("now", "fields", "param"),
+    [
+        (4, ["expires_at"], ""),
+        (5, ["expires_at"], "expires_at"),
+        (6, ["name", "expires_at"], "expires_at"),
+        (6, ["name"], ""),
+    ],
+)
+def test_what_is_never_meant(now: int, fields: list[str], param: str) -> None:
+    """No key is set to expire now or in the past; one that has can be changed."""
+    form = key_form({**ALL, "expires_at": 5})
+    with pytest.raises(Refused) if param else nullcontext() as refused:
+        check_news(form, fields, now)
+    assert not param or refused.value.param == param
 
 
 @pytest.mark.parametrize(
@@ -402,6 +420,19 @@ def test_what_a_model_cannot_be(
         house.office.models.set(name, said)
     assert refused.value.param == param
     assert not house.snapshot().models
+
+
+def test_what_is_so_already(house: House) -> None:
+    """Setting it once more changes nothing, and nothing is noted of it."""
+    office = house.office
+    office.models.set("qwen3", {"hidden": True})
+    office.aliases.set({"name": "a", "target": "qwen3"})
+    office.keys.create(ALL)
+    version = house.version()
+    office.models.set("qwen3:latest", {"hidden": True, "enabled": True})
+    office.aliases.change("A", {"target": "qwen3"})
+    office.keys.change("laptop", {"enabled": True})
+    assert house.version() == version
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from app.commands import live as command
 from app.exchange import Exchange
 from app.inflight import Inflight
 from app.live import Live, Running, meeting
+from app.live.live import _together
 from app.live.meeting import LONGEST, Door, ask_all
-from app.live.running import MOST, NAME, Seen, Worker
+from app.live.running import MOST, NAME, Report, Seen, Worker
 from middleware.access_log import AccessLogMiddleware
 from middleware.inflight import WatchMiddleware
 
@@ -326,6 +327,14 @@ def test_who_asks_and_says_nothing(tmp_path: Path) -> None:
         sock.connect(str(door.path))
         sock.settimeout(5 * meeting.PATIENCE)
         assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize("counts", [(0, 1), (1, 0)])
+def test_who_is_asked_on_two_ways(counts: tuple[int, int]) -> None:
+    """A worker counts once; what it ended the first time, it cannot end again."""
+    reports = [Report(worker="a", total=3, cancelled=count) for count in counts]
+    overview, cancelled = _together([*reports, Report(worker="b", total=1)], 0, "")
+    assert (overview.workers, overview.total, cancelled) == (2, 4, 1)
 
 
 # -------------------------------------------------------------- the command

@@ -1,18 +1,21 @@
 """What a key is granted: by which names, through which routes, and what it is shown."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support.gateway import installed, key, snapshot
 from support.keyed import SECRET
-from support.ollama import ask
+from support.ollama import Started, ask, environ_of
 from support.shelves import Shelves
 from support.stack import linted
 
+from app.exchange import Exchange
 from app.gateway.entries import AliasEntry, ModelEntry
 from app.gateway.groups import GROUPS
 from app.gateway.keys import Key
+from middleware.discreet import Discreet
 
 case = pytest.mark.parametrize
 
@@ -167,9 +170,10 @@ def test_parents_that_may_not_be_used(path: str, rewrite: bool) -> None:
         assert told == wanted
 
 
-def test_what_is_shown_by_an_alias() -> None:
+@case("target", ["ab", "ad"], ids=["made of another", "made of none"])
+def test_what_is_shown_by_an_alias(target: str) -> None:
     """The file of a model names it; who may only use an alias does not see that."""
-    aliases = [AliasEntry(name="fast", target="ab")]
+    aliases = [AliasEntry(name="fast", target=target)]
     for allow, sees in (("fast", False), ("a*", True)):
         now = snapshot(allowed(allow, "fast"), aliases=aliases)
         app = linted(telling, installation=installed(now))
@@ -212,6 +216,69 @@ def test_a_refusal_of_an_alias(name: str, target: str, said: str, told: str) -> 
             error = answer.json["error"]
             got = error if isinstance(error, str) else error["message"]
             assert got == wanted, path
+
+
+@case(("size", "told"), [(65_536, True), (65_537, False)])
+def test_a_refusal_of_some_length(size: int, told: bool) -> None:
+    """The name is looked for in 64 KiB; what is longer passes whole, as it comes."""
+    fill = size - len(json.dumps({"error": "no big"}))
+    said = json.dumps({"error": "no big" + "!" * fill}).encode()
+
+    def ollama(environ: Any, start: Any) -> list[bytes]:
+        start("400 Bad Request", [("Content-Type", "application/json")])
+        return [said[:9], said[9:40_000], said[40_000:-1], said[-1:]]
+
+    now = snapshot(allowed("fast"), aliases=[AliasEntry(name="fast", target="big")])
+    app = linted(ollama, installation=installed(now))
+    answer = ask(app, "POST", "/api/chat", {"model": "fast"}, **WITH)
+    assert answer.status == 400
+    wanted = said.replace(b"no big", b"no fast") if told else said
+    assert answer.body == wanted
+
+
+def test_a_refusal_that_does_not_end() -> None:
+    """No more of it is held than what the name is looked for in."""
+    read: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        while len(read) < 1000:
+            read.append(len(read))
+            yield b"x" * 1024
+
+    def ollama(environ: Any, start: Any) -> Iterator[bytes]:
+        start("400 Bad Request", [])
+        return endless()
+
+    environ = environ_of("POST", "/api/chat", b"")
+    exchange = Exchange.of(environ)
+    exchange.key, exchange.alias = allowed("*"), "fast"
+    exchange.model, exchange.resolved = "fast", "big"
+    started = Started()
+    body = Discreet(ollama)(environ, started)
+    assert len(read) == 65
+    assert started.status == 400
+    assert sum(map(len, body)) == 1000 * 1024
+
+
+@case("said", [b"404 page not found", b'{"error": ""}', b"{}"])
+def test_a_404_that_names_no_model(said: bytes) -> None:
+    """It is no refusal of Ollama's, and passes as it came."""
+
+    def ollama(environ: Any, start: Any) -> list[bytes]:
+        start("404 Not Found", [("Content-Type", "text/plain")])
+        return [said]
+
+    app = linted(ollama, installation=installed(snapshot(allowed("a"))))
+    answer = ask(app, "POST", "/api/chat", {"model": "a"}, **WITH)
+    assert (answer.status, answer.body) == (404, said)
+
+
+@case(("many", "status"), [(1000, 200), (1001, 400)])
+def test_members_of_a_native_request(many: int, status: int) -> None:
+    """A request that has to be looked into has at most 1,000 members."""
+    app = linted(Shelves("a"), installation=installed(snapshot(allowed("a"))))
+    body = {"model": "a", **dict.fromkeys(map(str, range(many - 1)))}
+    assert ask(app, "POST", "/api/chat", body, **WITH).status == status
 
 
 # ------------------------------------------------------------ aliases with wildcards

@@ -1,5 +1,6 @@
 """What is noted of each request: on every route, however it ends."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -152,6 +153,17 @@ def test_transcriptions_are_noted() -> None:
     assert answer.status == 200, answer.body
     row = noted.one
     assert (row.endpoint, row.completion_tokens, row.n_images) == ("audio", 3, 1)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/api/chat"])
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_the_size_of_a_request(path: str, coding: str) -> None:
+    """It is that of the text, however it was sent."""
+    text = json.dumps(body_for(path) | {"user": "x" * 1000}).encode()
+    noted = Noted(*answer_for(path))
+    body = gzip.compress(text) if coding else text
+    noted.ask(path, body, **{"Content_Encoding": coding} if coding else {})
+    assert noted.one.bytes_in == len(text)
 
 
 def posted() -> set[str]:

@@ -20,7 +20,7 @@ from app.storage import usage_queries as queries
 from app.storage.configuration import add_key, keys, read_version
 from app.storage.usage import Ledger
 from app.storage.usage_metrics import METRICS, percentile
-from app.storage.usage_sums import KEPT, class_of
+from app.storage.usage_sums import KEPT, class_of, sums
 from app.storage.usage_tables import BOUNDS, DAY, GRAINS, HOUR, MINUTE
 from app.storage.usage_writing import FEW
 
@@ -328,6 +328,58 @@ def test_rows_go_and_sums_stay(ledger: Ledger, place: Place) -> None:
         )
         assert oldest is None or oldest >= TODAY - kept
     assert place.scalar("SELECT count(*) FROM usage_rollup") == (3 + 2) * len(GRAINS)
+
+
+@pytest.mark.parametrize(
+    ("age", "widths"),
+    [
+        (2 * DAY, {MINUTE, HOUR, DAY}),
+        (2 * DAY + MINUTE, {HOUR, DAY}),
+        (90 * DAY, {HOUR, DAY}),
+        (90 * DAY + HOUR, {DAY}),
+        (4000 * DAY, {DAY}),
+    ],
+)
+def test_for_how_long_sums_are_kept(age: int, widths: set[int]) -> None:
+    """Those of minutes are for two days, those of hours for ninety, days for ever."""
+    assert {one[0] for one in sums([row(TODAY - age)], TODAY)} == widths
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "width"),
+    [
+        (-2 * DAY + MINUTE, 6 * HOUR, MINUTE),
+        (-2 * DAY + MINUTE - 1, 6 * HOUR, HOUR),
+        (-DAY, 6 * HOUR + 1, HOUR),
+        (-90 * DAY + HOUR, 7 * DAY, HOUR),
+        (-90 * DAY + HOUR - 1, 7 * DAY, DAY),
+        (-8 * DAY, 7 * DAY + 1, DAY),
+    ],
+)
+def test_which_sums_are_asked(
+    monkeypatch: pytest.MonkeyPatch, start: int, length: int, width: int
+) -> None:
+    """The narrowest that are there for all of a period, and not too many."""
+    monkeypatch.setattr(queries.time, "time", lambda: TODAY / 1000)
+    period = (TODAY + start, TODAY + start + length)
+    assert queries._width(period) == width
+    begin, end = queries.rounded(period, width)
+    assert begin % width == end % width == 0
+    assert 0 <= period[0] - begin < width
+    assert 0 <= end - period[1] < width
+
+
+def test_sums_have_no_noise(ledger: Ledger) -> None:
+    """Sums of fractions are as long as what they are of."""
+    for number, taken in enumerate((0.1, 0.2, 0.6)):
+        more = {"queue_ms": taken, "status": "ok" if number < 2 else "timeout"}
+        ledger.add([row(TODAY, eval_ms=30.0, **more)], {})
+    (point,) = ledger.series(
+        "queue_ms", (TODAY, TODAY + HOUR), filters={"status": "ok"}
+    )
+    assert point["value"] == 0.3
+    assert ledger.summary((TODAY, TODAY + HOUR))["queue_ms"] == 0.9
+    assert ledger.records(ALL).records[0]["tokens_per_s"] == 166.67
 
 
 def test_use_of_keys_is_noted(ledger: Ledger, storage: Storage) -> None:

@@ -107,6 +107,14 @@ def test_a_lost_database_opens_no_door() -> None:
     assert "gone from the database" in current.failure.detail
 
 
+def test_that_nothing_is_set_is_known() -> None:
+    """An empty database is one that was read: nobody needs a key, or waits for one."""
+    current = Current(Known(NOTHING))
+    assert (current.may_close, current.plain) == (True, False)
+    current.renew()
+    assert (current.may_close, current.plain) == (False, True)
+
+
 def test_the_first_is_waited_for() -> None:
     """Who asks before anything is known gets what is found, not nothing."""
     source = Known(snapshot(key()))

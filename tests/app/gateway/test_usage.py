@@ -11,6 +11,7 @@ from gevent.event import Event
 from app.errors import GatewayError
 from app.gateway import usage as module
 from app.gateway.usage import BATCH, ROOM, Row, Usage, Used
+from app.gateway.usage_export import COLUMNS, csv_lines
 
 
 def row(number: int) -> Row:
@@ -218,6 +219,17 @@ def test_the_end_waits_for_nothing(
     with caplog.at_level(logging.ERROR, "pannier"):
         usage.close()
     assert "rows of usage lost: 1" in caplog.text
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_w7_no_cell_is_a_formula(first: str) -> None:
+    """What a spreadsheet would run becomes a text, and only that."""
+    for text in (f"{first}1", f" {first}1"):
+        record = dict.fromkeys(COLUMNS) | {"user_agent": text, "prompt_tokens": -1}
+        _, line = (one.decode() for one in csv_lines([record]))
+        wanted = f"'{text}" if text[0] == first else text
+        assert f",{wanted}," in line
+        assert ",-1," in line
 
 
 def test_it_is_opened_before(usage: Usage, kept: Kept) -> None:

@@ -181,9 +181,12 @@ def _texts(name: str, resolved: str, agent: str) -> tuple[str, str, str]:
 
     A model has one name for all its spellings: its rows are added up by it.
     """
-    model = resolved or name
-    redacted = _REDACTION.redacted
-    return redacted(name), redacted(short(model) if model else ""), redacted(agent)
+    redacted, model = _REDACTION.redacted, resolved or name
+    return (
+        redacted(name),
+        redacted(short(model)[:MAX_NAME] if model else ""),
+        redacted(agent),
+    )
 
 
 def _status(exchange: Exchange) -> tuple[Status, str]:

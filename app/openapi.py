@@ -10,11 +10,26 @@ from typing import Any
 
 import msgspec
 
+from .gateway.groups import OPEN
 from .operations import FAILURES, OPERATIONS, Operation
 from .values import KINDS, SCHEMAS, VALUES
 from .version import own_version
 
 JSON = "application/json"
+#: Where a key may be; one place is enough.
+SCHEMES: dict[str, Any] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key of Pannier's; needed as soon as there is one.",
+    },
+    **{
+        name: {"type": "apiKey", "in": "header", "name": name}
+        for name in ("x-api-key", "api-key")
+    },
+}
+#: None at all is the last choice: before there is a key nobody needs one.
+_SECURITY: list[dict[str, list[str]]] = [*({one: list[str]()} for one in SCHEMES), {}]
 
 
 @cache
@@ -52,7 +67,10 @@ def document() -> dict[str, Any]:
         # Relative to where this document lies, whatever proxy is in front.
         "servers": [{"url": "./"}],
         "paths": _paths(),
-        "components": {"schemas": dict(sorted(components.items()))},
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": SCHEMES,
+        },
     }
 
 
@@ -102,6 +120,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
     }
+    if operation.path not in OPEN:
+        described["security"] = _SECURITY
     if operation.takes is not None:
         media = "multipart/form-data" if operation.form else JSON
         described["requestBody"] = {

@@ -12,9 +12,9 @@ from .wire import anthropic, code, code_answers, openai, responses
 #: What may go wrong, by status; every endpoint that calls Ollama can answer each.
 FAILURES = {
     "400": "the request is wrong; `param` names the field",
-    "401": "Ollama wants its user to sign in",
-    "403": "Ollama, or a setting, does not allow it",
-    "404": "no such model",
+    "401": "a key is needed, and this is none; or Ollama wants its user to sign in",
+    "403": "the key, Ollama, or a setting does not allow it",
+    "404": "no such model, or none that the key may use",
     "408": "the body of the request did not arrive in time",
     "413": "the body of the request is too large",
     "415": "the body of the request is compressed, or a form where none is expected",

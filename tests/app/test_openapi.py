@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
+from support.gateway import installed, key, snapshot
 from support.ollama import FakeUpstream, Ollama, ask
 from support.stack import linted, stacked
 from werkzeug.test import Client, EnvironBuilder
@@ -29,6 +30,31 @@ def test_it_is_served() -> None:
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json == document()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
+def test_where_a_key_is_needed(operation: Any) -> None:
+    """What says that it takes a key refuses who has none, where keys are needed."""
+    app = linted(Ollama(), installation=installed(snapshot(key())))
+    path = operation.path.replace("{", "").replace("}", "")
+    answer = ask(app, operation.method, path)
+    described = document()["paths"][operation.path][operation.method.lower()]
+    assert (answer.status == 401) is ("security" in described)
+    named = [name for one in described.get("security", ()) for name in one]
+    assert named == list(document()["components"]["securitySchemes"])
+
+
+@pytest.mark.parametrize("said", document()["components"]["securitySchemes"].values())
+def test_where_a_key_goes(said: Any) -> None:
+    """A key is taken where the document says that it may be."""
+    secret = "sk-test-key-of-thirty-two-characters"
+    bearer = {"Authorization": f"Bearer {secret}"}
+    headers = bearer if said["type"] == "http" else {said["name"]: secret}
+    app = linted(Ollama(), installation=installed(snapshot(key())))
+    asked = {name.replace("-", "_"): value for name, value in headers.items()}
+    assert ask(app, "GET", "/v1/models", **asked).status != 401
+    page = ask(app, "GET", "/docs").body.decode()
+    assert all(f"{name}: " in page for name in headers)
 
 
 def test_every_reference_leads_somewhere() -> None:

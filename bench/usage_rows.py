@@ -134,6 +134,8 @@ def main(directory: str, wanted: int = 5_000_000, url: str = "") -> None:
         "top models by GPU time, 30 days": lambda: ledger.top(
             "model", month, metric="gpu_ms"
         ),
+        "names of 50 keys": lambda: ledger.names([f"key_{n}" for n in range(50)]),
+        "a key that nobody knows": lambda: ledger.key_id("nobody"),
         "newest 100 records": lambda: ledger.records(month),
         "records of one key": lambda: ledger.records(month, filters={"key": "key_3"}),
         "records of a status": lambda: ledger.records(

@@ -36,6 +36,7 @@ def explained(
     """The answer that explains: the first calls, and what became of the request."""
     shown = calls[:MAX_SHOWN]
     return _told(
+        exchange,
         {
             "object": "pannier.explanation",
             "endpoint": calls[0].path if calls else None,
@@ -59,7 +60,9 @@ def explained(
     )
 
 
-def passed_on(body: bytes, start_response: StartResponse) -> list[bytes]:
+def passed_on(
+    environ: WSGIEnvironment, body: bytes, start_response: StartResponse
+) -> list[bytes]:
     """The answer that explains a request of Ollama's own, which goes on as it came."""
     try:
         text = body.decode(errors="replace")
@@ -67,6 +70,7 @@ def passed_on(body: bytes, start_response: StartResponse) -> list[bytes]:
     except msgspec.DecodeError:
         request = text
     return _told(
+        Exchange.of(environ),
         {
             "object": "pannier.explanation",
             "endpoint": ollama.GenerateRequest.path,
@@ -78,7 +82,11 @@ def passed_on(body: bytes, start_response: StartResponse) -> list[bytes]:
     )
 
 
-def _told(explanation: dict[str, Any], start_response: StartResponse) -> list[bytes]:
+def _told(
+    exchange: Exchange, explanation: dict[str, Any], start_response: StartResponse
+) -> list[bytes]:
+    if exchange.spent is not None:
+        exchange.spent.note_explained()
     payload = _encode(explanation)
     length = ("Content-Length", str(len(payload)))
     start_response("200 OK", [("Content-Type", "application/json"), length])

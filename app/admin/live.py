@@ -1,13 +1,14 @@
 """Live: what runs now, once or as it changes, and ending one of it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import ClassVar
 
 import gevent
 import msgspec
 
-from ..errors import BadRequest
-from ..live import Live
+from ..errors import BadRequest, GatewayError
+from ..live import CANCEL, Live
 from .asked import Admin, Asked, Route, Sent
 
 #: Seconds between two looks, and after which whoever looks has to come again: only then
@@ -66,11 +67,14 @@ def look(admin: Admin, asked: Asked) -> Sent:
 
 def cancel(admin: Admin, asked: Asked) -> dict[str, int]:
     """End a request; raises ``BadRequest``, 404, where there is none of this id."""
-    _, found = admin.installation.live.cancel(asked.path["request_id"])
+    id = asked.path["request_id"]
+    _, found = admin.installation.live.cancel(id)
     if not found:
         raise BadRequest(
             "No request of this id is under way.", status=404, code="not_found"
         )
+    with suppress(GatewayError):  # it has ended, whether or not that can be noted
+        admin.office(asked.actor).note(CANCEL, id, asked.address)
     return {"cancelled": found}
 
 

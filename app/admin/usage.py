@@ -14,6 +14,7 @@ from ..storage.usage import MOST, Filters, Ledger, Period
 from ..storage.usage_metrics import METRICS
 from ..storage.usage_queries import GROUPS, STEPS
 from ..storage.usage_tables import DAY
+from ..wire.names import short
 from .asked import Admin, Asked, Route, Sent
 from .query import LAST, Query, wrong
 
@@ -29,20 +30,21 @@ _LINES = 500
 def summary(admin: Admin, asked: Asked) -> Any:
     """All metrics of a period, and its requests by status."""
     query = Query(asked, *_TIMES, *_SUMS)
-    return _ledger(admin).summary(_period(query), _filters(query, _SUMS))
+    return _ledger(admin).summary(_period(query), _filters(admin, query, _SUMS))
 
 
 def series(admin: Admin, asked: Asked) -> Any:
     """A metric over time."""
     query = Query(asked, "metric", "group", "step", *_TIMES, *_SUMS)
     group = query.one_of("group", GROUPS, "")
+    filters = _filters(admin, query, _SUMS)
     try:
         points = _ledger(admin).series(
             query.one_of("metric", METRICS, "requests"),
             _period(query),
             step=query.one_of("step", STEPS, ""),
             group=group,
-            filters=_filters(query, _SUMS),
+            filters=filters,
         )
     except ValueError as error:
         raise wrong("step", f"step: {error}.") from None
@@ -58,7 +60,7 @@ def top(admin: Admin, asked: Asked) -> Any:
         _period(query),
         metric=query.one_of("metric", METRICS, "requests"),
         limit=query.number("limit", 10, 1, 100),
-        filters=_filters(query, _SUMS),
+        filters=_filters(admin, query, _SUMS),
     )
     return {"top": found, **_names(admin, by, found)}
 
@@ -73,7 +75,7 @@ def records(admin: Admin, asked: Asked) -> Any:
         _period(query),
         cursor=cursor,
         limit=query.number("limit", 100, 1, MOST),
-        filters=_filters(query, _RECORDS),
+        filters=_filters(admin, query, _RECORDS),
     )
     return {"records": page.records, "cursor": page.cursor}
 
@@ -101,7 +103,7 @@ def export(
 ) -> Sent:
     """All records of a period as a file, read a page at a time."""
     query = Query(asked, *_TIMES, *_RECORDS)
-    found = _ledger(admin).every(_period(query), _filters(query, _RECORDS))
+    found = _ledger(admin).every(_period(query), _filters(admin, query, _RECORDS))
     body = _pieces(lines(found))
     # Whatever stands against it is said before there is an answer.
     first = list(islice(body, 1))
@@ -142,11 +144,25 @@ def _period(query: Query, days: int = 1) -> Period:
     return start, min(end, LAST)
 
 
-def _filters(query: Query, known: Iterable[str]) -> Filters:
+def _filters(admin: Admin, query: Query, known: Iterable[str]) -> Filters:
     found: dict[str, Any] = {n: text for n in known if (text := query.text(n))}
+    if "key" in found:
+        found["key"] = _key(admin, found["key"])
+    if "model" in found:  # rows have one name for all spellings
+        found["model"] = short(found["model"])
     if "stream" in found:
         found["stream"] = query.flag("stream")
     return found
+
+
+def _key(admin: Admin, wanted: str) -> str:
+    """The id of a key; raises ``BadRequest``, 422."""
+    if id := _ledger(admin).key_id(wanted):
+        return id
+    message = (
+        f"There is no key {wanted[:128]!r}; one that was deleted is asked by its id."
+    )
+    raise wrong("key", message)
 
 
 def _names(admin: Admin, group: str, found: Iterable[Any]) -> dict[str, Any]:
@@ -155,7 +171,9 @@ def _names(admin: Admin, group: str, found: Iterable[Any]) -> dict[str, Any]:
         return {}
     ids = {one["key"] for one in found}
     keys = admin.installation.current.now.keys.values()
-    return {"names": {key.id: key.name for key in keys if key.id in ids}}
+    names = {key.id: key.name for key in keys if key.id in ids}
+    gone = ids - names.keys()
+    return {"names": names | (_ledger(admin).names(gone) if gone else {})}
 
 
 _CSV = partial(export, csv_lines, "usage.csv", "text/csv; charset=utf-8")

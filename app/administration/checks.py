@@ -26,6 +26,7 @@ _BREAKS = str.maketrans("", "", "\n\r\t")
 #: What msgspec says of a text that does not fit a pattern, which helps nobody.
 _PATTERN = re.compile(r"Expected `str` matching regex .*", re.DOTALL)
 _MODEL = re.compile(r"[^\s*?]{1,512}")
+_ALIAS = re.compile(r"[A-Za-z0-9._:/@+*?-]{1,128}")
 
 
 class KeyForm(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +128,7 @@ def check_model(entry: ModelEntry) -> None:
 def check_alias(entry: AliasEntry, models: Iterable[str]) -> None:
     """Raise ``Refused`` for an alias that means nothing, or hides one of ``models``."""
     check_overrides(entry.overrides)
+    check_name(entry.name)
     if entry.display and is_pattern(entry.name):
         raise Refused("A pattern cannot be shown as a model's name.", "display")
     own, target = key_of(entry.name), key_of(entry.target)
@@ -136,6 +138,16 @@ def check_alias(entry: AliasEntry, models: Iterable[str]) -> None:
         raise Refused(
             f"There is a model called {entry.name!r}, which this alias would hide;"
             " say `shadow` if it shall.",
+            "name",
+        )
+
+
+def check_new_alias(name: str) -> None:
+    """Raise ``Refused`` for a name that no operator can give to an alias."""
+    if not _ALIAS.fullmatch(name):
+        raise Refused(
+            "The name of an alias has 1 to 128 of A-Z a-z 0-9 . _ : / @ + - and, as a"
+            " pattern, * ?.",
             "name",
         )
 

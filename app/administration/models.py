@@ -14,7 +14,7 @@ from ..storage import configuration as kept
 from ..storage.audit import changed
 from ..storage.refusal import Refused
 from ..wire.names import key as key_of
-from .checks import check_alias, check_model, shaped
+from .checks import check_alias, check_model, check_new_alias, shaped
 from .desk import Connection, Desk
 
 
@@ -91,8 +91,11 @@ class Aliases:
         entry = shaped(given, AliasEntry)
 
         def change(connection: Connection) -> AliasEntry:
-            if is_new and find_alias(connection, entry.name) is not None:
+            there = find_alias(connection, entry.name)
+            if is_new and there is not None:
                 raise Refused(f"There is an alias {entry.name!r} already.", "name")
+            if there is None:
+                check_new_alias(entry.name)
             return self._write(connection, entry, installed)
 
         return self._desk.write(change)

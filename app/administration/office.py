@@ -6,6 +6,8 @@ from ..option import Given
 from ..settings import Settings
 from ..storage import configuration as kept
 from ..storage.configuration import Entry
+from ..storage.usage_known import new
+from ..storage.usage_tables import DAY
 from ..storage.writing import Run
 from . import ollama2openai
 from .accounts import Accounts
@@ -43,8 +45,25 @@ class Administration:
         self.transfer = Transfer(desk)
 
     def migration(self, directory: File) -> Migration:
-        """What the data directory of Ollama2OpenAI has; nothing is changed."""
-        return ollama2openai.read(directory, self._desk.hash(), self.keys.list())
+        """What the data directory of Ollama2OpenAI has that is new; changes nothing."""
+        found = ollama2openai.read(directory, self._desk.hash(), self.keys.list())
+        stays = [
+            f"{step.section} {step.name}: what is set here stays"
+            f" ({', '.join(step.fields) or 'its value'})."
+            for step in self.transfer.plan(found.document, "merge")
+            if step.action == "change"
+        ]
+        days = self.choices.in_force().usage_days
+        before = self._desk.now() - days * DAY
+        rows = self._desk.read(lambda connection: new(connection, found.rows, before))
+        return Migration(found.document, found.remarks + stays, rows)
+
+    def note(self, action: str, object: str, ip: str = "") -> None:
+        """Leave an entry in the audit log, of what is done elsewhere."""
+        actor = self._desk.actor
+        self._desk.write(
+            lambda connection: kept.note(connection, actor, action, object, {}, ip)
+        )
 
     def audit(self, limit: int = 50, before: int | None = None) -> list[Entry]:
         """What was done, newest first."""

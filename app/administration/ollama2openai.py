@@ -2,30 +2,31 @@
 
 Its keys go on to work, by their digests; names that were shown for models become
 aliases; parameters become overrides.  A file that is not as it should be is ``Refused``
-with the file, the entry and the field; nothing is changed then.
+with the file, the entry and the field; nothing is changed then.  What cannot be here is
+left out and said.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
+from shlex import quote
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ..changeable import check
-from ..gateway import credentials
-from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway import credentials, globs
 from ..gateway.keys import Key, Terms
 from ..gateway.usage import Row
 from ..ids import new_id
 from ..storage.refusal import Refused
-from .checks import check_alias, check_model, check_name, check_terms, said_of, shaped
+from .checks import check_name, check_terms, said_of
 from .document import Document, KeptKey
 from .foreign import File, at, entries, file, moment
 from .ollama2openai_logs import LOGS, rows
+from .ollama2openai_models import MODELS, OVERRIDES, models
 
-KEYS, MODELS, OVERRIDES = "api_keys.json", "models.json", "overrides.json"
-CONFIG = "config.json"
+KEYS, CONFIG = "api_keys.json", "config.json"
 #: All that is read.
 FILES = (KEYS, MODELS, OVERRIDES, CONFIG, LOGS)
 
@@ -45,20 +46,12 @@ class _Key(msgspec.Struct, rename="camel"):
     last_used: str | None = None
 
 
-class _Model(msgspec.Struct, rename="camel"):
-    """An entry of models.json; its keys of other names are Ollama's own facts."""
-
-    original_name: str
-    display_name: str | None = None
-    enabled: bool = True
-    parameter_overrides: dict[str, Any] | None = None
-
-
 class _Config(msgspec.Struct, rename="camel"):
     """What of config.json means something here."""
 
     ollama_url: str | None = None
     allow_unverified_options: bool | None = None
+    admin_username: str = ""
     admin_password_hash: str | None = None
     rate_limit: Any = None
 
@@ -81,18 +74,18 @@ def read(directory: File, hash: credentials.Hasher, there: Iterable[Key]) -> Mig
     """
     place = _place(directory)
     remarks: list[str] = []
-    with at(OVERRIDES):
-        overrides = file(place / OVERRIDES, dict[str, dict[str, Any]], {})
-    models, aliases = _models(place, overrides)
+    entries_of_models, aliases, left_out = models(place)
     keys, ids = _keys(place, hash, list(there), remarks)
+    remarks += left_out
+    shown = {alias.name: alias.target for alias in aliases}
     document = Document(
         fingerprint=credentials.fingerprint(hash),
         settings=_settings(place, remarks),
-        models=models,
+        models=entries_of_models,
         aliases=aliases,
         keys=keys,
     )
-    return Migration(document, remarks, list(rows(place, ids)))
+    return Migration(document, remarks, list(rows(place, ids, shown)))
 
 
 def _place(directory: File) -> File:
@@ -121,9 +114,14 @@ def _keys(
                 ids[str(entry.id)] = known[digest]
                 remarks.append(f"{where}: this key is there already.")
                 continue
-            key = _key(entry, digest, _free(entry.name.strip(), names))
+            allowed, others = _globs(entry.allowed_models)
+            key = _key(entry, allowed, digest, _free(entry.name.strip(), names))
             known[digest] = ids[str(entry.id)] = key.id
             names.add(key.name.casefold())
+        remarks += [
+            f"{where}: {name!r} is left out of its models: none can be called so."
+            for name in others
+        ]
         if key.weak:
             remarks.append(f"{where}: this key is short enough to be guessed.")
         if not key.terms.allow_models:
@@ -132,9 +130,9 @@ def _keys(
     return found, ids
 
 
-def _key(entry: _Key, digest: bytes, name: str) -> KeptKey:
+def _key(entry: _Key, allowed: tuple[str, ...], digest: bytes, name: str) -> KeptKey:
     check_name(name)
-    terms = Terms(allow_models=tuple(map(_glob, filter(None, entry.allowed_models))))
+    terms = Terms(allow_models=allowed)
     check_terms(terms)
     prefix, suffix = credentials.shown(entry.key)
     return KeptKey(
@@ -168,55 +166,20 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _glob(name: str) -> str:
-    """A name as a pattern that fits nothing else."""
-    # No name of a model has such a character, and none fits a set of them alone.
-    return name if name == _ALL else re.sub(r"[*?\[]", "[*]", name.strip())
-
-
-def _models(
-    place: File, overrides: Mapping[str, dict[str, Any]]
-) -> tuple[list[ModelEntry], list[AliasEntry]]:
-    """What was set for models, and the names that were shown for them."""
-    listed = list(entries(place / MODELS, _Model))
-    own = {entry.original_name for _, entry in listed}
-    models, aliases = [], []
-    left = dict(overrides)
-    for where, entry in listed:
-        shown = entry.display_name or entry.original_name
-        set_there = left.pop(entry.original_name, None) or left.pop(shown, None) or {}
-        chosen = entry.parameter_overrides
-        given = {
-            "name": entry.original_name,
-            "enabled": entry.enabled,
-            "overrides": set_there if chosen is None else chosen,
-        }
-        with at(where):
-            model = shaped(given, ModelEntry)
-            check_model(model)
-            if model != ModelEntry(name=model.name):
-                models.append(model)
-            if shown != entry.original_name:
-                aliases.append(_alias(shown, entry.original_name, own))
-    for name, chosen in left.items():
-        with at(f"{OVERRIDES}, {name!r}"):
-            models.append(shaped({"name": name, "overrides": chosen}, ModelEntry))
-            check_model(models[-1])
-    return models, aliases
-
-
-def _alias(shown: str, model: str, models: Iterable[str]) -> AliasEntry:
-    given = {"name": shown, "target": model, "display": True}
-    try:
-        alias = shaped(given, AliasEntry)
-    except Refused:
-        raise Refused(
-            f"{shown!r} cannot be an alias, which has 1 to 128 of A-Z a-z 0-9 . _ : /"
-            " @ + -: give the model another name there.",
-            "displayName",
-        ) from None
-    check_alias(alias, set(models) - {model})
-    return alias
+def _globs(names: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Names as patterns that fit nothing else, and those of which none can be made."""
+    found, others = [], []
+    for name in filter(None, map(str.strip, names)):
+        # No name of a model has such a character, and none fits a set of them alone.
+        glob = name if name == _ALL else re.sub(r"[*?\[]", "[*]", name)
+        glob = glob.replace(" ", "[ ]")
+        try:
+            globs.check(glob)
+        except ValueError:
+            others.append(name[:128])
+        else:
+            found.append(glob)
+    return tuple(found), others
 
 
 def _settings(place: File, remarks: list[str]) -> dict[str, Any]:
@@ -228,13 +191,25 @@ def _settings(place: File, remarks: list[str]) -> dict[str, Any]:
     if config.allow_unverified_options is False:
         settings["unknown_options"] = "drop"
     if config.admin_password_hash is not None:
-        remarks.append(f"{CONFIG}: the administrator's password is not taken over.")
+        remarks.append(_of_password(config.admin_username))
     if config.rate_limit is not None:
         remarks.append(
-            f"{CONFIG}: rateLimit counted requests of an address; here each key has its"
-            " own limit (`pannier keys set NAME --rpm N`)."
+            f"{CONFIG}: rateLimit is not taken over: it was for addresses, whoever"
+            " asked from there. Here each key has its own limit:"
+            " `pannier keys set NAME --rpm N`."
         )
     for field, value in settings.items():
         with at(CONFIG):
             said_of(partial(check, field, value), field)
     return settings
+
+
+def _of_password(username: str) -> str:
+    """What is said of the administrator, whose password is kept as bcrypt has it."""
+    name = username.strip()
+    other = name and name != "admin" and name.isprintable()
+    option = f" --username {quote(name)}" if other else ""
+    return (
+        f"{CONFIG}: the administrator's password is not taken over: set one with"
+        f" `pannier password{option}`, and sign in with that."
+    )

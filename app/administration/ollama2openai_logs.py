@@ -7,6 +7,7 @@ import msgspec
 
 from ..gateway.usage import Row
 from ..storage.refusal import Refused
+from ..wire.names import short
 from .foreign import File, at, entries, moment
 
 LOGS = "logs.json"
@@ -29,26 +30,32 @@ class _Log(msgspec.Struct, rename="camel"):
     ip: str = ""
 
 
-def rows(place: File, keys: Mapping[str, str]) -> Iterator[Row]:
-    """The rows; ``keys`` are ids of keys here by those there."""
+def rows(
+    place: File, keys: Mapping[str, str], models: Mapping[str, str]
+) -> Iterator[Row]:
+    """The rows; ``keys`` are ids of keys here by those there.
+
+    ``models`` are the models by the names that were shown for them.
+    """
     for where, entry in entries(place / LOGS, _Log):
         with at(where):
             came = moment(entry.timestamp, "timestamp")
             if not came or came < 0:
                 raise Refused("timestamp: a time is wanted.", "timestamp")
-            yield _row(entry, came, keys)
+            model = short(models.get(entry.model, entry.model))
+            yield _row(entry, came, keys.get(str(entry.api_key_id), ""), model)
 
 
-def _row(entry: _Log, came: int, keys: Mapping[str, str]) -> Row:
+def _row(entry: _Log, came: int, key_id: str, model: str) -> Row:
     good = entry.status == "success"
     return Row(
         id=_id(entry, came),
         at=came,
         request_id="",
-        key_id=keys.get(str(entry.api_key_id), ""),
+        key_id=key_id,
         key_name=entry.api_key_name,
         requested_model=entry.model,
-        resolved_model="",
+        resolved_model=model if entry.model else "",
         endpoint=_endpoint(entry.endpoint),
         protocol="anthropic" if "messages" in entry.endpoint else "openai",
         stream=False,

@@ -5,7 +5,8 @@ from argparse import Namespace
 from contextlib import closing
 
 from ..administration import Refused
-from ..live import Live, Overview, Running
+from ..live import CANCEL, Live, Overview, Running
+from ..storage.failure import Failure
 from .command import Desk
 from .words import json_of, table
 
@@ -81,4 +82,9 @@ def _cancel(desk: Desk, words: Namespace) -> None:
     _note(desk, asked)
     if not found:
         raise Refused(f"No request {words.id!r} is under way.", "id", unknown=True)
+    try:
+        with desk.administration() as administration:
+            administration.note(CANCEL, words.id)
+    except (Failure, OSError) as failure:  # it has ended all the same
+        desk.note(f"The audit log does not have it: {failure}")
     desk.say(f"{words.id} is ended.")

@@ -21,7 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _migrate(desk: Desk, words: Namespace) -> None:
     with desk.administration() as administration:
-        found = administration.migration(words.directory)
-        for remark in found.remarks:
+        document, remarks, rows = administration.migration(words.directory)
+        if rows or administration.transfer.plan(document, "skip"):
+            take_in(desk, administration, document, "skip", words, rows)
+        else:
+            desk.say("Nothing was changed: there is nothing new in it.")
+        for remark in remarks:
             desk.note(remark)
-        take_in(desk, administration, found.document, "skip", words, found.rows)

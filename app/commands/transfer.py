@@ -65,7 +65,8 @@ def take_in(
     """Take in a document, and rows of usage, or say what that would do."""
     plan = administration.transfer.plan(document, mode)
     opens = administration.transfer.opens(document, mode)
-    requests = f", and {len(rows)} requests of the past" if rows else ""
+    past = "request" if len(rows) == 1 else "requests"
+    requests = f", and {len(rows)} {past} of the past" if rows else ""
     if words.dry_run:
         _say(desk, plan)
         if opens:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-#: What an alias may be called; ``*`` and ``?`` make it a pattern.
-AliasName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:/@+*?-]{1,128}$")]
+#: What an alias may be called; ``*`` and ``?`` make it a pattern.  Names that clients
+#: bring along from elsewhere have more characters than operators can give.
+AliasName = Annotated[str, Meta(pattern=r"^\S(.{0,126}\S)?$")]
 ModelName = Annotated[str, Meta(pattern=r"^[^\s*?]{1,512}$")]
 
 #: How a model is asked for code: by a template, by Ollama's, in words, by the text

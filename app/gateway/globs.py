@@ -113,7 +113,7 @@ def _compiled(glob: str) -> str:
         raise ValueError(f"a pattern has 1 to {MAX_LENGTH} characters")
     if glob.count("*") > MAX_STARS:
         raise ValueError(f"a pattern has at most {MAX_STARS} times *")
-    if re.search(r"[\s\x00-\x1f\x7f]", glob):
+    if re.search(r"[\s\x00-\x1f\x7f]", glob.replace("[ ]", "")):
         raise ValueError("a pattern has no spaces: no name of a model has")
     glob = glob.lower()
     begun = next(

@@ -13,6 +13,8 @@ from ..wire.ollama import MAX_COUNT, count
 
 #: Bytes at the end of a relayed answer that are looked at, and two at its beginning.
 TAIL = 4096
+#: Why an answer ended that was no model's: the call was explained, or left to itself.
+EXPLAINED, READ_AHEAD = "explained", "read_ahead"
 _MODEL = re.compile(rb'\{"model":"([^"\\]{1,512})"')
 #: Inside a text quotes are escaped, so these are names of members.
 _FACT = re.compile(
@@ -73,6 +75,10 @@ class Spent(msgspec.Struct):
         self.finish = self.finish or why
         self.prompt += count(reply.prompt_eval_duration)
         self.eval += count(reply.eval_duration)
+
+    def note_explained(self) -> None:
+        """Note that no call was made: it was said which one would have been."""
+        self.finish, self.stream = EXPLAINED, False
 
     def note_totals(self, reply: Any) -> None:
         """Note the durations that the end of every answer tells."""

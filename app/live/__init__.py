@@ -11,7 +11,7 @@ directory, and those of other machines through Redis, where there is one.
     live.py      Live: all of it; what runs anywhere
 """
 
-from .live import Live, Overview
+from .live import CANCEL, Live, Overview
 from .running import Running
 
-__all__ = ["Live", "Overview", "Running"]
+__all__ = ["CANCEL", "Live", "Overview", "Running"]

@@ -15,6 +15,9 @@ from .running import Report, Running, Worker
 if TYPE_CHECKING:
     from .replicas import Replicas
 
+#: What the audit log calls it that a request was ended.
+CANCEL = "request.cancel"
+
 log = logging.getLogger("pannier")
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 #: The newest of ``migrations/versions``.
-VERSION = "0003"
+VERSION = "0004"
 
 METADATA = MetaData()
 

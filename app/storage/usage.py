@@ -6,7 +6,7 @@ and ``stream``.  What is no metric, group, step or filter raises ``ValueError``:
 come from lists, values are bound (specification: reliability, Q8).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..gateway.usage import Row, Used
@@ -142,6 +142,29 @@ class Ledger:
             yield from found
             if not cursor:
                 return
+
+    def names(self, ids: Collection[str]) -> dict[str, str]:
+        """What keys were called when they used something last, by their ids."""
+
+        def job(connection: "Connection") -> dict[str, str]:
+            from .usage_keys import names
+
+            return names(connection, ids)
+
+        return self._access.read(job)
+
+    def key_id(self, wanted: str) -> str:
+        """The id of a key by its id or name; of one that is gone by its id.
+
+        Empty where there is none.
+        """
+
+        def job(connection: "Connection") -> str:
+            from .usage_keys import id_of
+
+            return id_of(connection, wanted)
+
+        return self._access.read(job)
 
     def _ask(self, what: str, *arguments: Any) -> Any:
         def job(connection: "Connection") -> Any:

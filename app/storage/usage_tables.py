@@ -91,6 +91,15 @@ USAGE_RECORD = Table(
     Index("usage_record_key_id", "key_id", "id"),
 )
 
+# What keys were called that have used something: a sum has their ids alone, and is kept
+# for longer than keys and rows.
+USAGE_KEY = Table(
+    "usage_key",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
 USAGE_ROLLUP = Table(
     "usage_rollup",
     METADATA,

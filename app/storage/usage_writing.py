@@ -76,6 +76,11 @@ def _added() -> str:
 
 
 _ADDED = _added()
+#: What a key was called last; nothing is written where it is called so still.
+_NAMED = (
+    " ON CONFLICT (id) DO UPDATE SET name = excluded.name"
+    " WHERE usage_key.name <> excluded.name"
+)
 
 
 def add(connection: Connection, rows: Iterable[Row]) -> int:
@@ -96,6 +101,8 @@ def _add(connection: Connection, rows: Iterable[Row]) -> int:
         _put(connection, "usage_record", _FIELDS, stored)
         totals = sums(rows, int(time.time() * 1000))
         _put(connection, "usage_rollup", (*KEY, *COLUMNS), totals, _ADDED)
+        names = {row.key_id: storable(row.key_name) for row in rows if row.key_id}
+        _put(connection, "usage_key", ("id", "name"), sorted(names.items()), _NAMED)
     return len(stored)
 
 

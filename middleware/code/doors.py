@@ -160,7 +160,7 @@ class Explained(Door):
     def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
         """What says what would be sent, where that is wanted."""
         if wants_explanation(environ):
-            return lambda _, start_response: passed_on(body, start_response)
+            return lambda environ, start: passed_on(environ, body, start)
         return self.native
 
 

@@ -14,6 +14,7 @@ from app.background import Background
 from app.carriers.base import Headers
 from app.errors import UpstreamRefused
 from app.exchange import KEY, Exchange
+from app.gateway.spent import READ_AHEAD
 
 #: What of a request a call needs that outlives it; its sockets and the rest are not
 #: the call's to hold.
@@ -53,8 +54,13 @@ class WarmUp:
         call = {name: environ[name] for name in _NEEDED & environ.keys()}
         call[KEY] = Exchange(model=exchange.model, stream=True)
         begun = self._background.start(partial(self._made, call))
-        if begun and exchange.taken is not None:
-            exchange.taken.asked = True  # nobody else sees what it uses
+        if begun:
+            # Before anybody who looks at what was used: that is not known then.
+            exchange.closing.insert(0, partial(_forget_counts, exchange))
+            if exchange.spent is not None:
+                exchange.spent.finish = READ_AHEAD
+            if exchange.taken is not None:
+                exchange.taken.asked = True  # nobody else sees what it uses
 
     def make_way(self) -> None:
         """End the call: somebody asks for something that is wanted now."""
@@ -73,6 +79,12 @@ class WarmUp:
                 "Ollama refused a prompt to read ahead.",
                 detail=f"status {answer.status}",
             )
+
+
+def _forget_counts(exchange: Exchange) -> None:
+    """The client was told that nothing was used, and got nothing of the model's."""
+    exchange.note_counts(None, None)
+    exchange.first_item_ms = None
 
 
 class _Answer:

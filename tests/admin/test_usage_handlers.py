@@ -25,7 +25,7 @@ def _row(number: int, at: int, **more: Any) -> Row:
     known |= {"id": f"{at:012x}7{number:03x}8{0:015x}", "at": at, "endpoint": "chat"}
     known |= {"status": "ok", "stream": number % 2 == 0, "estimated": False}
     known |= {"duration_ms": 100, "bytes_in": 1, "bytes_out": 2, "key_id": ""}
-    known |= {"resolved_model": "a", "prompt_tokens": 3, "completion_tokens": 4}
+    known |= {"resolved_model": "a:latest", "prompt_tokens": 3, "completion_tokens": 4}
     return Row(**{**known, **more})
 
 
@@ -42,6 +42,7 @@ class Used:
                 number,
                 self.end - 1000 * (number + 1),
                 key_id=self.key if number < 10 else "key_gone",
+                key_name="before" if number < 10 else "old laptop",
                 user_agent="=1+1" if number == 0 else "",
             )
             for number in range(MANY)
@@ -68,9 +69,31 @@ def used(here: Handlers) -> Used:
 def test_summary(used: Used) -> None:
     """Totals are of the period and of what a filter leaves."""
     assert used.get("summary")["requests"] == MANY
-    found = used.get("summary", key=used.key)
-    assert (found["requests"], found["tokens"]) == (10, 70)
     assert used.get("summary", model="b")["requests"] == 0
+
+
+@pytest.mark.parametrize("name", ["a", "A:latest", "library/a", "%20a", "a:latest"])
+def test_spellings_of_a_model(used: Used, name: str) -> None:
+    """A model is found by each spelling of its name."""
+    assert used.get("summary", model=name)["requests"] == MANY
+    assert used.get("top", by="key", model=name)["top"][1]["requests"] == 10
+    assert len(used.get("records", model=name, limit=20)["records"]) == 20
+
+
+def test_whose_it_was(used: Used) -> None:
+    """A key is found by its id, or its name in any case; a deleted one by its id."""
+    for key, many in ((used.key, 10), ("Spender", 10), ("key_gone", MANY - 10)):
+        found = used.get("summary", key=key)
+        assert (found["requests"], found["tokens"]) == (many, 7 * many)
+        points = used.get("series", key=key, step="hour")["points"]
+        assert sum(point["value"] for point in points) == many
+        assert used.get("top", key=key)["top"][0]["requests"] == many
+        records = used.get("records", key=key, limit=500)["records"]
+        assert len(records) == min(many, 500)
+    for what in ("summary", "series", "top", "records", "export.csv"):
+        for key in ("nobody", "old%20laptop", "%ED%A0%80"):
+            answer = used.here.ask("GET", f"usage/{what}?{used.period(key=key)}")
+            assert answer.error == (422, "key"), (what, key)
 
 
 def test_times(used: Used) -> None:
@@ -81,12 +104,13 @@ def test_times(used: Used) -> None:
 
 
 def test_series_and_top(used: Used) -> None:
-    """What is told apart by key comes with the names of the keys that there are."""
+    """What is told apart by key comes with their names, also of those that are gone."""
     series = used.get("series", metric="tokens", group="key", step="minute")
     assert sum(point["value"] for point in series["points"]) == MANY * 7
     top = used.get("top", by="key")
     assert [one["requests"] for one in top["top"]] == [MANY - 10, 10]
-    assert series["names"] == top["names"] == {used.key: "spender"}
+    names = {used.key: "spender", "key_gone": "old laptop"}
+    assert series["names"] == top["names"] == names
     assert "names" not in used.get("top", by="model")
 
 
@@ -136,4 +160,4 @@ def test_of_a_key(used: Used) -> None:
     found = used.here.do("GET", f"keys/{used.key}/usage")
     assert found["summary"]["requests"] == 10
     assert sum(day["value"] for day in found["days"]["tokens"]) == 70
-    assert [one["model"] for one in found["models"]] == ["a"]
+    assert [one["model"] for one in found["models"]] == ["a:latest"]

@@ -23,6 +23,7 @@ from app.secret import lasting
 from app.settings import Settings
 from app.storage.configuration import read_snapshot, read_version
 from app.storage.database import Database
+from middleware.access import grants
 
 DAY = 86_400_000
 ALL = {"name": "laptop", "allow_models": ["*"]}
@@ -51,7 +52,8 @@ class House:
         """What is kept of requests."""
         with self._database.reading() as connection:
             found = connection.exec_driver_sql(
-                "SELECT at, key_id, status, endpoint, prompt_tokens, completion_tokens"
+                "SELECT at, key_id, status, endpoint, resolved_model,"
+                " prompt_tokens, completion_tokens"
                 " FROM usage_record ORDER BY id"
             )
             return [tuple(row) for row in found]
@@ -597,8 +599,6 @@ def test_modes(house: House, mode: Any, context: str, rpm: int, extra: bool) -> 
     assert ("extra" in keys) is extra
 
 
-def test_a_name_becomes_free_first(house: House) -> None:
-    """A key comes back in the place of another that has its name."""
 def test_what_is_set_while_a_file_is_looked_at(
     build: Callable[..., House], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -621,6 +621,8 @@ def test_what_is_set_while_a_file_is_looked_at(
     assert [key.name for key in house.office.keys.list()] == ["laptop"]
 
 
+def test_a_name_becomes_free_first(house: House) -> None:
+    """A key comes back in the place of another that has its name."""
     secret = furnished(house)
     document = house.office.transfer.export()
     house.office.keys.delete("laptop")
@@ -675,7 +677,8 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (_set("models.0.overrides", {"top_k": []}), "models[0] (qwen3)"),
         (_set("models.0.code.strategy", "auto"), "models[0].code.strategy"),
         (_set("models.0.code.template", "<>"), "code.template"),
-        (_set("aliases.0.name", "a b"), "aliases[0].name"),
+        (_set("aliases.0.name", "a\nb"), "aliases[0].name"),
+        (_set("aliases.0.name", "a\tb"), "aliases[0] ("),
         (_set("aliases.0.name", "qwen3*"), "aliases[0] (qwen3*)"),
         (_set("keys.0.typo", 1), "typo"),
         (_set("keys.0.name", " x"), "keys[0] ( x)"),
@@ -761,18 +764,24 @@ THEIRS: dict[str, Any] = {
 }
 
 
+_CODER = "qwen3-coder:30b"
+
+
 @pytest.mark.parametrize("below", ["", "data"])
 def test_what_ollama2openai_has(house: House, tmp_path: Path, below: str) -> None:
     """Its keys work, its names and parameters are there, and once is enough."""
     ollama2openai.written(tmp_path / "theirs" / below, THEIRS)
-    for _ in range(2):
+    for many in (2, 0):
         found = house.office.migration(tmp_path / "theirs")
+        assert len(found.rows) == many
+        assert "stays" not in " ".join(found.remarks)
+        assert bool(house.office.transfer.plan(found.document, "skip")) is bool(many)
         house.office.transfer.take_in(found.document, "skip", found.rows)
     now = house.snapshot()
     keys = {key.name: key for key in now.keys.values()}
     assert house.usage() == [
-        (1_754_042_400_123, keys["Laptop (2)"].id, "ok", "chat", 5, 7),
-        (1_754_042_401_000, "", "upstream_error", "messages", None, None),
+        (1_754_042_400_123, keys["Laptop (2)"].id, "ok", "chat", _CODER, 5, 7),
+        (1_754_042_401_000, "", "upstream_error", "messages", _CODER, None, None),
     ]
     assert set(keys) == {"laptop", "Laptop (2)", "nothing"}
     first = now.keys[house.digest(LONG)]
@@ -804,6 +813,9 @@ def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
     house.office.choices.set({"upstream_url": "http://here:11434"})
     house.office.keys.create({**ALL, "name": "LAPTOP"})
     found = house.office.migration(ollama2openai.written(tmp_path / "theirs", THEIRS))
+    said = "\n".join(found.remarks)
+    assert "setting upstream_url: what is set here stays" in said
+    assert "model llama3.2:3b: what is set here stays (overrides)." in said
     house.office.transfer.take_in(found.document, "skip")
     now = house.snapshot()
     assert now.settings["upstream_url"] == "http://here:11434"
@@ -843,16 +855,6 @@ def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
             [{"originalName": "a", "parameterOverrides": {"num_ctx": "x"}}],
             "models.json, entry 1: overrides.num_ctx",
         ),
-        (
-            "models.json",
-            [{"originalName": "a", "displayName": "My model"}],
-            "models.json, entry 1: displayName",
-        ),
-        (
-            "models.json",
-            [{"originalName": "a", "displayName": "b"}, {"originalName": "b"}],
-            "models.json, entry 1: ",
-        ),
         ("overrides.json", {"a": {"top_k": "x"}}, "overrides.json, 'a': "),
         ("overrides.json", [], "overrides.json: "),
         ("logs.json", [{"timestamp": "later"}], "logs.json, entry 1: timestamp"),
@@ -870,6 +872,66 @@ def test_a_broken_file_of_ollama2openai(
         house.office.transfer.take_in(house.office.migration(place).document, "skip")
     assert where in str(refused.value)
     assert house.version() == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (" My model (fast) ", ""),
+        ("\u901a\u4e49\u5343\u95ee", ""),
+        ("n" * 128, ""),
+        ("A:1B", ""),
+        ("n" * 129, "128 characters"),
+        ("\u901a\u3000\u95ee", "characters that can be seen"),
+        ("two\nlines", "characters"),
+        ("model*", "pattern"),
+        ("other", "There is a model called 'other'"),
+        ("TAKEN", "Another model has that name"),
+    ],
+)
+def test_names_of_ollama2openai(
+    house: House, tmp_path: Path, shown: str, said: str
+) -> None:
+    """Clients go on with the names they know; one that cannot be is left out alone."""
+    named = {"t:1b": "taken", "a:1b": shown, "other": "other"}
+    theirs = {
+        "models.json": [
+            {"originalName": model, "displayName": name}
+            for model, name in named.items()
+        ],
+        "api_keys.json": [ollama2openai.key("1", "k", LONG, shown, "a:1b")],
+    }
+    found = house.office.migration(ollama2openai.written(tmp_path / "theirs", theirs))
+    house.office.transfer.take_in(found.document, "skip")
+    now = house.snapshot()
+    aliases = {entry.name: entry.target for entry in now.aliases.values()}
+    new = {} if said or shown == "A:1B" else {shown.strip(): "a:1b"}
+    assert aliases == {"taken": "t:1b"} | new
+    (left,) = [one for one in found.remarks if "not taken over" in one] or [""]
+    assert said in left
+    assert bool(said) is ("models.json, entry 2" in left)
+    key = now.keys[house.digest(LONG)]
+    assert grants(key, "a:1b")
+    if new:
+        assert grants(key, "elsewhere", shown)
+        assert not grants(key, "elsewhere", shown.strip().replace(" ", "-") + "-")
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("admin", ""), ("root", " --username root"), ("a b", " --username 'a b'")],
+)
+def test_the_administrator_of_ollama2openai(
+    office: Administration, tmp_path: Path, name: str, option: str
+) -> None:
+    """Of the password it is said that it is not taken over, and how to set one."""
+    config = ollama2openai.config("http://a:1") | {"adminUsername": name}
+    place = ollama2openai.written(tmp_path / "theirs", {"config.json": config})
+    said = " ".join(office.migration(place).remarks)
+    assert (
+        f"password is not taken over: set one with `pannier password{option}`" in said
+    )
+    assert "rateLimit is not taken over" in said
 
 
 def test_no_data_of_ollama2openai(office: Administration, tmp_path: Path) -> None:

@@ -140,17 +140,21 @@ def test_a_key_from_elsewhere_by_standard_input(
     assert secret not in "".join(operator.heard)
 
 
+#: A name of a model as people over there like them.
+NICE = "Nice Coder (fast)"
+
+
 def test_ollama2openai_from_end_to_end(
     operator: Operator, running: Server, tmp_path: Path
 ) -> None:
     """Clients of Ollama2OpenAI go on with their keys and their names of models."""
     place = tmp_path / "data"
     place.mkdir()
-    keys = [{"id": "1", "name": "x", "key": "changeme", "allowedModels": ["nice"]}]
+    keys = [{"id": "1", "name": "x", "key": "changeme", "allowedModels": [NICE]}]
     models = [
         {
             "originalName": "tiny",
-            "displayName": "nice",
+            "displayName": NICE,
             "enabled": True,
             "parameterOverrides": {"num_ctx": 4096, "request_timeout": 99999999},
         }
@@ -162,12 +166,15 @@ def test_ollama2openai_from_end_to_end(
     assert "+ key x" in planned
     assert operator.do("keys", "list") == "There are no keys."
     operator.do("migrate-ollama2openai", str(place), "--yes")
-    nice = {**CHAT, "model": "nice"}
+    again = operator("migrate-ollama2openai", str(place))
+    assert again.out == "Nothing was changed: there is nothing new in it.\n"
+    assert "entry 1: this key is there already." in again.err
+    nice = {**CHAT, "model": NICE}
     assert felt(running, 200, key="changeme", body=nice) < FELT
     assert felt(running, 401, body=nice) < FELT
     got = ask(running.port, "GET", "/v1/models", None, {"X-API-Key": "changeme"})
     assert got.status == 200
-    assert [model["id"] for model in json.loads(got.body)["data"]] == ["nice"]
+    assert [model["id"] for model in json.loads(got.body)["data"]] == [NICE]
     assert "changeme" not in "".join(operator.heard)
 
 

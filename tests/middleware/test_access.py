@@ -5,6 +5,7 @@ import random
 import re
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import quote
 from wsgiref.types import WSGIApplication
 
 import pytest
@@ -510,17 +511,16 @@ def test_caps_hold_on_native_routes() -> None:
 # ------------------------------------------------------------------------- lists
 
 
-def test_a_display_name() -> None:
-    """It stands where its model's own name stood, which can still be called."""
+@case("shown", ["The-Big-One", "The Big One (4 bit)", "\u901a\u4e49 \u5343\u95ee"])
+def test_a_display_name(shown: str) -> None:
+    """It stands where its model's own name stood; both can be called."""
     aliases = [
-        AliasEntry(
-            name="The-Big-One", target="hf.co/acme/big-gguf:q4_k_m", display=True
-        ),
+        AliasEntry(name=shown, target="hf.co/acme/big-gguf:q4_k_m", display=True),
         AliasEntry(name="small", target="me/tiny"),
         AliasEntry(name="gone", target="missing", display=True),
     ]
     app = standing(snapshot(aliases=aliases), Shelves(*MODELS[4:6]))
-    wanted = ["me/tiny:latest", "The-Big-One", "small"]
+    wanted = ["me/tiny:latest", shown, "small"]
     answer = ask(app, "GET", "/v1/models")
     assert [model["id"] for model in answer.json["data"]] == wanted
     tags = ask(app, "GET", "/api/tags").json["models"]
@@ -530,8 +530,11 @@ def test_a_display_name() -> None:
     assert tags[1]["digest"] == "hf.co/Acme/Big-GGUF:Q4_K_M"
     loaded = ask(app, "GET", "/api/ps").json["models"]
     assert [model["name"] for model in loaded] == wanted[:2]
-    said = {"model": MODELS[5], "messages": TALK}
-    assert ask(app, body=said).status == 200
+    for name in (MODELS[5], shown, f" {shown.upper()} "):
+        said = {"model": name, "messages": TALK}
+        assert ask(app, body=said).status == 200
+        assert ask(app, "POST", "/api/chat", said).status == 200
+    assert ask(app, "GET", f"/v1/models/{quote(shown)}").json["id"] == shown
 
 
 def test_a_display_name_that_may_not_be_used() -> None:

@@ -207,6 +207,46 @@ def test_one_piece_has_no_first_token() -> None:
     assert (noted.one.stream, noted.one.ttft_ms) == (False, None)
 
 
+EXPLAINED = [
+    *("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses"),
+    *("/v1/embeddings", "/infill", "/code/generate", "/api/generate"),
+]
+
+
+@pytest.mark.parametrize("path", EXPLAINED)
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_only_explained(path: str, stream: bool) -> None:
+    """The row of a request for which no model was asked says so, and has no counts."""
+    noted = Noted(*answer_for(path))
+    more = {} if "embed" in path else {"stream": stream}
+    answer = noted.ask(path, body_for(path) | more, X_Pannier_Explain="1")
+    assert answer.json["object"] == "pannier.explanation"
+    row = noted.one
+    assert (row.status, row.finish_reason) == ("ok", "explained")
+    assert (row.prompt_tokens, row.completion_tokens, row.estimated) == (
+        None,
+        None,
+        False,
+    )
+    assert (row.stream, row.ttft_ms, row.eval_ms) == (False, None, None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_read_ahead(stream: bool) -> None:
+    """Of a prompt that is read ahead nobody knows what it used, and the row says so."""
+    noted = Noted(*GENERATE)
+    ahead = body_for("/infill") | {"n_predict": 0, "stream": stream}
+    assert noted.ask("/infill", ahead).status == 200
+    row = noted.one
+    assert (row.status, row.finish_reason) == ("ok", "read_ahead")
+    assert (row.prompt_tokens, row.completion_tokens, row.estimated) == (
+        None,
+        None,
+        False,
+    )
+    assert (row.stream, row.ttft_ms) == (stream, None)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_q5_choices_count_once(stream: bool) -> None:
     """Several calls behind one request are one row, with the sum of their times."""

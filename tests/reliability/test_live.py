@@ -361,6 +361,9 @@ def test_over_http(running: tuple[Server, Live]) -> None:
         answer = admin.ask("POST", f"live/{name}/cancel", {})
         assert (answer.status, answer.code) == (404, "not_found")
         until(feed, b'"running":[]')
+        (newest,) = json.loads(admin.ask("GET", "audit?limit=1").body)["entries"]
+        said = ("admin", "127.0.0.1", "request.cancel", name)
+        assert tuple(newest[n] for n in ("actor", "ip", "action", "object")) == said
 
 
 def rest_of_stream(sock: socket) -> bytes:
@@ -411,6 +414,7 @@ def test_the_command(
         assert seen["id"] == name
         assert operator.do("live", "cancel", name) == f"{name} is ended."
         assert TOLD.encode() in rest_of_stream(one)
+    assert f"cli  request.cancel  {name}" in operator.do("audit", "--limit", "1")
     done = operator("live", "cancel", name)
     assert (done.code, done.out) == (2, "")
     assert f"'{name}'" in done.err

@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -108,6 +109,41 @@ def begun(place: Place) -> Place:
             connection.exec_driver_sql(statement.format(bytes=name))
     database.close()
     return place
+
+
+#: Sums of three keys and of none, and rows of two of them.
+BEFORE_NAMES = {
+    "usage_rollup": [
+        {"grain": "key_id", "key_id": id, "bucket_start": start}
+        for id in ("", "key_a", "key_b", "key_without_rows")
+        for start in (1, 2)
+    ],
+    "usage_record": [
+        {"id": "1", "key_id": "key_a", "key_name": "old"},
+        {"id": "3", "key_id": "key_a", "key_name": "new"},
+        {"id": "2", "key_id": "key_b", "key_name": "b"},
+        {"id": "4", "key_id": "", "key_name": ""},
+    ],
+}
+
+
+def test_names_of_keys_are_those_of_rows(empty: Place) -> None:
+    """A key that used something before its name was kept has that of its last row."""
+    brought_to("0003", empty)
+    database = empty.database()
+    with database.writing() as connection:
+        for table, rows in BEFORE_NAMES.items():
+            columns = METADATA.tables[table].columns
+            for values in rows:
+                nothing = {one.name: one.type.python_type() for one in columns}
+                connection.execute(sa.insert(METADATA.tables[table]), nothing | values)
+    database.close()
+    brought_to("0004", empty)
+    database = empty.database()
+    with database.reading() as connection:
+        found = connection.exec_driver_sql("SELECT id, name FROM usage_key ORDER BY id")
+        assert [tuple(row) for row in found] == [("key_a", "new"), ("key_b", "b")]
+    database.close()
 
 
 @pytest.fixture

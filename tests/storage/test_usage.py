@@ -19,6 +19,7 @@ from app.storage import Storage
 from app.storage import usage_queries as queries
 from app.storage.configuration import add_key, keys, read_version
 from app.storage.usage import Ledger
+from app.storage.usage_known import new
 from app.storage.usage_metrics import METRICS, percentile
 from app.storage.usage_sums import KEPT, class_of, sums
 from app.storage.usage_tables import BOUNDS, DAY, GRAINS, HOUR, MINUTE
@@ -167,6 +168,35 @@ def test_widths_agree(ledger: Ledger, width: int) -> None:
     assert [point["at"] % width for point in points] == [0] * len(points)
     assert all(one["at"] < other["at"] for one, other in pairwise(points))
     assert len(points) == {MINUTE: 100, HOUR: 12, DAY: 1}[width]
+
+
+def test_names_of_keys(ledger: Ledger) -> None:
+    """A key has the name that it had last, whatever becomes of it and of its rows."""
+    first, last = row(key_name="a"), row(TODAY + 1, key_name="b\0")
+    for rows in ([first], [first], [last, row(key_id="", key_name="")]):
+        ledger.add(rows, {})
+    assert ledger.tidy(TODAY + DAY) is False
+    assert ledger.names({"key_a", "key_b", ""}) == {"key_a": "b\ufffd"}
+    assert [ledger.key_id(name) for name in ("key_a", "b", "")] == ["key_a", "", ""]
+
+
+def test_what_was_counted_before(ledger: Ledger, storage: Storage) -> None:
+    """Rows are known by their ids, and those that are gone by the sum of their day."""
+    old, late = TODAY - 40 * DAY, TODAY - DAY
+    before = TODAY - 30 * DAY + HOUR
+    rows = [row(old), row(old + HOUR, resolved_model="n"), row(late), row(before - 1)]
+    others = [row(old, key_id="key_b"), row(old - DAY), row(late), row(old, status="x")]
+    others.append(row(before))
+    ledger.add(rows, {})
+    while ledger.tidy(before):
+        pass
+    assert len(ledger.records(ALL).records) == 1
+
+    def found(all_: list[Row]) -> list[Row]:
+        return storage.read(lambda connection: new(connection, all_, before))
+
+    assert found(rows) == found([]) == []
+    assert found([*rows, *others]) == others
 
 
 def test_groups_and_filters(ledger: Ledger) -> None:

@@ -1,0 +1,98 @@
+"""The models of Ollama2OpenAI: what was set for them, and the names they were shown by.
+
+A name that cannot be an alias here is left out and said: the others go on to work.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ..gateway.entries import AliasEntry, ModelEntry
+from ..storage.refusal import Refused
+from .checks import check_alias, check_model, shaped
+from .foreign import File, at, entries, file
+
+MODELS, OVERRIDES = "models.json", "overrides.json"
+_LONGEST = 128
+
+
+class _Model(msgspec.Struct, rename="camel"):
+    """An entry of models.json; its keys of other names are Ollama's own facts."""
+
+    original_name: str
+    display_name: str | None = None
+    enabled: bool = True
+    parameter_overrides: dict[str, Any] | None = None
+
+    @property
+    def shown(self) -> str:
+        """The name that clients know it by."""
+        return (self.display_name or "").strip() or self.original_name
+
+
+def models(place: File) -> tuple[list[ModelEntry], list[AliasEntry], list[str]]:
+    """What was set for models, their other names, and what is said of these.
+
+    Raises ``Refused``.
+    """
+    listed = list(entries(place / MODELS, _Model))
+    with at(OVERRIDES):
+        left = file(place / OVERRIDES, dict[str, dict[str, Any]], {})
+    found = []
+    for where, entry in listed:
+        with at(where):
+            model = _entry(entry, left)
+        if model != ModelEntry(name=model.name):
+            found.append(model)
+    for name, chosen in left.items():
+        with at(f"{OVERRIDES}, {name!r}"):
+            found.append(shaped({"name": name, "overrides": chosen}, ModelEntry))
+            check_model(found[-1])
+    return found, *_aliases(listed)
+
+
+def _entry(entry: _Model, overrides: dict[str, dict[str, Any]]) -> ModelEntry:
+    """What is set for a model; takes what is its own out of ``overrides``."""
+    name, chosen = entry.original_name, entry.parameter_overrides
+    by_name = overrides.pop(name, None) or overrides.pop(entry.shown, None) or {}
+    set_there = by_name if chosen is None else chosen
+    given = {"name": name, "enabled": entry.enabled, "overrides": set_there}
+    model = shaped(given, ModelEntry)
+    check_model(model)
+    return model
+
+
+def _aliases(
+    listed: Iterable[tuple[str, _Model]],
+) -> tuple[list[AliasEntry], list[str]]:
+    """The names that can be aliases, each once, and why others cannot."""
+    own = {entry.original_name for _, entry in listed}
+    found: dict[str, AliasEntry] = {}
+    remarks = []
+    for where, entry in listed:
+        if entry.shown.lower() == entry.original_name.lower():
+            continue
+        try:
+            alias = _alias(entry, own, found)
+        except Refused as refused:
+            remarks.append(
+                f"{where}: the name {entry.shown[:128]!r} of {entry.original_name!r} is"
+                f" not taken over. {refused}"
+            )
+        else:
+            found[alias.name.lower()] = alias
+    return list(found.values()), remarks
+
+
+def _alias(
+    entry: _Model, models: Iterable[str], others: Mapping[str, AliasEntry]
+) -> AliasEntry:
+    if len(entry.shown) > _LONGEST:
+        raise Refused(f"An alias has at most {_LONGEST} characters.", "displayName")
+    given = {"name": entry.shown, "target": entry.original_name, "display": True}
+    alias = shaped(given, AliasEntry)
+    check_alias(alias, set(models) - {entry.original_name})
+    if alias.name.lower() in others:
+        raise Refused("Another model has that name too.", "displayName")
+    return alias

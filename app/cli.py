@@ -39,6 +39,8 @@ What is set in the database; a running Pannier has it within a second (--help):
   password [--username N]   to administer Pannier with over HTTP
   audit                     who changed what
   live [cancel ID]          what runs now; end one of it
+  usage [--days N] [--by key|model|endpoint]
+                            what was used, and who used most
   export [FILE], import FILE
                             all of it, as a file
   migrate-ollama2openai DIR take over keys and models from Ollama2OpenAI
@@ -131,6 +133,7 @@ _ADMINISTRATION = (
     "password",
     "audit",
     "live",
+    "usage",
     "export",
     "import",
     "migrate-ollama2openai",

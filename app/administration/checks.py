@@ -131,13 +131,15 @@ def check_alias(entry: AliasEntry, models: Iterable[str]) -> None:
     check_name(entry.name)
     if entry.display and is_pattern(entry.name):
         raise Refused("A pattern cannot be shown as a model's name.", "display")
+    if entry.name.lower() == entry.target.lower():
+        raise Refused(f"{entry.name!r} cannot stand for itself.", "target")
     own, target = key_of(entry.name), key_of(entry.target)
     if entry.shadow or is_pattern(entry.name) or own == target:
         return
     if own in set(map(key_of, models)):
         raise Refused(
-            f"There is a model called {entry.name!r}, which this alias would hide;"
-            " say `shadow` if it shall.",
+            f"There is a model called {entry.name!r}, which this alias would hide; if"
+            ' it shall, say --shadow, or over HTTP "shadow": true.',
             "name",
         )
 

@@ -6,6 +6,7 @@ from ..option import Given
 from ..settings import Settings
 from ..storage import configuration as kept
 from ..storage.configuration import Entry
+from ..storage.usage import Ledger
 from ..storage.usage_known import new
 from ..storage.usage_tables import DAY
 from ..storage.writing import Run
@@ -43,6 +44,7 @@ class Administration:
         self.aliases = Aliases(desk)
         self.choices = Choices(desk)
         self.transfer = Transfer(desk)
+        self.usage = Ledger(desk)
 
     def migration(self, directory: File) -> Migration:
         """What the data directory of Ollama2OpenAI has that is new; changes nothing."""

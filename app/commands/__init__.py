@@ -11,7 +11,7 @@ server that runs: it has what they change within a second.
     models.py    models, alias           migrate.py   migrate-ollama2openai
     settings.py  settings, overrides     audit.py     audit
     doctor.py    doctor                  password.py  password
-    live.py      live
+    live.py      live                    usage.py     usage
     health_*.py  what the doctor looks at; finding.py: what it finds
     installed.py  which models Ollama has
 """

@@ -3,7 +3,18 @@
 import argparse
 from collections.abc import Callable
 
-from . import audit, doctor, keys, live, migrate, models, password, settings, transfer
+from . import (
+    audit,
+    doctor,
+    keys,
+    live,
+    migrate,
+    models,
+    password,
+    settings,
+    transfer,
+    usage,
+)
 
 #: By name what adds a command's arguments, and ``do``, to a parser.
 TABLE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
@@ -15,6 +26,7 @@ TABLE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "password": password.arguments,
     "audit": audit.arguments,
     "live": live.arguments,
+    "usage": usage.arguments,
     "export": transfer.export_arguments,
     "import": transfer.import_arguments,
     "migrate-ollama2openai": migrate.arguments,

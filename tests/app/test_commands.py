@@ -1,23 +1,41 @@
 """The operator's words and pages, and the doctor."""
 
 import argparse
+import contextlib
+import http.server
 import io
 import json
 import os
 import re
+import shutil
+import sqlite3
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.server import clean_environ, free_port
+from support.operating import administration
+from support.redis import Redis, needs_redis, redis
+from support.server import PATIENCE, clean_environ, free_port
 from support.simulator import Simulator
 
 from app import cli
-from app.commands import health_here, health_ollama, health_stream, words
+from app.commands import (
+    health_here,
+    health_kept,
+    health_limits,
+    health_ollama,
+    health_stream,
+    words,
+)
 from app.commands.command import Parser
 from app.commands.table import TABLE
+from app.gateway.usage import Row
+from app.settings import Settings
+from app.simulator.window import VERSION
 
 OURS = re.compile(r"sk-[0-9A-Za-z]{45}")
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,6 +53,7 @@ class Typed:
             patch.delenv(name)
         self.set("PANNIER_STATE_DIR", str(place / "state"))
         self.set("OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
+        self.set("PANNIER_PORT", str(free_port()))
 
     def set(self, name: str, value: str) -> None:
         """Set a variable."""
@@ -106,6 +125,8 @@ def test_the_page_has_every_word() -> None:
     [
         health_ollama.CANNOT_CONNECT,
         health_here.INVALID_KEY,
+        health_kept.CANNOT_BE_USED,
+        health_limits.CANNOT_COUNT,
         health_ollama.NOT_FOUND,
         health_stream.HELD_BACK,
     ],
@@ -252,6 +273,126 @@ def test_export_and_import(typed: Typed, tmp_path: Path) -> None:
     assert "temperature" in typed.do("overrides", "show")
 
 
+@pytest.mark.parametrize(
+    ("auth", "others", "words", "asks"),
+    [
+        ("auto", [], ["revoke"], "opens nothing"),
+        ("auto", [["revoke"]], ["revoke"], "opens nothing"),
+        ("auto", [["disable"]], ["delete"], "opens nothing"),
+        ("auto", [], ["delete"], "nobody needs one"),
+        ("auto", [[]], ["revoke"], ""),
+        ("auto", [[]], ["delete"], ""),
+        ("auto", [], ["disable"], ""),
+        ("on", [], ["revoke"], "every request is refused (PANNIER_AUTH=on)"),
+        ("on", [["disable"]], ["delete"], "every request is refused"),
+        ("off", [], ["revoke"], ""),
+        ("off", [], ["delete"], ""),
+    ],
+)
+def test_the_last_good_key_asks(
+    typed: Typed, auth: str, others: list[list[str]], words: list[str], asks: str
+) -> None:
+    """What becomes of requests without it is said first; ``--yes`` goes on."""
+    for name, done in [("a", []), *((f"b{n}", done) for n, done in enumerate(others))]:
+        typed.do("keys", "create", "--name", name, "--allow", "*", "--yes")
+        if done:
+            typed.do("keys", *done, name)
+    typed.set("PANNIER_AUTH", auth)
+    before = typed.do("keys", "list")
+    code, _, err = typed("keys", *words, "a")
+    if not asks:
+        assert code == 0
+        assert ("every request is refused now" in err) == (words == ["disable"])
+        return
+    assert code == 2
+    assert asks in err
+    assert "--yes" in err
+    assert typed.do("keys", "list") == before
+    typed.do("keys", *words, "a", "--yes")
+    assert typed.do("keys", "list") != before
+
+
+def test_an_alias_that_hides_a_model(typed: Typed) -> None:
+    """The sentence says the option that lets it."""
+    typed.do("models", "set", "qwen3", "--hide")
+    code, _, err = typed("alias", "add", "qwen3", "llama3.2")
+    assert code == 2
+    assert "--shadow" in err
+    typed.do("alias", "add", "qwen3", "llama3.2", "--shadow")
+
+
+# ------------------------------------------------------------------- usage
+
+
+def used(number: int, **more: Any) -> Row:
+    """What a request has used a few seconds ago."""
+    at = int(time.time() * 1000) - 1000
+    known: dict[str, Any] = dict.fromkeys(Row.__struct_fields__)
+    texts = ("request_id", "key_name", "requested_model", "error_code", "protocol")
+    texts += ("finish_reason", "think", "client_ip", "user_agent", "end_user")
+    known |= dict.fromkeys((*texts, "key_id"), "")
+    known |= {"id": f"{at:012x}7{number:03x}8{0:015x}", "at": at, "endpoint": "chat"}
+    known |= {"status": "ok", "stream": False, "estimated": False, "duration_ms": 9}
+    known |= {"bytes_in": 1, "bytes_out": 2, "resolved_model": "tiny:latest"}
+    known |= {"prompt_tokens": 3, "completion_tokens": 4, "eval_ms": 1500.0}
+    return Row(**{**known, **more})
+
+
+def test_usage(typed: Typed) -> None:
+    """Sums of the last days, and who used most, by name; a request without a key too.
+
+    It is the same as the administration says over HTTP.
+    """
+    assert "0 requests" in typed.do("usage")
+    made = typed.do("keys", "create", "--name", "a", "--allow", "*", "--yes", "--json")
+    id = json.loads(made)["id"]
+    own = {"key_id": id, "key_name": "a"}
+    rows = [used(1, **own), used(2, **own, status="timeout"), used(3)]
+    old = int(time.time() * 1000) - 3 * 86_400_000
+    rows.append(used(4, key_id="", at=old, endpoint="code", resolved_model="b:latest"))
+    with administration(Settings.from_environ()) as office:
+        office.usage.add(rows, {})
+    lines = typed.do("usage").splitlines()
+    assert "3 requests, 1 error, 9 tokens read, 12 written, 4.5s of GPU" in lines[0]
+    assert [line.split() for line in lines[1:]] == [
+        ["KEY", "REQUESTS", "ERRORS", "TOKENS", "GPU", "TIME"],
+        ["a", "2", "1", "14", "3.0s"],
+        ["-", "1", "0", "7", "1.5s"],
+    ]
+    rest = typed.do("usage", "--days", "7", "--by", "model").splitlines()[2:]
+    assert [line.split()[:2] for line in rest] == [
+        ["tiny:latest", "3"],
+        ["b:latest", "1"],
+    ]
+    assert "code" not in typed.do("usage", "--by", "endpoint")
+    found = json.loads(typed.do("usage", "--json"))
+    assert (found["summary"]["requests"], found["names"]) == (3, {id: "a"})
+    assert [one["tokens"] for one in found["top"]] == [14, 7]
+    typed.do("keys", "delete", "a", "--yes")
+    assert typed.do("usage").splitlines() == lines  # its name is known for ever
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "said"),
+    [
+        ("auto", False, "no key"),
+        ("auto", True, ""),
+        ("on", False, ""),
+        ("off", True, "=off"),
+    ],
+)
+def test_usage_that_is_not_kept(
+    typed: Typed, setting: str, key: bool, said: str
+) -> None:
+    """Where nothing is noted the command says so, and why."""
+    typed.set("PANNIER_USAGE", setting)
+    if key:
+        typed.do("keys", "create", "--name", "a", "--allow", "*", "--yes")
+    noted = typed("usage")[2]
+    assert said in noted
+    assert ("Nothing is noted now" in noted) == bool(said)
+
+
 WRONG: list[tuple[list[str], str]] = [
     (["keys"], "WORD"),
     (["keys", "make"], "'make'"),
@@ -292,6 +433,10 @@ WRONG: list[tuple[list[str], str]] = [
     (["export", "/nonexistent/file"], "/nonexistent/file"),
     (["migrate-ollama2openai", "/nonexistent"], "/nonexistent"),
     (["doctor", "more"], "more"),
+    (["usage", "--days", "0"], "--days"),
+    (["usage", "--days", "x"], "--days"),
+    (["usage", "--by", "status"], "--by"),
+    (["alias", "add", "same", "SAME"], "itself"),
 ]
 
 
@@ -357,6 +502,7 @@ def test_doctor_where_all_is_well(typed: Typed, ollama: Simulator) -> None:
     assert "tiny:latest is in memory, with a context of" in out
     assert "'tiny' can be called" in out
     assert "Requests need no key" in out
+    assert "Pannier's own simulator: its answers are made up" in out
     assert out.endswith("Nothing is in the way.\n")
 
 
@@ -430,13 +576,202 @@ def test_doctor_about_the_door(
     assert typed("doctor")[0] == bad
 
 
-def test_doctor_where_the_database_is_broken(typed: Typed, ollama: Simulator) -> None:
-    """A file that is no database is named; nothing is raised."""
-    Path("state").mkdir()
+class Forbidden:
+    """A machine on which this user may not read or write some files."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._access = os.access
+
+    def __call__(self, path: Any, mode: int, **more: Any) -> bool:
+        """What ``os.access`` says there."""
+        return Path(path).name not in self._names and self._access(path, mode, **more)
+
+
+def junk() -> None:
+    """A file that is no database."""
     Path("state/pannier.db").write_bytes(b"nonsense" * 1000)
+
+
+def torn() -> None:
+    """A database of which a part was overwritten."""
+    file = Path("state/pannier.db")
+    found = bytearray(file.read_bytes())
+    found[4096:12288] = b"x" * 8192
+    file.write_bytes(found)
+
+
+def newer() -> None:
+    """A database of a Pannier that is still to come."""
+    with contextlib.closing(sqlite3.connect("state/pannier.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+
+
+def directory() -> None:
+    """A directory where the file should be."""
+    Path("state/pannier.db").unlink()
+    Path("state/pannier.db").mkdir()
+
+
+def no_directory() -> None:
+    """A file where the directory should be."""
+    shutil.rmtree("state")
+    Path("state").touch()
+
+
+def nothing() -> None:
+    """No state directory yet."""
+    shutil.rmtree("state")
+
+
+def whole() -> None:
+    """All is as it should be."""
+
+
+@pytest.mark.parametrize(
+    ("make", "forbidden", "url", "found", "known"),
+    [
+        (junk, [], "", "not a database.+put a copy in its place", False),
+        (torn, [], "", "malformed.+put a copy in its place", False),
+        (newer, [], "", "newer Pannier.+9999.+before its upgrade", False),
+        (directory, [], "", "is a directory.+move it away", False),
+        (no_directory, [], "", "state is no directory: move it away", True),
+        (whole, ["pannier.db"], "", "cannot be read and written.+as the user", False),
+        (whole, ["state"], "", "state cannot be written.+as the user", False),
+        (nothing, ["@"], "", "state cannot be made.+PANNIER_STATE_DIR", True),
+        (whole, [], "postgresql://u:geheim@127.0.0.1:1/d", "start PostgreSQL", False),
+    ],
+)
+def test_doctor_about_the_database(
+    typed: Typed,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[], None],
+    forbidden: list[str],
+    url: str,
+    found: str,
+    known: bool,
+) -> None:
+    """What keeps it from being used is one line that says what to do; nothing is made.
+
+    Whether keys are needed is only said where that is ``known``.
+    """
+    typed.do("models", "set", "qwen3", "--hide")
+    make()
+    typed.set("PANNIER_DATABASE_URL", url)
+    # The directory of the test is where the state directory would be made.
+    names = [name.replace("@", Path.cwd().name) for name in forbidden]
+    monkeypatch.setattr(os, "access", Forbidden(*names))
+    there = sorted(Path().rglob("*"))
+    code, out, err = typed("doctor")
+    assert (code, err) == (1, "")
+    bad = [line for line in out.splitlines() if line.startswith("bad")]
+    assert len(bad) == 2, out  # the other one is Ollama, which is not there
+    assert re.search(found, bad[0]), out
+    assert all(re.match("(ok  |note|bad )  ", line) for line in out.splitlines())
+    assert ("Requests need" in out) == known
+    assert ("answers 503" in out) != known
+    assert "geheim" not in out
+    assert sorted(Path().rglob("*")) == there
+
+
+@pytest.mark.parametrize(
+    ("free", "kind", "said"),
+    [(0, "bad", "is full"), (2**20, "bad", "make room"), (2**40, "ok", "are free")],
+)
+def test_doctor_about_room(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, free: int, kind: str, said: str
+) -> None:
+    """A disk that is full, or soon will be, is in the way."""
+    typed.do("models", "set", "qwen3", "--hide")
+    usage = argparse.Namespace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    lines = typed("doctor")[1].splitlines()
+    assert [line for line in lines if line.startswith(f"{kind:<4}") and said in line]
+
+
+@pytest.fixture(scope="module")
+def limits() -> Iterator[Redis]:
+    """A Redis that wants a password."""
+    with redis() as server:
+        yield server
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    ("url", "replica", "kind", "said"),
+    [
+        ("redis://:{password}@127.0.0.1:{port}/0", False, "ok", "Redis [0-9.]+ at 127"),
+        ("redis://:{password}@127.0.0.1:{port}/0", True, "bad", "is a replica"),
+        ("redis://:geheim@127.0.0.1:{port}/0", False, "bad", "PANNIER_LIMITS_URL has"),
+        ("redis://127.0.0.1:{port}/0", False, "bad", "PANNIER_LIMITS_URL has"),
+        (
+            "redis://:geheim@127.0.0.1:1/0",
+            False,
+            "bad",
+            "127.0.0.1:1: no answer.+start",
+        ),
+    ],
+)
+def test_doctor_about_redis(
+    typed: Typed,
+    ollama: Simulator,
+    limits: Redis,
+    url: str,
+    replica: bool,
+    kind: str,
+    said: str,
+) -> None:
+    """The Redis of limits answers, or the line says what to do; never the password."""
+    given = url.format(password=limits.PASSWORD, port=limits.port)
+    typed.set("PANNIER_LIMITS_URL", given)
+    limits.ask("REPLICAOF", *(("127.0.0.1", "1") if replica else ("NO", "ONE")))
     code, out, _ = typed("doctor")
-    assert code == 1
-    assert "bad   The database cannot be used" in out
+    assert code == (kind == "bad")
+    assert re.search(f"^{kind:<4}  .*{said}", out, re.M), out
+    assert limits.PASSWORD not in out
+    assert "geheim" not in out
+
+
+def test_doctor_is_quiet_about_no_redis(typed: Typed) -> None:
+    """Where none is set none is looked at."""
+    assert "Redis" not in typed("doctor")[1]
+
+
+class _Pannier(http.server.BaseHTTPRequestHandler):
+    """As much of a Pannier as the doctor asks."""
+
+    ollama: str | None = None
+
+    def do_GET(self) -> None:
+        body = json.dumps({"version": "0.1.0", "ollama": self.ollama}).encode()
+        self.send_response(200 if self.path == "/version" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("version", "made_up"), [(VERSION, True), ("0.12.3", False), (None, False)]
+)
+def test_doctor_beside_make_run(
+    typed: Typed, version: str | None, made_up: bool
+) -> None:
+    """Where a Pannier answers by the simulator the doctor says so, and what to do."""
+    handler = type("Handler", (_Pannier,), {"ollama": version})
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        typed.set("PANNIER_PORT", str(server.server_port))
+        out = typed("doctor")[1]
+        thread.join(PATIENCE)
+    assert "Cannot connect to Ollama" in out
+    said = f"http://127.0.0.1:{server.server_port} answers all the same, by the simul"
+    assert (said in out) == made_up
+    assert ("made up" in out) == made_up
 
 
 def test_a_broken_database_is_one_line(typed: Typed) -> None:
@@ -446,6 +781,7 @@ def test_a_broken_database_is_one_line(typed: Typed) -> None:
     code, out, err = typed("keys", "list")
     assert (code, out) == (1, "")
     assert err.startswith("pannier: the database cannot be used")
+    assert "'pannier doctor'" in err
     assert err.count("\n") == 1
 
 

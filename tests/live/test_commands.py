@@ -89,7 +89,7 @@ def test_a_key_from_its_making_to_its_end(operator: Operator, running: Server) -
     with anthropic.Anthropic(base_url=running.url, api_key=key) as claude:
         assert claude.messages.create(max_tokens=9, **CHAT).content
     assert ask(running.port, "GET", "/api/tags", None, {"X-API-Key": key}).status == 200
-    operator.do("keys", "revoke", "LAPTOP")
+    operator.do("keys", "revoke", "LAPTOP", "--yes")
     assert felt(running, 401, key=key) < FELT
     # No secret is in any output but the one that made it.
     heard = "".join(operator.heard)

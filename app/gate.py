@@ -7,7 +7,7 @@ F12 and F13).
 
 import socket
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -115,14 +115,16 @@ class Gate:
 
     def _look_up(self, host: str) -> list[Address]:
         try:
-            texts = self._threads.apply(self._resolve, (host,))
+            texts = _threads().apply(self._resolve, (host,))
         except OSError as exc:
             raise FetchError(f"{host}: {exc}") from exc
         if not texts:
             raise FetchError(f"{host}: no address")
         return [ip_address(text) for text in texts]
 
-    @cached_property
-    def _threads(self) -> ThreadPool:
-        # Not the hub's: names that are slow to find must not stop anything else.
-        return ThreadPool(THREADS)
+
+@cache
+def _threads() -> ThreadPool:
+    """Where names are looked up; a process keeps it, whatever its settings become."""
+    # Not the hub's: names that are slow to find must not stop anything else.
+    return ThreadPool(THREADS)

@@ -172,10 +172,10 @@ OTHERS: dict[str, Case] = {
         {
             "format": "pannier-export",
             "models": [{"name": "bge", "hidden": True}],
-            "aliases": [{"name": "a b", "target": "x"}],
+            "aliases": [{"name": "a", "target": "x*"}],
         },
         422,
-        "aliases[0].name",
+        "aliases[0].target",
     ),
     "migrate: a file": ("POST", "migrate", {"../x.json": []}, 422, "../x.json"),
     "migrate: nothing": ("POST", "migrate", {}, 422, "directory"),

@@ -129,6 +129,16 @@ def test_sessions_are_listed_and_ended(house: House) -> None:
     assert code(one.ask("DELETE", f"me/sessions/{foreign}")) == (404, "not_found")
 
 
+def test_a_session_that_has_ended_is_not_listed(house: House) -> None:
+    """It is there until the millisecond in which it ends."""
+    house.signed_in()
+    house.pass_by(IDLE / 2000)
+    browser = house.signed_in()
+    for milliseconds, many in ((IDLE // 2 - 1, 2), (1, 1)):
+        house.now += milliseconds
+        assert len(browser.ask("GET", "me/sessions").json["sessions"]) == many
+
+
 def test_sessions_are_not_without_number(house: House) -> None:
     """Beyond a hundred sessions the oldest one goes; those that ended go earlier."""
     browsers = []

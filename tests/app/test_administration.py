@@ -8,6 +8,7 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support import ollama2openai
 from support.ollama2openai import LONG, SHORT
@@ -703,6 +704,23 @@ def test_a_wrong_file_changes_nothing(
         )
     assert where in str(refused.value)
     assert house.version() == before
+
+
+@pytest.mark.parametrize(
+    ("auth", "keys", "refused"),
+    [("auto", 1, True), ("auto", 0, False), ("on", 1, False), ("off", 1, False)],
+)
+def test_a_file_that_removes_the_last_key(
+    build: Callable[..., House], auth: str, keys: int, refused: bool
+) -> None:
+    """It is refused where then nobody needed one any more, and only there."""
+    office = build(auth=auth).office
+    for _ in range(keys):
+        office.keys.create(ALL)
+    document = msgspec.structs.replace(office.transfer.export(), keys=[])
+    with pytest.raises(Refused, match="last key") if refused else nullcontext():
+        office.transfer.take_in(document, "replace")
+    assert len(office.keys.list()) == refused
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b"null", b'"x"'])

@@ -323,6 +323,8 @@ def test_questions_without_sense(
 def test_who_asks_and_says_nothing(tmp_path: Path) -> None:
     """A connection on which nothing comes is closed soon."""
     door = Door(str(tmp_path), "me", lambda question: question)
+    assert ask_all(str(tmp_path), b"x", "me") == ([], 0)
+    assert ask_all(str(tmp_path), b"x", "") == ([b"x"], 0)
     with closing(door), closing(socket.socket(socket.AF_UNIX)) as sock:
         sock.connect(str(door.path))
         sock.settimeout(5 * meeting.PATIENCE)

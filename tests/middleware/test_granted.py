@@ -80,7 +80,9 @@ def test_a_model_made_of_one_that_is_allowed() -> None:
     """A key of the group ``manage`` can make models of its own, from its own."""
     shelves = Shelves("a", "a-x")
     app = linted(shelves, installation=installed(snapshot(allowed("a*"))))
-    body = {"model": "a-x", "from": "a", "system": "Be kind.", "stream": False}
+    body = {"model": "a-x", "From": "a", "system": "Be kind.", "stream": False}
+    own = "license messages name parameters parser quantization quantize renderer"
+    body |= dict.fromkeys([*own.split(), "requires", "template"])
     assert ask(app, "POST", "/api/create", body, **WITH).status == 200
     assert len(shelves.asked) == 1
 
@@ -159,6 +161,7 @@ def test_parents_that_may_not_be_used(path: str, rewrite: bool) -> None:
         if path != "/api/show":
             for model in ask(app, "GET", path, None, **WITH).json["models"]:
                 assert model["details"]["family"] == "x"
+                assert model.keys() == {"name", "details"}
                 told[model["name"]] = model["details"]["parent_model"]
         else:
             for name in PARENTS:

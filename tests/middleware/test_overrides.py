@@ -27,6 +27,8 @@ from middleware.stack import build_stack
 SECRET = "sk-test-key-of-thirty-two-characters"
 HI = [{"role": "user", "content": "hi"}]
 CHAT = "/v1/chat/completions"
+#: The longest time that can be set, in milliseconds.
+TEN_YEARS = 3660 * 86_400_000
 THOUGHT = (
     b'{"message":{"content":"Hello","thinking":"hmm"},"done":true,'
     b'"prompt_eval_count":1,"eval_count":8}'
@@ -133,6 +135,7 @@ def options(now: Snapshot, **fields: Any) -> tuple[dict[str, Any], str]:
             )
         ],
         ({"request_timeout": 0}, {"request_timeout": (float("inf"), "default")}),
+        ({"timeout": TEN_YEARS}, {"request_timeout": (TEN_YEARS / 1000, "default")}),
         ({"idle_timeout": 5}, {"idle_timeout": (0.005, "default")}),
     ],
 )
@@ -166,6 +169,7 @@ WRONG = [
     ({"request_timeout": "5m"}, "request_timeout", "milliseconds"),
     ({"timeout": -1}, "timeout", "milliseconds"),
     ({"timeout": 1e300}, "timeout", "milliseconds"),
+    ({"timeout": TEN_YEARS + 1}, "timeout", "milliseconds"),
     ({"format": "xml"}, "format", "json"),
     ({"system": 5}, "system", "a text"),
     ({"system": {"value": "x", "mode": "max"}}, "system", "only a number"),
@@ -184,6 +188,7 @@ WRONG = [
     ({"top_k": {"mode": "max"}}, "top_k", "a value is wanted"),
     ({"top_k": {"value": "x", "mode": "max"}}, "top_k", "an integer"),
     ({"top_k": {"worth": 1}}, "top_k", "an integer"),
+    ({"top_k": {}}, "top_k", "an integer"),
     ({"new": {"a": 1}}, "new", "a value"),
     ({"use_mmap": {"value": True, "mode": "min"}}, "use_mmap", "only a number"),
     ({"timeout": {"value": 5, "mode": "min"}}, "timeout", "only a number"),

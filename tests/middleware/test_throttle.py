@@ -21,6 +21,7 @@ from app.gateway.keys import Key
 from app.gateway.limits import Limits
 from app.gateway.taken import Taken
 from app.installation import Installation
+from app.live.running import cancelled
 from app.settings import Settings
 from app.wire import ollama
 from middleware.stack import build_stack
@@ -472,7 +473,14 @@ def test_what_may_be_used_is_there(path: str, body: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [UpstreamTimeout("It took too long."), Interruption(None)]
+    "failure",
+    [
+        UpstreamTimeout("It took too long."),
+        Interruption(None),
+        cancelled(),
+        BadRequest("This API key has been revoked.", status=401),
+    ],
+    ids=["late", "left", "ended", "revoked"],
 )
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])

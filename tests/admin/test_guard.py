@@ -10,7 +10,7 @@ from support.ollama import ask
 
 from app.admin import me
 from app.admin.asked import Admin, Asked, Route, Sent
-from app.admin.guard import DEPTH, LARGE, LIMIT
+from app.admin.guard import DEPTH, LARGE, LIMIT, _is_deep
 from app.admin.routes import ROUTES
 from app.administration import Refused
 from app.errors import BadRequest, UpstreamUnreachable
@@ -319,6 +319,23 @@ def test_bad_bodies(
     answer = house.browser().ask("POST", "login", data=body, headers=JSON)
     assert code(answer) == (status, found)
     assert answer.json["error"]["param"] == param
+
+
+@pytest.mark.parametrize(
+    ("body", "deep"),
+    [
+        (b"[" * DEPTH + b"]" * DEPTH, False),
+        (DEEP, True),
+        (b'{"a":' * DEPTH + b"1" + b"}" * DEPTH, False),
+        (b'{"a":' * (DEPTH + 1) + b"1" + b"}" * (DEPTH + 1), True),
+        (b'[{"a":[]},' + b"[]," * DEPTH + b"[]]", False),
+        (b'["\\"' + b",[" * DEPTH, True),
+        (b'["""' + b",[" * (DEPTH - 1) + b'"[', False),
+    ],
+)
+def test_depth(body: bytes, deep: bool) -> None:
+    """Objects and lists count, both, and what is in strings does not."""
+    assert _is_deep(body) is deep
 
 
 def test_an_import_may_be_larger(build: Callable[..., House]) -> None:

@@ -13,7 +13,7 @@ from support.ollama import FakeUpstream, Started, ask, environ_of
 
 from app.doors import Doors
 from app.errors import BadRequest, GatewayError
-from app.exchange import Exchange
+from app.exchange import KEY, Exchange
 from app.gateway.credentials import new_secret
 from app.gateway.current import Current
 from app.gateway.groups import OPEN
@@ -242,13 +242,15 @@ def test_states(fields: dict[str, Any], words: str | None) -> None:
 )
 def test_a_rotated_key(until: int | None, good: bool) -> None:
     """After a rotation the old secret is good for a while, the new one for ever."""
-    old = key().digest
-    fields = {"previous_digest": old, "previous_until": until}
+    fields = {"previous_digest": key().digest, "previous_until": until}
     rotated = key("k", OTHER, **fields)
     app = auth(installed(snapshot(rotated)), clock=lambda: NOW)
-    assert asked(app, HTTP_X_API_KEY=OTHER) == b"key_k"
+    exchanges = {secret: Exchange() for secret in (OTHER, SECRET)}
+    new, old = ({"HTTP_X_API_KEY": s, KEY: e} for s, e in exchanges.items())
+    assert asked(app, **new) == b"key_k"
     if good:
-        assert asked(app, HTTP_X_API_KEY=SECRET) == b"key_k"
+        assert asked(app, **old) == b"key_k"
+        assert [one.outdated for one in exchanges.values()] == [False, True]
     else:
         error = refused(app, HTTP_X_API_KEY=SECRET)
         assert (error.status, error.code) == (401, "invalid_api_key")

@@ -466,6 +466,11 @@ def test_the_log_is_paged_and_bounded(
     assert [one.object for one in first + second] == ["7", "6", "5", "4", "3"]
     assert first[0].ip == "::1"
     assert read(database, read_version) == 0
+    # Most of the time nobody looks; where many came at once somebody does.
+    monkeypatch.setattr(log, "MOST", 3000)
+    many = [log.change("me", "a", f"{n}", None, None) for n in range(3002)]
+    write(database, lambda one: log.write_changes(one, many))
+    assert len(read(database, lambda one: audit(one, 9999))) == 3000
 
 
 def test_failed_attempts_push_nothing_else_out(

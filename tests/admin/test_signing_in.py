@@ -379,7 +379,9 @@ def test_nothing_is_made_before_somebody_signs_in(tmp_path: Path) -> None:
         assert (tmp_path / "state" / "pannier.db").exists()
 
 
-@pytest.mark.parametrize("password", ["correct horse battery staple", "1234567x90"])
+@pytest.mark.parametrize(
+    "password", ["correct horse battery staple", "1234567x90", "abcdabcdab"]
+)
 def test_good_passwords(password: str) -> None:
     """Passwords are judged by their length, not by kinds of characters."""
     assert weakness(password, "admin") == ""

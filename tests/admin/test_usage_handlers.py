@@ -3,12 +3,16 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.admin import BEGIN
 from support.handling import Handlers
 
+from app.admin.asked import Asked
+from app.admin.query import Query
 from app.gateway.usage import Row
 from app.storage.audit import now
 
@@ -133,6 +137,30 @@ def test_records(used: Used) -> None:
     assert used.here.do("GET", f"usage/records/{row.id}")["at"] == row.at
     near = f"{row.id[:-1]}1"
     assert used.here.ask("GET", f"usage/records/{near}").error == (404, "id")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-01-01T00:00:00", BEGIN),
+        ("2026-01-01", BEGIN),
+        ("2026-01-01T00:00:00Z", BEGIN),
+        ("2026-01-01T01:00:00+01:00", BEGIN),
+        (f"{BEGIN}", BEGIN),
+    ],
+)
+def test_times_are_in_utc(
+    monkeypatch: pytest.MonkeyPatch, zone: str, text: str, at: int
+) -> None:
+    """A time without a zone is one of UTC, wherever the machine stands."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", zone)
+        time.tzset()
+        asked = Asked(query={"from": text})
+        found = Query(asked, "from").moment("from", 0)
+    time.tzset()
+    assert found == at
 
 
 def test_files(used: Used) -> None:

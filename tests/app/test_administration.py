@@ -286,6 +286,14 @@ def test_a_revoked_key_stays_so(house: House) -> None:
     assert house.office.keys.get("laptop").revoked_at is not None
 
 
+def test_revoking_twice(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is revoked when it was first."""
+    house.office.keys.create(ALL)
+    first = house.office.keys.revoke("laptop")
+    monkeypatch.setattr("app.administration.desk.time.time", lambda: 4e9)
+    assert house.office.keys.revoke("laptop") == first
+
+
 def test_revoking_ends_the_old_secret_too(house: House) -> None:
     """The secret from before a rotation is as dead as the new one."""
     _, old = house.office.keys.create(ALL)
@@ -302,6 +310,7 @@ def test_keys_from_elsewhere(house: House, length: int, weak: bool) -> None:
     assert key.weak is weak
     assert house.snapshot().keys[house.digest(secret)] == key
     assert len(key.prefix + key.suffix) <= length / 2
+    assert not house.office.keys.rotate(key.id)[0].weak
 
 
 @pytest.mark.parametrize(
@@ -684,6 +693,7 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (_set("keys.0.typo", 1), "typo"),
         (_set("keys.0.name", " x"), "keys[0] ( x)"),
         (_set("keys.0.digest", "AAAA"), "keys[0] (laptop)"),
+        (_set("keys.0.previous_digest", "AAAA"), "keys[0] (laptop)"),
         (_set("keys.0.terms.allow_models", ["[z-a]"]), "keys[0] (laptop)"),
         (_set("keys.0.terms.typo", 1), "typo"),
         (_set("fingerprint", "0"), "another secret"),

@@ -82,7 +82,7 @@ def test_a_model_made_of_one_that_is_allowed() -> None:
     app = linted(shelves, installation=installed(snapshot(allowed("a*"))))
     body = {"model": "a-x", "From": "a", "system": "Be kind.", "stream": False}
     own = "license messages name parameters parser quantization quantize renderer"
-    body |= dict.fromkeys([*own.split(), "requires", "template"])
+    body |= dict.fromkeys([*own.split(), "requires", "template"]) | {"name": ""}
     assert ask(app, "POST", "/api/create", body, **WITH).status == 200
     assert len(shelves.asked) == 1
 
@@ -190,12 +190,12 @@ def test_what_is_shown_by_an_alias(target: str) -> None:
         ('"secret:70b" does not support chat', '"fast-1" does not support chat'),
         ("no registry.ollama.ai/library/secret:70b.", "no fast-1."),
         ("Secret:70B and secret:70bx", "fast-1 and secret:70bx"),
-        ("my/secret:70b, secret:70b-q4, secret", None),
+        ("my/secret:70b, secret:70b-q4, secret:70b.q4, secret", None),
         ("no\\u0000name", None),
     ],
 )
 @case("target", ["secret:70b", "library/Secret:70b"])
-@case("name", ["fast-1", "Fast"])
+@case("name", ["fast-1", "Fast", 'fast-"1\\'])
 def test_a_refusal_of_an_alias(name: str, target: str, said: str, told: str) -> None:
     """It says the name that was asked for; whoever has no key reads Ollama's words."""
     aliases = [AliasEntry(name=alias, target=target) for alias in ("fast-*", "fast")]

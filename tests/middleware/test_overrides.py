@@ -137,6 +137,9 @@ def options(now: Snapshot, **fields: Any) -> tuple[dict[str, Any], str]:
         ({"request_timeout": 0}, {"request_timeout": (float("inf"), "default")}),
         ({"timeout": TEN_YEARS}, {"request_timeout": (TEN_YEARS / 1000, "default")}),
         ({"idle_timeout": 5}, {"idle_timeout": (0.005, "default")}),
+        ({"temperature": 0}, {"temperature": (0, "default")}),
+        ({"num_predict": -2}, {"num_predict": (-2, "default")}),
+        ({"top_p": 1}, {"top_p": (1, "default")}),
     ],
 )
 def test_what_is_read(given: Any, rules: dict[str, Any]) -> None:
@@ -950,6 +953,19 @@ def test_native_routes(path: str) -> None:
     }
     said = answer.headers["X-Pannier-Ignored"], answer.headers["X-Pannier-Adjusted"]
     assert said == ("keep_alive, options.num_gpu", "top_k=5")
+
+
+def test_native_routes_without_keys() -> None:
+    """What is set for an alias counts where it is all that is set, too."""
+    upstream = FakeUpstream()
+    now = snapshot(aliases=[AliasEntry(name="a", target="m", overrides=FORCED)])
+    with patch("middleware.stack.Upstream.of", lambda settings: upstream):
+        app = build_stack(Settings(access_log=False, responses_ttl=0), installed(now))
+    ask(app, path="/api/chat", body={"model": "a"})
+    assert json.loads(upstream.requests[0].body) == {  # type: ignore[arg-type]
+        "model": "m",
+        "options": {"top_k": 5},
+    }
 
 
 # -------------------------------------------------------------- what is in force

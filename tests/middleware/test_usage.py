@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -138,6 +139,17 @@ def test_q5_every_route_is_noted(path: str) -> None:
         assert row.completion_tokens == 3
         assert (row.prompt_ms, row.eval_ms, row.queue_ms) == (9.0, 100.0, 0.25)
         assert row.finish_reason == "stop"
+
+
+def test_when_a_request_came() -> None:
+    """A row has the time of the request, not that of the end of its answer."""
+    noted = Noted(*CHAT)
+    before = time.time_ns() // 1_000_000
+    with patch.object(Exchange, "milliseconds", lambda _: 3_600_000):
+        noted.ask("/api/chat", body_for("/api/chat"))
+    row = noted.one
+    assert (row.duration_ms, int(row.id[:12], 16)) == (3_600_000, row.at)
+    assert 0 <= row.at + row.duration_ms - before < 60_000
 
 
 def test_transcriptions_are_noted() -> None:

@@ -329,7 +329,7 @@ def test_bad_bodies(
         (b'{"a":' * DEPTH + b"1" + b"}" * DEPTH, False),
         (b'{"a":' * (DEPTH + 1) + b"1" + b"}" * (DEPTH + 1), True),
         (b'[{"a":[]},' + b"[]," * DEPTH + b"[]]", False),
-        (b'["\\"' + b",[" * DEPTH, True),
+        (b'["\\\\"' + b",[" * DEPTH, True),
         (b'["""' + b",[" * (DEPTH - 1) + b'"[', False),
     ],
 )

@@ -74,7 +74,7 @@ def cancel(admin: Admin, asked: Asked) -> dict[str, int]:
             "No request of this id is under way.", status=404, code="not_found"
         )
     with suppress(GatewayError):  # it has ended, whether or not that can be noted
-        admin.office(asked.actor).note(CANCEL, id, asked.address)
+        admin.office(asked.actor).note(CANCEL, id)
     return {"cancelled": found}
 
 

@@ -60,11 +60,11 @@ class Administration:
         rows = self._desk.read(lambda connection: new(connection, found.rows, before))
         return Migration(found.document, found.remarks + stays, rows)
 
-    def note(self, action: str, object: str, ip: str = "") -> None:
+    def note(self, action: str, object: str) -> None:
         """Leave an entry in the audit log, of what is done elsewhere."""
         actor = self._desk.actor
         self._desk.write(
-            lambda connection: kept.note(connection, actor, action, object, {}, ip)
+            lambda connection: kept.note(connection, actor, action, object, {})
         )
 
     def audit(self, limit: int = 50, before: int | None = None) -> list[Entry]:

@@ -16,6 +16,7 @@ Loads SQLAlchemy.
     transfer.py      Transfer: writes such a file, and takes one in
     steps.py         what that does, one thing after the other
     ollama2openai.py reads the files of Ollama2OpenAI into a Document
+    ollama2openai_models.py  what of that is about models and their names
     ollama2openai_logs.py  and its log into rows of usage
     foreign.py       how files of other programs are read
     views.py         how keys are shown: never their digests

@@ -24,7 +24,7 @@ run: $(VENV)/.runtime
 	@exec $(PY) -m app.cli run
 
 test: $(VENV)/.tests
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.tests
 	$(VENV)/bin/ruff check

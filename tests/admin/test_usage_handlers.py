@@ -187,5 +187,6 @@ def test_of_a_key(used: Used) -> None:
     """A key's page shows what it has used."""
     found = used.here.do("GET", f"keys/{used.key}/usage")
     assert found["summary"]["requests"] == 10
+    assert found["summary"]["to"] - found["summary"]["from"] >= 30 * 86_400_000
     assert sum(day["value"] for day in found["days"]["tokens"]) == 70
     assert [one["model"] for one in found["models"]] == ["a:latest"]

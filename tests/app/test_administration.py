@@ -434,6 +434,16 @@ def test_what_a_model_cannot_be(
     assert not house.snapshot().models
 
 
+@pytest.mark.parametrize("new", ["enabled", "disabled"])
+def test_what_is_set_for_a_model_opens_it_to_nobody(
+    build: Callable[..., House], new: str
+) -> None:
+    """What may not be used before may not be used after, unless that is said."""
+    models = build(new_models=new).office.models
+    assert models.set("a", {"hidden": True}).enabled is (new == "enabled")
+    assert models.set("b", {"enabled": True}).enabled
+
+
 def test_what_is_so_already(house: House) -> None:
     """Setting it once more changes nothing, and nothing is noted of it."""
     office = house.office

@@ -230,7 +230,7 @@ def test_workers_meet(all_: Inflight, tmp_path: Path) -> None:
         assert (found.total, found.workers, found.silent, found.note) == (2, 2, 0, "")
         assert live.cancel("other")[1] == 1
         assert len(ended) == 1
-        assert live.cancel("nobody")[1] == 0
+        assert live.cancel("othe")[1] == 0
     counted.watch.end()  # or it would end, a minute later, whatever runs here then
     assert sockets(tmp_path) == []
 

@@ -859,6 +859,23 @@ BOUND = key(max_output_tokens=50, max_num_ctx=8192)
             ["top_k=5"],
         ),
         (REMOVED, None, {"options": {"seed": 1}}, {"options": {}}, ["seed=removed"]),
+        (
+            FORCED,
+            None,
+            {"options": {"a": 1}, "Options": {"top_k": 5}},
+            {"options": {"a": 1, "top_k": 5}},
+            [],
+        ),
+        *[
+            (
+                {"num_predict": {"value": most, "mode": "max"}},
+                BOUND,
+                {"options": {"num_ctx": 1}},
+                {"options": {"num_ctx": 1, "num_predict": min(most, 50)}},
+                [],
+            )
+            for most in (40, 60)
+        ],
         ({}, BOUND, {"options": 5}, {"options": 5}, []),
         (
             {},
@@ -955,15 +972,22 @@ def test_native_routes(path: str) -> None:
     assert said == ("keep_alive, options.num_gpu", "top_k=5")
 
 
-def test_native_routes_without_keys() -> None:
-    """What is set for an alias counts where it is all that is set, too."""
+@pytest.mark.parametrize(
+    "now",
+    [
+        snapshot(aliases=[AliasEntry(name="a", target="m", overrides=FORCED)]),
+        snapshot(overrides=FORCED),
+    ],
+    ids=["an alias", "all models"],
+)
+def test_native_routes_without_keys(now: Snapshot) -> None:
+    """What is set counts where it is all that is set, too."""
     upstream = FakeUpstream()
-    now = snapshot(aliases=[AliasEntry(name="a", target="m", overrides=FORCED)])
     with patch("middleware.stack.Upstream.of", lambda settings: upstream):
         app = build_stack(Settings(access_log=False, responses_ttl=0), installed(now))
     ask(app, path="/api/chat", body={"model": "a"})
     assert json.loads(upstream.requests[0].body) == {  # type: ignore[arg-type]
-        "model": "m",
+        "model": "m" if now.aliases else "a",
         "options": {"top_k": 5},
     }
 

@@ -18,6 +18,7 @@ from app.exchange import Exchange
 from app.gateway.snapshot import NOTHING
 from app.gateway.spent import Spent
 from app.gateway.usage import Row
+from app.live.running import cancelled
 from app.settings import Settings
 from middleware.absent import absent_routes
 from middleware.access_log import AccessLogMiddleware
@@ -132,6 +133,7 @@ def test_q5_every_route_is_noted(path: str) -> None:
         return
     assert row.prompt_tokens == (4 if "embed" in path else 7)
     assert row.load_ms == 1.25
+    assert row.reasoning_tokens is None
     if "embed" in path:
         assert (row.prompt_ms, row.eval_ms, row.queue_ms) == (109.25, None, None)
         assert row.completion_tokens is None
@@ -283,6 +285,7 @@ FAILURES = {
     "no model": ({}, {"status": 404}, "client_error", 404, "model_not_found"),
     "full": ({}, {"status": 503}, "upstream_error", 503, None),
     "timeout": ({}, {"failure": UpstreamTimeout("x")}, "timeout", 504, None),
+    "ended": ({}, {"failure": cancelled()}, "cancelled", 499, "request_cancelled"),
     "away": ({}, {"failure": UpstreamUnreachable("x")}, "upstream_error", 502, None),
 }
 

@@ -1039,6 +1039,17 @@ def test_read_once() -> None:
     assert layers.of("", "registry.ollama.ai/library/other:latest", None) == {}
 
 
+def test_what_is_put_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many keys with rules of their own fill no memory, and get what is theirs."""
+    monkeypatch.setattr("app.gateway.overrides.MOST", 3)
+    layers = Layers(NOTHING)
+    for number in range(10):
+        owner = key(f"k{number}", overrides={"top_k": number})
+        found = layers.of("", "m", owner)["top_k"]
+        assert found.rule == Rule(number, "default", "key")
+        assert len(layers._merged) <= 3
+
+
 def test_a_change_is_felt() -> None:
     """Another snapshot's overrides count from the next request on."""
 

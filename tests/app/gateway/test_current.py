@@ -107,6 +107,22 @@ def test_a_lost_database_opens_no_door() -> None:
     assert "gone from the database" in current.failure.detail
 
 
+def test_who_is_told_may_want_no_more() -> None:
+    """Whoever leaves while all are told keeps nobody else from being told."""
+    source, told = Known(snapshot(key())), list[str]()
+    current = Current(source)
+
+    def once(_: Snapshot) -> None:
+        told.append("once")
+        current.changed.remove(once)
+
+    current.changed += [once, lambda _: told.append("always")]
+    current.renew()
+    source.now = snapshot(version=2)
+    current.renew()
+    assert told == ["once", "always", "always"]
+
+
 def test_that_nothing_is_set_is_known() -> None:
     """An empty database is one that was read: nobody needs a key, or waits for one."""
     current = Current(Known(NOTHING))

@@ -37,6 +37,10 @@ def test_several_calls() -> None:
         spent.note_end(reply, why)
     assert (spent.finish, spent.calls) == ("length", 2)
     assert (spent.total, spent.load, spent.prompt, spent.eval) == (18, 2, 4, 10)
+    assert spent.tool_calls is None
+    for reasoning, calls in ((3, 1), (2, 2)):
+        spent.note_answer(reasoning, calls)
+    assert (spent.reasoning, spent.tool_calls) == (5, 3)
 
 
 def test_a_count_that_cannot_be() -> None:

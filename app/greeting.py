@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import gevent
 
 from .addresses import is_loopback
-from .admin.first import First, first_of
 from .errors import GatewayError
+from .first_password import FirstPassword, first_of
 from .gateway.snapshot import Snapshot
 from .installation import Installation
 from .logs import Unwaited
@@ -72,7 +72,7 @@ def openness(settings: Settings, hosts: Sequence[str]) -> str:
 def invitation(settings: Settings) -> str:
     """How to sign in where nobody ever has; empty where that is known."""
     first = first_of(settings)
-    if not isinstance(first, First):
+    if not isinstance(first, FirstPassword):
         return (
             f"Nobody can sign in to administer Pannier: {first}. (HINT:"
             " PANNIER_STATE_DIR names a directory that can be written.)"

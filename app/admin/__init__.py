@@ -15,7 +15,5 @@ of what was asked; ``application`` alone knows Flask.
     me.py           signing in and out, the own account
     signing_in.py   SigningIn: who gets a session, and what the audit log has of it
     sessions.py     Sessions, Cookie: who is signed in
-    passwords.py    how passwords are kept
-    first.py        the first password, and which are too weak (loads nothing)
     attempts.py     how often somebody may try one
 """

@@ -10,13 +10,14 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from ..administration import passwords
 from ..errors import BadRequest, GatewayError
+from ..first_password import FirstPassword, first_of, weakness
 from ..settings import Settings
 from ..storage import Storage, admins, audit
 from ..storage.admins import Account, Session
 from ..storage.place import file_of
-from . import attempts, passwords
-from .first import First, first_of, weakness
+from . import attempts
 from .sessions import Sessions, Visitor
 
 Connection = Any
@@ -52,7 +53,7 @@ class SigningIn:
         if account is None:
             kept = passwords.hashed(password)
             first, name = first_of(self._settings), self._settings.admin_username
-            good = isinstance(first, First) and passwords.is_same(
+            good = isinstance(first, FirstPassword) and passwords.is_same(
                 password, first.password
             )
         else:
@@ -64,7 +65,7 @@ class SigningIn:
 
         def job(connection: Connection) -> tuple[str, Visitor]:
             owner = admins.account(connection)
-            if owner is None and isinstance(first, First):
+            if owner is None and isinstance(first, FirstPassword):
                 must, now = first.must_change, self._clock()
                 owner = admins.add_account(connection, name, kept, must, now)
             elif owner is None or owner.password_hash != kept:

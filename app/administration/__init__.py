@@ -10,6 +10,7 @@ Loads SQLAlchemy.
     keys.py          Keys: make, change, rotate, revoke, delete, import
     models.py        Models, Aliases
     accounts.py      Accounts: who signs in over HTTP
+    passwords.py     how passwords are kept
     choices.py       Choices: settings in the database, and the overrides for all
     checks.py        what is wrong with what somebody wants to set
     document.py      Document: all that is set, as a file

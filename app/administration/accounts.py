@@ -1,9 +1,9 @@
 """Accounts: the one that Pannier is administered with over HTTP."""
 
-from ..admin import passwords
-from ..admin.first import weakness
+from ..first_password import weakness
 from ..storage import admins, audit
 from ..storage.refusal import Refused
+from . import passwords
 from .desk import Connection, Desk
 
 _LONGEST = 64

@@ -8,10 +8,10 @@ import pytest
 from argon2 import extract_parameters
 from support.admin import PASSWORD, Browser, House
 
-from app.admin import passwords
-from app.admin.first import LONGEST, First, first_of, weakness
 from app.admin.sessions import IDLE
 from app.admin.sessions import LONGEST as HALF_A_DAY
+from app.administration import passwords
+from app.first_password import LONGEST, FirstPassword, first_of, weakness
 from app.settings import Settings
 from app.storage.admins import MOST
 
@@ -326,7 +326,7 @@ def test_w1_no_password_is_everybody_s(tmp_path: Path) -> None:
     found = set()
     for name in ("one", "other", "one"):
         first = first_of(Settings(state_dir=str(tmp_path / name)))
-        assert isinstance(first, First)
+        assert isinstance(first, FirstPassword)
         assert first.must_change
         assert len(first.password.replace("-", "")) == 20
         found.add(first.password)
@@ -341,7 +341,7 @@ def test_w1_the_first_password_is_changed_first(
     """With a weak password, or the one that was made, all else is closed at first."""
     house = build(admin_password=given)
     first = first_of(house.settings)
-    assert isinstance(first, First)
+    assert isinstance(first, FirstPassword)
     browser = house.browser()
     answer = browser.sign_in(first.password)
     assert answer.json["must_change_password"] is True

@@ -1,4 +1,4 @@
-"""First: the password that lets somebody in where nobody has ever signed in.
+"""FirstPassword: the one that lets somebody in where nobody has ever signed in.
 
 There is none that all installations have (specification: reliability, W1; gateway,
 10.1).  Loads nothing that traffic does not need.
@@ -9,9 +9,9 @@ import hmac
 
 import msgspec
 
-from ..secret import lasting
-from ..settings import Settings
-from ..storage.place import file_of
+from .secret import lasting
+from .settings import Settings
+from .storage.place import file_of
 
 SHORTEST, LONGEST = 10, 256
 #: Of those that are long enough what is tried first by whoever guesses.
@@ -36,24 +36,24 @@ _KNOWN = {
 }
 
 
-class First(msgspec.Struct, frozen=True):
+class FirstPassword(msgspec.Struct, frozen=True):
     """A password that makes the account; with ``must_change`` it does no more."""
 
     password: str
     must_change: bool
 
 
-def first_of(settings: Settings) -> First | str:
+def first_of(settings: Settings) -> FirstPassword | str:
     """The password that makes the account, or why there is none."""
     if not settings.database_url and file_of("", settings.state_dir) is None:
         return "there is no state directory"
     if settings.admin_password:
         weak = weakness(settings.admin_password, settings.admin_username)
-        return First(settings.admin_password, bool(weak))
+        return FirstPassword(settings.admin_password, bool(weak))
     secret = lasting(settings.state_dir, settings.secret_file)
     if isinstance(secret, str):
         return secret
-    return First(_made_of(secret), True)
+    return FirstPassword(_made_of(secret), True)
 
 
 def weakness(password: str, username: str = "") -> str:

@@ -12,7 +12,7 @@ from support.admin import BEGIN
 from support.handling import Handlers
 
 from app.admin.asked import Asked
-from app.admin.query import Query
+from app.admin.query import Query, page
 from app.gateway.usage import Row
 from app.storage.audit import now
 
@@ -137,6 +137,19 @@ def test_records(used: Used) -> None:
     assert used.here.do("GET", f"usage/records/{row.id}")["at"] == row.at
     near = f"{row.id[:-1]}1"
     assert used.here.ask("GET", f"usage/records/{near}").error == (404, "id")
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, 3), (2, 2), (3, 1), (4, 1)])
+def test_pages_by_name(limit: int, pages: int) -> None:
+    """Each is on one page, in the order of names, and no page is empty."""
+    found, cursor = list[list[str]](), ""
+    while (cursor or not found) and len(found) < 9:
+        asked = Asked(query={"cursor": cursor, "limit": str(limit)})
+        query = Query(asked, "cursor", "limit")
+        names, cursor = page(["c", "a", "B"], str, query)
+        found.append(names)
+    assert [name for names in found for name in names] == ["a", "B", "c"]
+    assert len(found) == pages
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])

@@ -702,6 +702,7 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (_set("aliases.0.name", "qwen3*"), "aliases[0] (qwen3*)"),
         (_set("keys.0.typo", 1), "typo"),
         (_set("keys.0.name", " x"), "keys[0] ( x)"),
+        (_set("keys.0.notes", "\u202e"), "keys[0] (laptop)"),
         (_set("keys.0.digest", "AAAA"), "keys[0] (laptop)"),
         (_set("keys.0.previous_digest", "AAAA"), "keys[0] (laptop)"),
         (_set("keys.0.terms.allow_models", ["[z-a]"]), "keys[0] (laptop)"),

@@ -239,8 +239,11 @@ def test_a_refusal_of_some_length(size: int, told: bool) -> None:
     assert answer.body == wanted
 
 
-def test_a_refusal_that_does_not_end() -> None:
-    """No more of it is held than what the name is looked for in."""
+@case(
+    ("status", "held"), [("400 Bad Request", 65), ("404 Not Found", 65), ("200 OK", 0)]
+)
+def test_an_answer_that_does_not_end(status: str, held: int) -> None:
+    """Of a refusal no more is held than is looked at, of all else nothing."""
     read: list[int] = []
 
     def endless() -> Iterator[bytes]:
@@ -249,7 +252,7 @@ def test_a_refusal_that_does_not_end() -> None:
             yield b"x" * 1024
 
     def ollama(environ: Any, start: Any) -> Iterator[bytes]:
-        start("400 Bad Request", [])
+        start(status, [])
         return endless()
 
     environ = environ_of("POST", "/api/chat", b"")
@@ -258,8 +261,8 @@ def test_a_refusal_that_does_not_end() -> None:
     exchange.model, exchange.resolved = "fast", "big"
     started = Started()
     body = Discreet(ollama)(environ, started)
-    assert len(read) == 65
-    assert started.status == 400
+    assert len(read) == held
+    assert started.calls == [(status, [])]
     assert sum(map(len, body)) == 1000 * 1024
 
 

@@ -430,12 +430,13 @@ def test_what_a_native_request_costs(
     assert used(installation) == 10
 
 
-def test_what_a_failure_costs() -> None:
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+def test_what_a_failure_costs(path: str) -> None:
     """Nothing: it used nothing."""
     installation = installed(snapshot(key(tpd=10**6)))
     failing = Ollama(b'{"error":"boom"}', status="500 Internal Server Error")
     app = linted(failing, installation=installation)
-    assert post(app).status >= 500
+    assert post(app, path).status >= 500
     assert used(installation) == 0
 
 

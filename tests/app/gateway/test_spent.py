@@ -1,5 +1,6 @@
 """Spent: what is noted of a request, and what is made of it."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,23 @@ MS = 1_000_000
 def test_durations(noted: dict[str, int], durations: tuple[Any, ...]) -> None:
     """What Ollama did not tell is nothing, never less than nothing."""
     assert Spent("chat", "openai", **noted).durations() == durations
+
+
+@pytest.mark.parametrize(
+    ("fields", "user"),
+    [
+        ({"user": "u", "metadata": {"user_id": "m"}}, "u"),
+        ({"user": "", "metadata": {"user_id": "m"}}, "m"),
+        ({"metadata": {"user_id": 5}}, ""),
+        ({"metadata": {}}, ""),
+        ({}, ""),
+    ],
+)
+def test_who_it_is_for(fields: dict[str, Any], user: str) -> None:
+    """A user's name is that of its own field, or else of the metadata."""
+    spent = Spent("chat", "openai")
+    spent.note_call(SimpleNamespace(**fields), SimpleNamespace())
+    assert spent.user == user
 
 
 def test_several_calls() -> None:

@@ -6,7 +6,6 @@ decisions, 20 and 34; reliability, Q5).
 """
 
 import random
-import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from wsgiref.types import WSGIEnvironment
@@ -16,6 +15,7 @@ from app.exchange import Exchange
 from app.gateway.spent import Spent
 from app.gateway.usage import Row, Status
 from app.installation import Installation
+from app.moment import now_ms
 from app.redaction import Redaction
 from app.settings import Settings
 from app.wire.names import short
@@ -114,7 +114,7 @@ class UsageNotes:
     def _row(self, exchange: Exchange, spent: Spent) -> Row:
         key = exchange.key
         duration = exchange.milliseconds()
-        at = time.time_ns() // 1_000_000 - duration
+        at = now_ms() - duration
         stream = spent.stream
         status, code = _status(exchange)
         prompt, completion, estimated = _tokens(exchange, stream)

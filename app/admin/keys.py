@@ -10,8 +10,8 @@ from ..administration import Administration
 from ..administration.checks import check_terms, shaped
 from ..administration.views import view
 from ..gateway.keys import Globs, Key, Terms
+from ..moment import now_ms
 from ..storage import configuration as kept
-from ..storage.audit import now
 from . import tags
 from .asked import Admin, Asked, Route, Sent
 from .models import admitted
@@ -141,7 +141,7 @@ def _lasting(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(key: Key) -> dict[str, Any]:
-    shown = view(key, now())
+    shown = view(key, now_ms())
     return {**shown, "etag": tags.tag(_lasting(shown))}
 
 

@@ -13,6 +13,7 @@ import msgspec
 from ..administration import passwords
 from ..errors import BadRequest, GatewayError
 from ..first_password import FirstPassword, first_of, weakness
+from ..moment import now_ms
 from ..settings import Settings
 from ..storage import Storage, admins, audit
 from ..storage.admins import Account, Session
@@ -37,7 +38,7 @@ class SigningIn:
     """
 
     def __init__(
-        self, storage: Storage, settings: Settings, clock: Callable[[], int] = audit.now
+        self, storage: Storage, settings: Settings, clock: Callable[[], int] = now_ms
     ) -> None:
         self._storage = storage
         self._settings = settings

@@ -9,7 +9,7 @@ from typing import Any
 from ..administration import Refused
 from ..gateway.keys import Key
 from ..gateway.usage_export import csv_lines, ndjson_lines
-from ..storage.audit import now
+from ..moment import now_ms
 from ..storage.usage import MOST, Filters, Ledger, Period
 from ..storage.usage_metrics import METRICS
 from ..storage.usage_queries import GROUPS, STEPS
@@ -137,7 +137,7 @@ def _ledger(admin: Admin) -> Ledger:
 
 def _period(query: Query, days: int = 1) -> Period:
     """From when to when, in Unix milliseconds: the last days, by itself."""
-    end = query.moment("to", now())
+    end = query.moment("to", now_ms())
     start = query.moment("from", max(0, end - days * DAY))
     if start >= end:
         raise wrong("from", "'from' is before 'to'.")

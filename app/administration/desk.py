@@ -1,10 +1,10 @@
 """Desk: how an operator's wishes reach the database, and the installation's secret."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..gateway import credentials
+from ..moment import now_ms
 from ..option import Given
 from ..secret import lasting
 from ..settings import Settings
@@ -90,7 +90,7 @@ class Desk:
 
     def now(self) -> int:
         """Unix milliseconds."""
-        return int(time.time() * 1000)
+        return now_ms()
 
     def hash(self) -> credentials.Hasher:
         """What makes digests of keys; ``Refused`` where they would not last."""

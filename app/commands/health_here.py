@@ -1,7 +1,6 @@
 """The health of this machine: versions, what is kept, keys."""
 
 import platform
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from ..administration.document import Document
 from ..administration.views import state
 from ..changeable import in_force
 from ..gateway.credentials import Hasher, fingerprint, hasher, is_mistyped
+from ..moment import now_ms
 from ..option import Given, SettingsError
 from ..secret import lasting
 from ..settings import Settings
@@ -50,7 +50,7 @@ def machine(given: Settings, found: Mapping[str, Given], secret: str) -> Here:
 
 
 def _keys(settings: Settings, kept: Document, secret: str) -> Iterator[Finding]:
-    keys, now = kept.keys or [], _now()
+    keys, now = kept.keys or [], now_ms()
     good = [key for key in keys if state(key, now) == "active"]
     yield _door(settings, len(keys), len(good))
     hash = _hash(settings)
@@ -95,15 +95,11 @@ def _key(kept: Document, hash: Hasher, secret: str) -> Finding:
         return bad(INVALID_KEY.format(why="this one has a typing error"))
     digest = hash(secret.encode(errors="replace"))
     for key in kept.keys or []:
-        old = key.previous_digest == digest and (key.previous_until or 0) > _now()
+        old = key.previous_digest == digest and (key.previous_until or 0) > now_ms()
         if digest != key.digest and not old:
             continue
-        is_now = state(key, _now())
+        is_now = state(key, now_ms())
         if is_now == "active":
             return ok(f"This is the key {key.name!r}; it is good")
         return bad(INVALID_KEY.format(why=f"this is {key.name!r}, which is {is_now}"))
     return bad(INVALID_KEY.format(why="there is no such key"))
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

@@ -1,7 +1,6 @@
 """``pannier keys``: make, show, change and revoke keys."""
 
 import argparse
-import time
 from argparse import Namespace
 from typing import Any
 
@@ -10,6 +9,7 @@ from ..administration.views import state, view
 from ..gateway.credentials import STRONG
 from ..gateway.groups import GROUPS
 from ..gateway.keys import Key, Moment
+from ..moment import now_ms
 from .command import Desk
 from .words import duration, expiry, json_of, limit, mapping, moment, table
 
@@ -138,7 +138,7 @@ def _said(words: Namespace) -> dict[str, Any]:
     said |= {field: value for field, value in limits.items() if value is not ...}
     if words.expires is not None:
         kind, at = words.expires
-        said["expires_at"] = (_now() + at if kind == "in" else at) or None
+        said["expires_at"] = (now_ms() + at if kind == "in" else at) or None
     return said
 
 
@@ -148,7 +148,7 @@ def _create(desk: Desk, words: Namespace) -> None:
         _warn(desk, administration, said, words.yes)
         key, secret = administration.keys.create(said)
     if words.json:
-        desk.say(json_of({"key": secret, **view(key, _now())}))
+        desk.say(json_of({"key": secret, **view(key, now_ms())}))
         return
     desk.say(secret)
     desk.note(f"This is the key {key.name!r}, of {desk.place}. It is not shown again.")
@@ -160,7 +160,7 @@ def _take_in(desk: Desk, words: Namespace) -> None:
         _warn(desk, administration, said, words.yes)
         key = administration.keys.take_in(said, desk.secret())
     if words.json:
-        desk.say(json_of(view(key, _now())))
+        desk.say(json_of(view(key, now_ms())))
         return
     desk.say(f"The key {key.name!r} ({key.shown}) works from now on, in {desk.place}.")
     if key.weak:
@@ -185,7 +185,7 @@ def _warn(
 def _list(desk: Desk, words: Namespace) -> None:
     with desk.administration() as administration:
         keys = administration.keys.list()
-    now = _now()
+    now = now_ms()
     if words.json:
         desk.say(json_of([view(key, now) for key in keys]))
     elif keys:
@@ -221,13 +221,13 @@ def _short(text: str, most: int = 40) -> str:
 
 def _show(desk: Desk, words: Namespace) -> None:
     with desk.administration() as administration:
-        desk.say(json_of(view(administration.keys.get(words.which), _now())))
+        desk.say(json_of(view(administration.keys.get(words.which), now_ms())))
 
 
 def _set(desk: Desk, words: Namespace) -> None:
     with desk.administration() as administration:
         key = administration.keys.change(words.which, _said(words))
-    desk.say(json_of(view(key, _now())))
+    desk.say(json_of(view(key, now_ms())))
 
 
 def _switch(enabled: bool) -> Any:
@@ -235,7 +235,7 @@ def _switch(enabled: bool) -> Any:
         with desk.administration() as administration:
             shuts = not enabled and administration.keys.shuts(words.which)
             key = administration.keys.change(words.which, {"enabled": enabled})
-        desk.say(f"The key {key.name!r} is {state(key, _now())}.")
+        desk.say(f"The key {key.name!r} is {state(key, now_ms())}.")
         if shuts:
             desk.note("No other key is good: every request is refused now.")
 
@@ -292,7 +292,3 @@ def _delete(desk: Desk, words: Namespace) -> None:
             _warn_of_the_last(desk, administration, words)
         key = administration.keys.delete(words.which)
     desk.say(f"The key {key.name!r} is gone.")
-
-
-def _now() -> Moment:
-    return int(time.time() * 1000)

@@ -1,12 +1,12 @@
 """``pannier usage``: what requests have used, and who used most."""
 
 import argparse
-import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..administration import Administration
+from ..moment import now_ms
 from .command import Desk
 from .words import json_of, moment, table
 
@@ -49,7 +49,7 @@ def _days(text: str) -> int:
 
 
 def _usage(desk: Desk, words: Namespace) -> None:
-    end = int(time.time() * 1000)
+    end = now_ms()
     period = max(0, end - words.days * _DAY), end
     with desk.administration() as administration:
         total = administration.usage.summary(period)

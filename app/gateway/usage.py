@@ -19,6 +19,7 @@ from gevent.event import Event
 
 from ..errors import GatewayError
 from ..logs import Faults
+from ..moment import now_ms
 
 #: Rows that wait at most, and those that are written in one transaction.
 ROOM, BATCH = 10_000, 500
@@ -151,7 +152,7 @@ class Usage:
 
     def note_used(self, key_id: str, address: str) -> None:
         """Have it noted that a key was used just now, and from where."""
-        self._used[key_id] = int(time.time() * 1000), address
+        self._used[key_id] = now_ms(), address
         self._wake()
 
     def close(self) -> None:
@@ -235,7 +236,7 @@ class Usage:
             return
         self._tidied_at = time.monotonic()
         assert self._keeper is not None
-        before = int(time.time() * 1000) - self.days * _DAY
+        before = now_ms() - self.days * _DAY
         try:
             while self._keeper.tidy(before):
                 self._write_all()  # these do not wait for the end of it

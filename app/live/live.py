@@ -1,7 +1,6 @@
 """Live: what runs now anywhere, and ending one of it (specification: decisions, 32)."""
 
 import logging
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from ..inflight import Inflight
+from ..moment import now_ms
 from . import meeting
 from .running import Report, Running, Worker
 
@@ -166,7 +166,7 @@ def _together(
             known[report.worker] = report
     running = [one for report in known.values() for one in report.running]
     overview = Overview(
-        at=time.time_ns() // 1_000_000,
+        at=now_ms(),
         running=sorted(running, key=lambda one: -one.age_ms),
         total=sum([report.total for report in known.values()]),
         workers=len(known),

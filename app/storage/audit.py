@@ -3,7 +3,6 @@
 Each change raises the version and leaves one entry, in the transaction of the change.
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from ..moment import now_ms
 from ..redaction import Redaction
 from .tables import AUDIT_LOG, CONFIG_VERSION
 from .writing import execute_all
@@ -53,11 +53,6 @@ class Actor(str):
         actor = cls(name)
         actor.ip = ip
         return actor
-
-
-def now() -> int:
-    """The Unix time in milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def read_version(connection: Connection) -> int:
@@ -116,7 +111,7 @@ def _row(
     ip: str = "",
 ) -> dict[str, Any]:
     where = ip or getattr(actor, "ip", "")
-    row = {"at": now(), "actor": str(actor), "ip": where, "action": action}
+    row = {"at": now_ms(), "actor": str(actor), "ip": where, "action": action}
     return {**row, "object": object, "diff": msgspec.json.encode(diff)}
 
 

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ..gateway.entries import AliasEntry, ModelEntry
+from ..moment import now_ms
 from ..settings import options
 from ..wire.names import key as key_of
 from . import storable
-from .audit import HIDDEN, changed, now
+from .audit import HIDDEN, changed
 from .refusal import Refused
 from .tables import ALIAS_ENTRY, MODEL_ENTRY, SETTING
 
@@ -84,7 +85,7 @@ def settings(connection: Connection, unread: list[str] | None = None) -> dict[st
 def set_settings(connection: Connection, values: Mapping[str, Any], actor: str) -> None:
     """Set fields to values that JSON can have; ``None`` removes one."""
     before = settings(connection)
-    fixed = {"updated_at": now(), "updated_by": actor}
+    fixed = {"updated_at": now_ms(), "updated_by": actor}
     for field, value in storable.row(values).items():
         connection.execute(sa.delete(SETTING).where(SETTING.c.field == field))
         if value is not None:

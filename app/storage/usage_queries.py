@@ -5,13 +5,13 @@ ends with a bucket: minutes for some hours, hours for some days, days for all el
 """
 
 import re
-import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from ..moment import now_ms
 from .usage_metrics import METRICS, Metric
 from .usage_sums import KEPT
 from .usage_tables import (
@@ -240,7 +240,7 @@ def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
 
 def _width(period: Period) -> int:
     """The narrowest sums that are there and are not too many."""
-    now = int(time.time() * 1000)
+    now = now_ms()
     for width, longest in SHORT.items():
         is_kept = period[0] >= now - KEPT[width] + width
         if period[1] - period[0] <= longest and is_kept:

@@ -4,7 +4,6 @@ A row and its part of the sums are of one transaction, so that sums are always t
 the rows that ever were there.
 """
 
-import time
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -15,6 +14,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
 from ..gateway.usage import Row
+from ..moment import now_ms
 from .usage_sums import ADDED, COLUMNS, KEPT, KEY, storable, sums
 from .usage_tables import GRAINS, MAXIMA, USAGE_RECORD, USAGE_ROLLUP
 
@@ -99,7 +99,7 @@ def _add(connection: Connection, rows: Iterable[Row]) -> int:
     stored = [_stored(row) for row in rows]
     if stored:
         _put(connection, "usage_record", _FIELDS, stored)
-        totals = sums(rows, int(time.time() * 1000))
+        totals = sums(rows, now_ms())
         _put(connection, "usage_rollup", (*KEY, *COLUMNS), totals, _ADDED)
         names = {row.key_id: storable(row.key_name) for row in rows if row.key_id}
         _put(connection, "usage_key", ("id", "name"), sorted(names.items()), _NAMED)
@@ -153,7 +153,7 @@ def _removed(connection: Connection, old: list[sa.ColumnElement[bool]]) -> int:
 
 
 def _old() -> list[list[sa.ColumnElement[bool]]]:
-    now = int(time.time() * 1000)
+    now = now_ms()
     return [
         [_U.width == width, _U.grain == grain, _U.bucket_start < now - kept]
         for width, kept in KEPT.items()

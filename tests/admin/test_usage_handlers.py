@@ -14,7 +14,7 @@ from support.handling import Handlers
 from app.admin.asked import Asked
 from app.admin.query import Query, page
 from app.gateway.usage import Row
-from app.storage.audit import now
+from app.moment import now_ms
 
 MINUTE, HOUR = 60_000, 3_600_000
 #: Rows that are there, one a second; so many that a file of them takes two pages.
@@ -40,7 +40,7 @@ class Used:
         self.here = here
         self.key = here.key("spender")["id"]
         here.installation.current.renew()
-        self.end = now() // MINUTE * MINUTE
+        self.end = now_ms() // MINUTE * MINUTE
         self.rows = [
             _row(
                 number,

@@ -193,10 +193,6 @@ def test_t4_only_created_is_of_the_wall_clock() -> None:
     made = {"app/wire/ollama.py", "writers/responses.py"}
     made |= {"writers/several.py", "writers/legacy.py", "writers/code_shapes.py"}
     told = {"middleware/access_log.py", "app/server/response.py"}
-    told |= {"app/metrics/board.py", "app/metrics/counts.py", "app/live/live.py"}
-    told |= {"app/commands/health_here.py", "app/commands/keys.py"}
-    kept = {"app/administration/desk.py", "app/storage/audit.py"}
-    kept |= {"app/storage/usage_queries.py", "app/storage/usage_writing.py"}
-    kept |= {"app/gateway/usage.py", "app/gateway/limits_redis.py"}
-    kept |= {"middleware/usage.py"}
+    told |= {"app/metrics/board.py", "app/metrics/counts.py"}
+    kept = {"app/moment.py", "app/gateway/limits_redis.py"}
     assert found <= made | told | kept

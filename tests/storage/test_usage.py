@@ -390,7 +390,7 @@ def test_which_sums_are_asked(
     monkeypatch: pytest.MonkeyPatch, start: int, length: int, width: int
 ) -> None:
     """The narrowest that are there for all of a period, and not too many."""
-    monkeypatch.setattr(queries.time, "time", lambda: TODAY / 1000)
+    monkeypatch.setattr(queries, "now_ms", lambda: TODAY)
     period = (TODAY + start, TODAY + start + length)
     assert queries._width(period) == width
     begin, end = queries.rounded(period, width)

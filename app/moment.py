@@ -1,0 +1,8 @@
+"""Moments: the time of day as all that is kept or shown of the gateway has it."""
+
+import time
+
+
+def now_ms() -> int:
+    """Unix milliseconds, by the wall clock: nothing is to be measured with it."""
+    return time.time_ns() // 1_000_000

@@ -114,7 +114,9 @@ def test_as_many_at_once_as_allowed(how: str, at_once: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("x"), gevent.Timeout(), SystemExit(3)], ids=repr
+    "error",
+    [ValueError("x"), gevent.Timeout(), SystemExit(3)],
+    ids=["fault", "time is up", "exit"],
 )
 def test_the_first_failure_ends_all(error: BaseException) -> None:
     """The first to fail is raised, what runs is ended, what waits never begins."""

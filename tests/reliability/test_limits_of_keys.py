@@ -24,8 +24,8 @@ from app.errors import Interruption, UpstreamBroken
 from app.gateway import limits_redis
 from app.gateway.keys import Key
 from app.gateway.limits import Limits
-from app.gateway.taken import Taken
 from app.gateway.limits_redis import Shared
+from app.gateway.taken import Taken
 from app.settings import Settings, SettingsError
 
 SECRET = "sk-test-key-of-thirty-two-characters"

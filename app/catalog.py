@@ -246,14 +246,14 @@ _decode_listed = msgspec.json.Decoder(ollama.ListModel)
 _decode_loaded = msgspec.json.Decoder(ollama.LoadedModel)
 _decode_show = msgspec.json.Decoder(ollama.ShowResponse)
 
-Entry = TypeVar("Entry", bound=ollama.ListModel)
+Listed = TypeVar("Listed", bound=ollama.ListModel)
 
 
 def _by_key(
-    answer: ollama.ListResponse, decoder: msgspec.json.Decoder[Entry]
-) -> dict[str, Entry]:
+    answer: ollama.ListResponse, decoder: msgspec.json.Decoder[Listed]
+) -> dict[str, Listed]:
     """The entries of a list that are models, in its order."""
-    found: dict[str, Entry] = {}
+    found: dict[str, Listed] = {}
     for raw in answer.models or ():
         try:
             entry = decode(decoder, bytes(raw))

@@ -124,7 +124,7 @@ class UsageNotes:
         texts = _texts(name[:MAX_NAME], exchange.resolved[:MAX_NAME], spent.agent)
         requested, resolved, agent = texts
         return Row(
-            id=new_id(at),
+            id=row_id(at),
             at=at,
             request_id=exchange.id,
             key_id=key.id if key is not None else "",
@@ -168,7 +168,7 @@ class UsageNotes:
         return digest.hex()[:USER]
 
 
-def new_id(at: int) -> str:
+def row_id(at: int) -> str:
     """A UUIDv7 of a time in Unix milliseconds, in hexadecimal."""
     chance = random.getrandbits(74)
     low = 1 << 63 | chance & (1 << 62) - 1

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..administration import Administration
-from ..administration.desk import First
+from ..administration.desk import Begin
 from ..catalog import Catalog
 from ..errors import BadRequest
 from ..inflight import Inflight
@@ -71,13 +71,13 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     inflight: Inflight
 
-    def office(self, actor: str, first: First | None = None) -> Administration:
+    def office(self, actor: str, begin: Begin | None = None) -> Administration:
         """All that an operator does, in the name of ``actor``.
 
-        ``first`` begins every transaction that writes, and may refuse it.
+        ``begin`` comes first in every transaction that writes, and may refuse it.
         """
         run = self.installation.storage.run
-        return Administration(run, self.settings, actor, self.found, first)
+        return Administration(run, self.settings, actor, self.found, begin)
 
 
 Handler = Callable[[Admin, Asked], Any]

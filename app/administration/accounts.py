@@ -1,6 +1,7 @@
 """Accounts: the one that Pannier is administered with over HTTP."""
 
 from ..first_password import weakness
+from ..moment import now_ms
 from ..storage import admins, audit
 from ..storage.refusal import Refused
 from . import passwords
@@ -31,7 +32,7 @@ class Accounts:
 
         def change(connection: Connection) -> str:
             account = admins.account(connection)
-            now = self._desk.now()
+            now = now_ms()
             if account is None:
                 name = username or self._desk.settings.admin_username
                 admins.add_account(connection, name, kept, False, now)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..gateway import credentials
-from ..moment import now_ms
 from ..option import Given
 from ..secret import lasting
 from ..settings import Settings
@@ -20,7 +19,7 @@ Result = TypeVar("Result")
 Found = TypeVar("Found")
 #: SQLAlchemy's, which the storage alone knows.
 Connection = Any
-First = Callable[[Connection], object]
+Begin = Callable[[Connection], object]
 
 
 class Desk:
@@ -28,7 +27,8 @@ class Desk:
 
     ``run`` is ``Storage.run``, or does a job in this very thread.
     ``found`` is what the environment and ``.env`` say; ``settings`` are made of it.
-    ``first`` begins every transaction that writes; where it raises, nothing is written.
+    ``begin`` comes first in every transaction that writes; where it raises, nothing is
+    written.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Desk:
         settings: Settings,
         actor: str,
         found: Mapping[str, Given],
-        first: First | None = None,
+        begin: Begin | None = None,
     ) -> None:
         self._run = run
-        self._first = first
+        self._begin = begin
         self.settings = settings
         self.actor = actor
         self.found = found
@@ -81,16 +81,12 @@ class Desk:
         return self._written(run, lambda connection: job(connection, found))
 
     def _written(self, run: Run, job: Callable[[Connection], Result]) -> Result:
-        def after_first(connection: Connection) -> Result:
-            if self._first is not None:
-                self._first(connection)
+        def after_begin(connection: Connection) -> Result:
+            if self._begin is not None:
+                self._begin(connection)
             return job(connection)
 
-        return write(run, after_first)
-
-    def now(self) -> int:
-        """Unix milliseconds."""
-        return now_ms()
+        return write(run, after_begin)
 
     def hash(self) -> credentials.Hasher:
         """What makes digests of keys; ``Refused`` where they would not last."""

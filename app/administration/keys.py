@@ -12,6 +12,7 @@ import msgspec
 from ..gateway import credentials
 from ..gateway.keys import Key, Moment
 from ..ids import new_id
+from ..moment import now_ms
 from ..storage import configuration as kept
 from ..storage.refusal import Refused
 from .checks import KeyForm, check_news, key_form
@@ -62,13 +63,13 @@ class Keys:
 
         A revoked key still counts as one: it opens nothing to those who have none.
         """
-        id, now = self.get(which).id, self._desk.now()
+        id, now = self.get(which).id, now_ms()
         good = {key.id for key in self.list() if not key.fault(lambda: now / 1000)}
         return self._desk.settings.auth != "off" and good == {id}
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise ``Refused`` where no key can be as ``given``."""
-        check_news(key_form(given), KeyForm.__struct_fields__, self._desk.now())
+        check_news(key_form(given), KeyForm.__struct_fields__, now_ms())
 
     def create(self, given: Mapping[str, Any]) -> tuple[Key, str]:
         """A new key, as a ``KeyForm`` has it, and its secret."""
@@ -104,7 +105,7 @@ class Keys:
         def revoke(connection: Connection) -> Key:
             key = kept.find_key(connection, which)
             ended = {"previous_digest": None, "previous_until": None}
-            revoked = key.revoked_at or self._desk.now()
+            revoked = key.revoked_at or now_ms()
             return self._write(connection, key, {"revoked_at": revoked, **ended})
 
         return self._desk.write(revoke)
@@ -122,7 +123,7 @@ class Keys:
             made = {"digest": digest, "prefix": prefix, "suffix": suffix, "weak": False}
             old = {
                 "previous_digest": key.digest if grace else None,
-                "previous_until": self._desk.now() + grace if grace else None,
+                "previous_until": now_ms() + grace if grace else None,
             }
             return self._write(connection, key, made | old)
 
@@ -144,7 +145,7 @@ class Keys:
 
         def add(connection: Connection) -> Key:
             digest = self._desk.hash_for(connection)(secret.encode())
-            key = _new(form, secret, digest, self._desk.now())
+            key = _new(form, secret, digest, now_ms())
             kept.add_key(connection, key, self._desk.actor)
             return key
 
@@ -155,7 +156,7 @@ class Keys:
             _in_use(key)
         own = {field: getattr(key, field) for field in _OWN}
         form = key_form({**msgspec.to_builtins(key.terms), **own, **changes})
-        check_news(form, changes, self._desk.now())
+        check_news(form, changes, now_ms())
         return form
 
     def _write(self, connection: Connection, key: Key, wanted: dict[str, Any]) -> Key:

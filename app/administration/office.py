@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from ..moment import now_ms
 from ..option import Given
 from ..settings import Settings
 from ..storage import configuration as kept
-from ..storage.configuration import Entry
+from ..storage.configuration import AuditEntry
 from ..storage.usage import Ledger
 from ..storage.usage_known import new
 from ..storage.usage_tables import DAY
@@ -13,7 +14,7 @@ from ..storage.writing import Run
 from . import ollama2openai
 from .accounts import Accounts
 from .choices import Choices
-from .desk import Desk, First
+from .desk import Begin, Desk
 from .foreign import File
 from .keys import Keys
 from .models import Aliases, Models
@@ -25,7 +26,7 @@ class Administration:
     """``run`` runs a job with the database, ``actor`` is who the audit log names.
 
     ``found`` is what the environment and ``.env`` say, ``settings`` what that means.
-    ``first`` begins every transaction that writes, and may refuse it.
+    ``begin`` comes first in every transaction that writes, and may refuse it.
     Every call waits for the database, and raises ``Refused`` for what cannot be done.
     """
 
@@ -35,9 +36,9 @@ class Administration:
         settings: Settings,
         actor: str,
         found: Mapping[str, Given] | None = None,
-        first: First | None = None,
+        begin: Begin | None = None,
     ) -> None:
-        self._desk = desk = Desk(run, settings, actor, found or {}, first)
+        self._desk = desk = Desk(run, settings, actor, found or {}, begin)
         self.accounts = Accounts(desk)
         self.keys = Keys(desk)
         self.models = Models(desk)
@@ -56,7 +57,7 @@ class Administration:
             if step.action == "change"
         ]
         days = self.choices.in_force().usage_days
-        before = self._desk.now() - days * DAY
+        before = now_ms() - days * DAY
         rows = self._desk.read(lambda connection: new(connection, found.rows, before))
         return Migration(found.document, found.remarks + stays, rows)
 
@@ -67,9 +68,9 @@ class Administration:
             lambda connection: kept.note(connection, actor, action, object, {})
         )
 
-    def audit(self, limit: int = 50, before: int | None = None) -> list[Entry]:
+    def audit(self, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
         """What was done, newest first."""
         return self._desk.read(lambda connection: kept.audit(connection, limit, before))
 
 
-__all__ = ["Administration", "Entry"]
+__all__ = ["Administration", "AuditEntry"]

@@ -23,7 +23,7 @@ Action = Literal["add", "change", "remove"]
 Do = Callable[[Connection, str], object]
 Gather = Callable[[kept.Batch], object]
 
-Entry = TypeVar("Entry", Key, ModelEntry, AliasEntry)
+Named = TypeVar("Named", Key, ModelEntry, AliasEntry)
 
 #: What of a key is not taken over from a file where the key is there.
 _OWN = {"id", "created_at", "last_used_at", "last_used_ip"}
@@ -106,8 +106,8 @@ _ALIASES = _Table(lambda entry: entry.name.lower(), kept.set_alias, kept.remove_
 
 def _entries(
     section: str,
-    there: list[Entry] | UnsetType,
-    wanted: list[Entry] | UnsetType,
+    there: list[Named] | UnsetType,
+    wanted: list[Named] | UnsetType,
     mode: Mode,
     table: _Table,
 ) -> Iterator[Step]:

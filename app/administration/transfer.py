@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..gateway import credentials
 from ..gateway.usage import BATCH, Row
+from ..moment import now_ms
 from ..storage import configuration as kept
 from ..storage.configuration import FINGERPRINT, OVERRIDES
 from ..storage.refusal import Refused
@@ -108,7 +109,7 @@ class Transfer:
     def _document(self, connection: Connection) -> Document:
         chosen = kept.settings(connection)
         return Document(
-            created_at=self._desk.now(),
+            created_at=now_ms(),
             fingerprint=str(chosen.get(FINGERPRINT, "")),
             settings=settings_of(chosen),
             overrides=dict(chosen.get(OVERRIDES) or {}),

@@ -5,8 +5,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from ..administration.office import Entry
-from .command import Desk
+from ..administration.office import AuditEntry
+from .command import Terminal
 from .words import json_of, line_of, moment
 
 
@@ -20,18 +20,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(do=_audit)
 
 
-def _audit(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _audit(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         entries = administration.audit(max(1, words.limit))
     if words.json:
-        desk.say(json_of(entries))
+        terminal.say(json_of(entries))
         return
     for entry in entries:
         for line in _lines(entry):
-            desk.say(line)
+            terminal.say(line)
 
 
-def _lines(entry: Entry) -> Iterator[str]:
+def _lines(entry: AuditEntry) -> Iterator[str]:
     yield f"{moment(entry.at)}  {entry.actor}  {entry.action}  {entry.object}"
     for field, (before, after) in entry.diff.items():
         if before is not None or _is_said(field, after):

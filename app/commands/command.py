@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         raise SettingsError(f"{message} ({self.prog} --help)")
 
 
-class Desk:
+class Terminal:
     """What commands do their work with.
 
     ``say`` gets lines for the standard output, ``note`` those that are not the
@@ -92,7 +92,7 @@ def run(name: str, arguments: list[str], say: Say, note: Say) -> int:
     TABLE[name](parser)
     words = parser.parse_args(arguments)
     try:
-        code: int | None = words.do(Desk(say, note), words)
+        code: int | None = words.do(Terminal(say, note), words)
     except Refused as refused:
         raise SettingsError(str(refused)) from None
     except Failure as failure:

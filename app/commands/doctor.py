@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 
 from ..settings import Settings
-from .command import Desk
+from .command import Terminal
 from .finding import Finding
 from .health_here import machine
 from .health_ollama import model, ollama
@@ -35,21 +35,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(do=_doctor)
 
 
-def _doctor(desk: Desk, words: Namespace) -> int:
-    secret = desk.secret() if words.key else ""
+def _doctor(terminal: Terminal, words: Namespace) -> int:
+    secret = terminal.secret() if words.key else ""
     bad = 0
-    for finding in _findings(desk, words, secret):
-        desk.say(finding.line)
+    for finding in _findings(terminal, words, secret):
+        terminal.say(finding.line)
         bad += finding.kind == "bad"
     if not bad:
-        desk.say("Nothing is in the way.")
+        terminal.say("Nothing is in the way.")
     return 1 if bad else 0
 
 
-def _findings(desk: Desk, words: Namespace, secret: str) -> Iterable[Finding]:
-    here = machine(desk.settings, desk.found, secret)
+def _findings(terminal: Terminal, words: Namespace, secret: str) -> Iterable[Finding]:
+    here = machine(terminal.settings, terminal.found, secret)
     yield from here.findings
-    yield from _counting(desk.settings)
+    yield from _counting(terminal.settings)
     yield from ollama(here.settings)
     if words.model:
         yield from model(words.model, here)

@@ -10,7 +10,7 @@ from ..gateway.credentials import STRONG
 from ..gateway.groups import GROUPS
 from ..gateway.keys import Key, Moment
 from ..moment import now_ms
-from .command import Desk
+from .command import Terminal
 from .words import duration, expiry, json_of, limit, mapping, moment, table
 
 #: Options by the field of a key's form that they set.
@@ -142,58 +142,62 @@ def _said(words: Namespace) -> dict[str, Any]:
     return said
 
 
-def _create(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _create(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         said = _said(words)
-        _warn(desk, administration, said, words.yes)
+        _warn(terminal, administration, said, words.yes)
         key, secret = administration.keys.create(said)
     if words.json:
-        desk.say(json_of({"key": secret, **view(key, now_ms())}))
+        terminal.say(json_of({"key": secret, **view(key, now_ms())}))
         return
-    desk.say(secret)
-    desk.note(f"This is the key {key.name!r}, of {desk.place}. It is not shown again.")
+    terminal.say(secret)
+    terminal.note(
+        f"This is the key {key.name!r}, of {terminal.place}. It is not shown again."
+    )
 
 
-def _take_in(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _take_in(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         said = _said(words)
-        _warn(desk, administration, said, words.yes)
-        key = administration.keys.take_in(said, desk.secret())
+        _warn(terminal, administration, said, words.yes)
+        key = administration.keys.take_in(said, terminal.secret())
     if words.json:
-        desk.say(json_of(view(key, now_ms())))
+        terminal.say(json_of(view(key, now_ms())))
         return
-    desk.say(f"The key {key.name!r} ({key.shown}) works from now on, in {desk.place}.")
+    terminal.say(
+        f"The key {key.name!r} ({key.shown}) works from now on, in {terminal.place}."
+    )
     if key.weak:
-        desk.note(f"It has less than {STRONG} characters: it may be guessed.")
+        terminal.note(f"It has less than {STRONG} characters: it may be guessed.")
 
 
 def _warn(
-    desk: Desk, administration: Administration, said: dict[str, Any], yes: bool
+    terminal: Terminal, administration: Administration, said: dict[str, Any], yes: bool
 ) -> None:
     """Say what a first key does before it is made, if it can be."""
     administration.keys.check(said)
-    if desk.settings.auth == "off":
-        desk.note("PANNIER_AUTH=off: nobody is asked for a key.")
+    if terminal.settings.auth == "off":
+        terminal.note("PANNIER_AUTH=off: nobody is asked for a key.")
     if administration.keys.closes():
-        desk.confirm(
+        terminal.confirm(
             "This is the first key: from now on every request needs one"
             " (PANNIER_AUTH=auto).",
             yes,
         )
 
 
-def _list(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _list(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         keys = administration.keys.list()
     now = now_ms()
     if words.json:
-        desk.say(json_of([view(key, now) for key in keys]))
+        terminal.say(json_of([view(key, now) for key in keys]))
     elif keys:
         head = ["NAME", "KEY", "STATE", "MODELS", "LIMITS", "EXPIRES", "LAST USED"]
         for line in table(head, (_row(key, now) for key in keys)):
-            desk.say(line)
+            terminal.say(line)
     else:
-        desk.say("There are no keys.")
+        terminal.say("There are no keys.")
 
 
 def _row(key: Key, now: Moment) -> list[str]:
@@ -219,76 +223,76 @@ def _short(text: str, most: int = 40) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _show(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
-        desk.say(json_of(view(administration.keys.get(words.which), now_ms())))
+def _show(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
+        terminal.say(json_of(view(administration.keys.get(words.which), now_ms())))
 
 
-def _set(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _set(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         key = administration.keys.change(words.which, _said(words))
-    desk.say(json_of(view(key, now_ms())))
+    terminal.say(json_of(view(key, now_ms())))
 
 
 def _switch(enabled: bool) -> Any:
-    def do(desk: Desk, words: Namespace) -> None:
-        with desk.administration() as administration:
+    def do(terminal: Terminal, words: Namespace) -> None:
+        with terminal.administration() as administration:
             shuts = not enabled and administration.keys.shuts(words.which)
             key = administration.keys.change(words.which, {"enabled": enabled})
-        desk.say(f"The key {key.name!r} is {state(key, now_ms())}.")
+        terminal.say(f"The key {key.name!r} is {state(key, now_ms())}.")
         if shuts:
-            desk.note("No other key is good: every request is refused now.")
+            terminal.note("No other key is good: every request is refused now.")
 
     return do
 
 
-def _revoke(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
-        _warn_of_the_last(desk, administration, words)
+def _revoke(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
+        _warn_of_the_last(terminal, administration, words)
         key = administration.keys.revoke(words.which)
-    desk.say(f"The key {key.name!r} is revoked.")
-    if desk.settings.auth == "off":
-        desk.note("PANNIER_AUTH=off: nobody is asked for a key.")
+    terminal.say(f"The key {key.name!r} is revoked.")
+    if terminal.settings.auth == "off":
+        terminal.note("PANNIER_AUTH=off: nobody is asked for a key.")
 
 
 def _warn_of_the_last(
-    desk: Desk, administration: Administration, words: Namespace
+    terminal: Terminal, administration: Administration, words: Namespace
 ) -> None:
     """Say what becomes of requests without the only good key, before it goes."""
     if not administration.keys.shuts(words.which):
         return
     auth = "PANNIER_AUTH=on"
-    if desk.settings.auth == "auto":
+    if terminal.settings.auth == "auto":
         auth = "PANNIER_AUTH=auto opens nothing while a key is kept, a revoked one too"
-    desk.confirm(
+    terminal.confirm(
         "This is the only key that is good: without it every request is refused"
         f" ({auth}).",
         words.yes,
     )
 
 
-def _rotate(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _rotate(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         key, secret = administration.keys.rotate(words.which, words.grace)
-    desk.say(secret)
+    terminal.say(secret)
     until = "is no longer good"
     if key.previous_until is not None:
         until = f"is good until {moment(key.previous_until)} UTC"
-    desk.note(
+    terminal.note(
         f"This is the new secret of the key {key.name!r}. It is not shown again; the"
         f" old one {until}."
     )
 
 
-def _delete(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _delete(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         if administration.keys.opens(words.which):
-            desk.confirm(
+            terminal.confirm(
                 "This is the only key: without it nobody needs one"
                 " (PANNIER_AUTH=auto).",
                 words.yes,
             )
         else:
-            _warn_of_the_last(desk, administration, words)
+            _warn_of_the_last(terminal, administration, words)
         key = administration.keys.delete(words.which)
-    desk.say(f"The key {key.name!r} is gone.")
+    terminal.say(f"The key {key.name!r} is gone.")

@@ -7,7 +7,7 @@ from contextlib import closing
 from ..administration import Refused
 from ..live import CANCEL, Live, Overview, Running
 from ..storage.failure import Failure
-from .command import Desk
+from .command import Terminal
 from .words import json_of, table
 
 _HEAD = (
@@ -29,32 +29,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     cancel.set_defaults(do=_cancel)
 
 
-def _live(desk: Desk) -> "closing[Live]":
-    return closing(Live(desk.settings.state_dir, desk.settings.limits_url))
+def _live(terminal: Terminal) -> "closing[Live]":
+    return closing(Live(terminal.settings.state_dir, terminal.settings.limits_url))
 
 
-def _list(desk: Desk, words: Namespace) -> None:
-    with _live(desk) as live:
+def _list(terminal: Terminal, words: Namespace) -> None:
+    with _live(terminal) as live:
         found = live.overview()
-    _note(desk, found)
+    _note(terminal, found)
     if words.json:
-        desk.say(json_of(found))
+        terminal.say(json_of(found))
         return
     rows = [_row(one) for one in found.running]
     for line in table(_HEAD, rows) if rows else ("Nothing runs.",):
-        desk.say(line)
+        terminal.say(line)
     if found.total > len(rows):
-        desk.note(f"These are {len(rows)} of {found.total}.")
+        terminal.note(f"These are {len(rows)} of {found.total}.")
 
 
-def _note(desk: Desk, found: Overview) -> None:
+def _note(terminal: Terminal, found: Overview) -> None:
     """Say what the answer is worth."""
     if found.note:
-        desk.note(found.note)
+        terminal.note(found.note)
     if found.silent:
-        desk.note(f"{found.silent} of the workers did not answer in time.")
+        terminal.note(f"{found.silent} of the workers did not answer in time.")
     elif not (found.workers or found.note):
-        desk.note("No Pannier of these settings runs, or not as this user.")
+        terminal.note("No Pannier of these settings runs, or not as this user.")
 
 
 def _row(one: Running) -> list[str]:
@@ -76,15 +76,15 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else "?"
 
 
-def _cancel(desk: Desk, words: Namespace) -> None:
-    with _live(desk) as live:
+def _cancel(terminal: Terminal, words: Namespace) -> None:
+    with _live(terminal) as live:
         asked, found = live.cancel(words.id)
-    _note(desk, asked)
+    _note(terminal, asked)
     if not found:
         raise Refused(f"No request {words.id!r} is under way.", "id", unknown=True)
     try:
-        with desk.administration() as administration:
+        with terminal.administration() as administration:
             administration.note(CANCEL, words.id)
     except (Failure, OSError) as failure:  # it has ended all the same
-        desk.note(f"The audit log does not have it: {failure}")
-    desk.say(f"{words.id} is ended.")
+        terminal.note(f"The audit log does not have it: {failure}")
+    terminal.say(f"{words.id} is ended.")

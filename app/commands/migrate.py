@@ -4,7 +4,7 @@ import argparse
 from argparse import Namespace
 from pathlib import Path
 
-from .command import Desk
+from .command import Terminal
 from .transfer import add_run, take_in
 
 
@@ -19,12 +19,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(do=_migrate)
 
 
-def _migrate(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _migrate(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         document, remarks, rows = administration.migration(words.directory)
         if rows or administration.transfer.plan(document, "skip"):
-            take_in(desk, administration, document, "skip", words, rows)
+            take_in(terminal, administration, document, "skip", words, rows)
         else:
-            desk.say("Nothing was changed: there is nothing new in it.")
+            terminal.say("Nothing was changed: there is nothing new in it.")
         for remark in remarks:
-            desk.note(remark)
+            terminal.note(remark)

@@ -8,7 +8,7 @@ from typing import Any
 from ..administration import Administration
 from ..gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from ..wire.names import key as key_of
-from .command import Desk
+from .command import Terminal
 from .installed import installed
 from .words import json_of, line_of, mapping, table
 
@@ -81,15 +81,15 @@ def _overrides(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _list(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _list(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         entries = administration.models.list()
         if words.json:
-            desk.say(json_of(entries))
+            terminal.say(json_of(entries))
             return
         there = installed(administration.choices.in_force())
     if there is None:
-        desk.note(
+        terminal.note(
             "Ollama does not answer: these are the models for which something is set."
         )
     by_key = {key_of(name): name for name in there or ()}
@@ -101,7 +101,7 @@ def _list(desk: Desk, words: Namespace) -> None:
         rows.append([*_row(entry, there is None or key in by_key), code])
     head = ["MODEL", "STATE", "OVERRIDES", "CODE"]
     for line in table(head, rows) if rows else ("None.",):
-        desk.say(line)
+        terminal.say(line)
 
 
 def _row(entry: ModelEntry | AliasEntry, is_there: bool = True) -> list[str]:
@@ -112,61 +112,61 @@ def _row(entry: ModelEntry | AliasEntry, is_there: bool = True) -> list[str]:
     return [entry.name, ", ".join(states), overrides]
 
 
-def _set(desk: Desk, words: Namespace) -> None:
+def _set(terminal: Terminal, words: Namespace) -> None:
     fields = ("enabled", "hidden", "overrides", "code", "description")
     said = {field: getattr(words, field) for field in fields}
     said = {field: value for field, value in said.items() if value is not None}
-    with desk.administration() as administration:
-        name = _called(desk, administration, words.name)
+    with terminal.administration() as administration:
+        name = _called(terminal, administration, words.name)
         entry = administration.models.set(name, said)
-    desk.say(json_of(entry))
+    terminal.say(json_of(entry))
 
 
-def _called(desk: Desk, administration: Administration, name: str) -> str:
+def _called(terminal: Terminal, administration: Administration, name: str) -> str:
     """A model's name as Ollama writes it, if Ollama has it."""
     there = installed(administration.choices.in_force())
     for one in there or ():
         if key_of(one) == key_of(name):
             return one
     if there is not None:
-        desk.note(f"Ollama has no model {name!r} now; this is kept until it has.")
+        terminal.note(f"Ollama has no model {name!r} now; this is kept until it has.")
     return name
 
 
-def _reset(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _reset(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         administration.models.reset(words.name)
-    desk.say(f"Nothing is set for {words.name!r} any more.")
+    terminal.say(f"Nothing is set for {words.name!r} any more.")
 
 
-def _add(desk: Desk, words: Namespace) -> None:
+def _add(terminal: Terminal, words: Namespace) -> None:
     given = {"name": words.name, "target": words.target, "enabled": not words.disable}
     given |= {flag: getattr(words, flag) for flag in _FLAGS}
     given["overrides"] = words.overrides or {}
-    with desk.administration() as administration:
+    with terminal.administration() as administration:
         there = installed(administration.choices.in_force())
         entry = administration.aliases.set(given, there or ())
     if there is not None and key_of(entry.target) not in set(map(key_of, there)):
-        desk.note(f"Ollama has no model {entry.target!r} now.")
-    desk.say(f"{entry.name!r} stands for {entry.target!r}.")
+        terminal.note(f"Ollama has no model {entry.target!r} now.")
+    terminal.say(f"{entry.name!r} stands for {entry.target!r}.")
 
 
-def _remove(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _remove(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         entry = administration.aliases.remove(words.name)
-    desk.say(f"{entry.name!r} stands for nothing any more.")
+    terminal.say(f"{entry.name!r} stands for nothing any more.")
 
 
-def _list_aliases(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _list_aliases(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         entries = administration.aliases.list()
     if words.json:
-        desk.say(json_of(entries))
+        terminal.say(json_of(entries))
         return
     rows = [_alias_row(entry) for entry in entries]
     head = ["ALIAS", "MODEL", "STATE", "OVERRIDES"]
     for line in table(head, rows) if rows else ("There are no aliases.",):
-        desk.say(line)
+        terminal.say(line)
 
 
 def _alias_row(entry: AliasEntry) -> list[str]:

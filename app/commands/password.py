@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 
 from ..administration import Refused
-from .command import Desk
+from .command import Terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +19,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(do=_set)
 
 
-def _set(desk: Desk, words: Namespace) -> None:
+def _set(terminal: Terminal, words: Namespace) -> None:
     password = _typed()
-    with desk.administration() as administration:
+    with terminal.administration() as administration:
         name = administration.accounts.set_password(password, words.username or "")
-    desk.say(f"The password of {name!r} is set.")
+    terminal.say(f"The password of {name!r} is set.")
 
 
 def _typed() -> str:

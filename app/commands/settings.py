@@ -6,7 +6,7 @@ from argparse import Namespace
 from ..administration import Refused
 from ..changeable import WHERE, changeable
 from ..option import Given, Option, meaning
-from .command import Desk
+from .command import Terminal
 from .words import json_of, mapping, table
 
 
@@ -42,50 +42,54 @@ def overrides_arguments(parser: argparse.ArgumentParser) -> None:
     clear.set_defaults(do=_set_overrides, overrides={})
 
 
-def _list(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _list(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         chosen = administration.choices.list()
         settings = administration.choices.in_force()
     if words.json:
-        desk.say(json_of(chosen))
+        terminal.say(json_of(chosen))
         return
     rows = [
-        [option.variable, str(getattr(settings, field)), _source(desk, option, chosen)]
+        [
+            option.variable,
+            str(getattr(settings, field)),
+            _source(terminal, option, chosen),
+        ]
         for field, option in changeable().items()
     ]
     for line in table(["SETTING", "VALUE", "FROM"], rows):
-        desk.say(line)
+        terminal.say(line)
 
 
-def _source(desk: Desk, option: Option, chosen: dict[str, object]) -> str:
-    given = desk.found.get(option.field)
+def _source(terminal: Terminal, option: Option, chosen: dict[str, object]) -> str:
+    given = terminal.found.get(option.field)
     database = option.field in chosen
-    if database and (given is None or _counts_more(desk, option)):
+    if database and (given is None or _counts_more(terminal, option)):
         return WHERE
     return "default" if given is None else given.where
 
 
-def _counts_more(desk: Desk, option: Option) -> bool:
+def _counts_more(terminal: Terminal, option: Option) -> bool:
     """Whether the database counts more than the environment for this one."""
-    return option.field == "upstream_url" and not desk.settings.pin_upstream
+    return option.field == "upstream_url" and not terminal.settings.pin_upstream
 
 
-def _set(desk: Desk, words: Namespace) -> None:
+def _set(terminal: Terminal, words: Namespace) -> None:
     option = _option(words.name)
     value = meaning(option, Given(words.value, option.variable, WHERE))
-    with desk.administration() as administration:
+    with terminal.administration() as administration:
         administration.choices.set({option.field: value})
-    given = desk.found.get(option.field)
-    if given is not None and not _counts_more(desk, option):
-        desk.note(f"{given.variable} is set in {given.where}, which counts more.")
-    desk.say(f"{option.variable} is {value!r} in the database.")
+    given = terminal.found.get(option.field)
+    if given is not None and not _counts_more(terminal, option):
+        terminal.note(f"{given.variable} is set in {given.where}, which counts more.")
+    terminal.say(f"{option.variable} is {value!r} in the database.")
 
 
-def _unset(desk: Desk, words: Namespace) -> None:
+def _unset(terminal: Terminal, words: Namespace) -> None:
     option = _option(words.name)
-    with desk.administration() as administration:
+    with terminal.administration() as administration:
         administration.choices.set({option.field: None})
-    desk.say(f"{option.variable} is not in the database any more.")
+    terminal.say(f"{option.variable} is not in the database any more.")
 
 
 def _option(name: str) -> Option:
@@ -95,12 +99,12 @@ def _option(name: str) -> Option:
     raise Refused(f"{name!r} is not a setting that can be changed here.", name)
 
 
-def _show_overrides(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
-        desk.say(json_of(administration.choices.overrides()))
+def _show_overrides(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
+        terminal.say(json_of(administration.choices.overrides()))
 
 
-def _set_overrides(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _set_overrides(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         administration.choices.set_overrides(words.overrides)
-    desk.say(json_of(words.overrides))
+    terminal.say(json_of(words.overrides))

@@ -13,7 +13,7 @@ from ..administration.document import SECTIONS, Document
 from ..administration.steps import Mode, Step
 from ..administration.transfer import OPENS
 from ..gateway.usage import Row
-from .command import Desk
+from .command import Terminal
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
@@ -55,7 +55,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def take_in(
-    desk: Desk,
+    terminal: Terminal,
     administration: Administration,
     document: Document,
     mode: Mode,
@@ -68,17 +68,17 @@ def take_in(
     past = "request" if len(rows) == 1 else "requests"
     requests = f", and {len(rows)} {past} of the past" if rows else ""
     if words.dry_run:
-        _say(desk, plan)
+        _say(terminal, plan)
         if opens:
-            desk.note(OPENS)
-        desk.say(f"Nothing was changed; there would be {_many(plan)}{requests}.")
+            terminal.note(OPENS)
+        terminal.say(f"Nothing was changed; there would be {_many(plan)}{requests}.")
         return
-    _ask(desk, administration, plan, words.yes)
+    _ask(terminal, administration, plan, words.yes)
     if opens:  # which is more than a --yes out of habit may do
-        desk.confirm(OPENS, words.open, "open")
+        terminal.confirm(OPENS, words.open, "open")
     done = administration.transfer.take_in(document, mode, rows, open=opens)
-    _say(desk, done)
-    desk.say(f"Done: {_many(done)}{requests}.")
+    _say(terminal, done)
+    terminal.say(f"Done: {_many(done)}{requests}.")
 
 
 def _many(plan: Sequence[Step]) -> str:
@@ -96,43 +96,43 @@ def _sections(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _export(desk: Desk, words: Namespace) -> None:
-    with desk.administration() as administration:
+def _export(terminal: Terminal, words: Namespace) -> None:
+    with terminal.administration() as administration:
         written = administration.transfer.export(words.only).written()
     if words.file == "-":
-        desk.say(written.decode().rstrip("\n"))
+        terminal.say(written.decode().rstrip("\n"))
         return
     # For its owner alone: it says what there is and who may use it.
     flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
     with open(os.open(words.file, flags, 0o600), "wb") as file:
         file.write(written)
-    desk.note(f"All that is set is in {words.file}.")
+    terminal.note(f"All that is set is in {words.file}.")
 
 
-def _import(desk: Desk, words: Namespace) -> None:
+def _import(terminal: Terminal, words: Namespace) -> None:
     standard = words.file == "-"
     data = sys.stdin.buffer.read() if standard else Path(words.file).read_bytes()
     document = Document.read(data).only(tuple(words.only))
-    with desk.administration() as administration:
-        take_in(desk, administration, document, words.mode, words)
+    with terminal.administration() as administration:
+        take_in(terminal, administration, document, words.mode, words)
 
 
 def _ask(
-    desk: Desk, administration: Administration, plan: Sequence[Step], yes: bool
+    terminal: Terminal, administration: Administration, plan: Sequence[Step], yes: bool
 ) -> None:
     brings_keys = any((step.action, step.section) == ("add", "key") for step in plan)
     if brings_keys and administration.keys.closes():
-        desk.confirm(
+        terminal.confirm(
             "These are the first keys: from now on every request needs one"
             " (PANNIER_AUTH=auto).",
             yes,
         )
     removed = sum(step.action == "remove" for step in plan)
     if removed:
-        desk.confirm(f"This removes {removed} of what is there.", yes)
+        terminal.confirm(f"This removes {removed} of what is there.", yes)
 
 
-def _say(desk: Desk, plan: Sequence[Step]) -> None:
+def _say(terminal: Terminal, plan: Sequence[Step]) -> None:
     for step in plan:
         fields = f": {', '.join(step.fields)}" if step.fields else ""
-        desk.say(f"{_SIGNS[step.action]} {step.section} {step.name}{fields}")
+        terminal.say(f"{_SIGNS[step.action]} {step.section} {step.name}{fields}")

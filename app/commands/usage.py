@@ -7,7 +7,7 @@ from typing import Any
 
 from ..administration import Administration
 from ..moment import now_ms
-from .command import Desk
+from .command import Terminal
 from .words import json_of, moment, table
 
 _DAY = 86_400_000
@@ -48,21 +48,21 @@ def _days(text: str) -> int:
     return int(text)
 
 
-def _usage(desk: Desk, words: Namespace) -> None:
+def _usage(terminal: Terminal, words: Namespace) -> None:
     end = now_ms()
     period = max(0, end - words.days * _DAY), end
-    with desk.administration() as administration:
+    with terminal.administration() as administration:
         total = administration.usage.summary(period)
         top = administration.usage.top(words.by, period, metric="tokens", limit=_MOST)
         names = _names(administration, top) if words.by == "key" else {}
         unkept = _why_not(administration)
     if words.json:
-        desk.say(json_of({"summary": total, "top": top, "names": names}))
+        terminal.say(json_of({"summary": total, "top": top, "names": names}))
         return
     for line in _lines(words.by, total, top, names):
-        desk.say(line)
+        terminal.say(line)
     if unkept:
-        desk.note(unkept)
+        terminal.note(unkept)
 
 
 def _names(administration: Administration, top: Iterable[Sums]) -> dict[str, str]:

@@ -97,7 +97,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 Used = Mapping[str, tuple[int, str]]
 
 
-class Keeper(Protocol):
+class RowKeeper(Protocol):
     """Keeps rows; raises ``GatewayError`` while the database cannot be used."""
 
     def add(self, rows: list[Row], used: Used) -> None:
@@ -115,7 +115,7 @@ class Usage:
     are kept.
     """
 
-    def __init__(self, keeper: Keeper | None = None, days: int = 30) -> None:
+    def __init__(self, keeper: RowKeeper | None = None, days: int = 30) -> None:
         self._keeper = keeper
         self._rows: deque[Row] = deque()
         self._used: dict[str, tuple[int, str]] = {}
@@ -175,7 +175,7 @@ class Usage:
         if self._writing is None:
             self._writing = gevent.spawn(self._write_always)
 
-    def _open_and_write(self, keeper: Keeper) -> None:
+    def _open_and_write(self, keeper: RowKeeper) -> None:
         with suppress(GatewayError):  # who has something to write will say so
             keeper.add([], {})
         self._write_always()

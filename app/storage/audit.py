@@ -26,7 +26,7 @@ _NEWEST = sa.select(*_A).order_by(_A.id.desc()).limit(sa.bindparam("limit"))
 _redacted = Redaction().redacted
 
 
-class Entry(msgspec.Struct, frozen=True):
+class AuditEntry(msgspec.Struct, frozen=True):
     """One change; ``diff`` has [before, after] by field, with no secret in it.
 
     ``at`` is in Unix milliseconds; ``before`` of what is new is None, ``after`` of what
@@ -130,11 +130,13 @@ def _leave(connection: Connection, row: dict[str, Any], new: int = 1) -> None:
     connection.execute(sa.delete(AUDIT_LOG).where(kind, old))
 
 
-def audit(connection: Connection, limit: int, before: int | None = None) -> list[Entry]:
+def audit(
+    connection: Connection, limit: int, before: int | None = None
+) -> list[AuditEntry]:
     """The newest entries, newest first; with ``before`` those older than that id."""
     statement = _NEWEST if before is None else _NEWEST.where(_A.id < before)
     return [
-        Entry(**{**row._mapping, "diff": _decode(row.diff)})
+        AuditEntry(**{**row._mapping, "diff": _decode(row.diff)})
         for row in connection.execute(statement, {"limit": limit})
     ]
 

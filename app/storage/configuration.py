@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from ..gateway.snapshot import Snapshot
 from ..wire.names import key as key_of
-from .audit import Entry, audit, note, read_version
+from .audit import AuditEntry, audit, note, read_version
 from .batch import Batch
 from .entries import (
     aliases,
@@ -36,8 +36,8 @@ from .refusal import Refused
 from .tables import ALIAS_ENTRY, API_KEY, MODEL_ENTRY, SETTING
 
 __all__ = [
+    "AuditEntry",
     "Batch",
-    "Entry",
     "Refused",
     "add_key",
     "aliases",

@@ -30,7 +30,7 @@ class Page(NamedTuple):
     cursor: str
 
 
-class Access(Protocol):
+class Jobs(Protocol):
     """What runs jobs in the database; each call may raise ``GatewayError``, 503."""
 
     def read(self, job: "Callable[[Connection], Result]") -> Result:
@@ -43,8 +43,8 @@ class Access(Protocol):
 class Ledger:
     """Rows of requests, and sums of them."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
 
     def add(self, rows: list[Row], used: Used) -> None:
         """Keep rows and add them up, all or none; those that are there do not count.
@@ -59,7 +59,7 @@ class Ledger:
             add(connection, rows)
             note_used(connection, used)
 
-        self._access.write(write)
+        self._jobs.write(write)
 
     def tidy(self, before: int) -> bool:
         """Remove a few rows from before then, and old sums; whether there are more."""
@@ -74,7 +74,7 @@ class Ledger:
 
             return remove(connection, before)
 
-        return self._access.read(due) and self._access.write(write)
+        return self._jobs.read(due) and self._jobs.write(write)
 
     def summary(self, period: Period, filters: Filters = NONE) -> dict[str, Any]:
         """Totals, averages and percentiles of a period, and requests by status."""
@@ -151,7 +151,7 @@ class Ledger:
 
             return names(connection, ids)
 
-        return self._access.read(job)
+        return self._jobs.read(job)
 
     def key_id(self, wanted: str) -> str:
         """The id of a key by its id or name; of one that is gone by its id.
@@ -164,7 +164,7 @@ class Ledger:
 
             return id_of(connection, wanted)
 
-        return self._access.read(job)
+        return self._jobs.read(job)
 
     def _ask(self, what: str, *arguments: Any) -> Any:
         def job(connection: "Connection") -> Any:
@@ -172,4 +172,4 @@ class Ledger:
 
             return getattr(usage_queries, what)(connection, *arguments)
 
-        return self._access.read(job)
+        return self._jobs.read(job)

@@ -23,7 +23,7 @@ from app.settings import Settings
 from middleware.absent import absent_routes
 from middleware.access_log import AccessLogMiddleware
 from middleware.stack import build_stack
-from middleware.usage import ROUTES, new_id
+from middleware.usage import ROUTES, row_id
 
 AUTH = {"Authorization": "Bearer sk-test-key-of-thirty-two-characters"}
 DURATIONS = (
@@ -538,7 +538,7 @@ def test_one_who_fails_at_the_end_keeps_from_no_other() -> None:
 
 def test_ids_are_uuids_of_their_time() -> None:
     """They sort as their times do, never come twice, and any tool reads them."""
-    ids = [new_id(1_800_000_000_000 + n // 100) for n in range(10_000)]
+    ids = [row_id(1_800_000_000_000 + n // 100) for n in range(10_000)]
     assert len(set(ids)) == len(ids)
     assert [one[:12] for one in ids] == sorted(one[:12] for one in ids)
     for one in ids[:100]:

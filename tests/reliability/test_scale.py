@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,19 +109,42 @@ def database() -> Iterator[Postgres]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def limits() -> Iterator[Redis]:
     """A Redis."""
     with redis() as running:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def scale(
+    database: Postgres,
+    limits: Redis,
+    simulator: Simulator,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scale]:
+    """What tests share, each with keys of its own."""
+    with installed(
+        database, limits, simulator, tmp_path_factory.mktemp("scale")
+    ) as scale:
+        yield scale
+
+
+@pytest.fixture
+def dying(
     database: Postgres, limits: Redis, simulator: Simulator, tmp_path: Path
 ) -> Iterator[Scale]:
+    """One of its own for a test that leaves less of it."""
+    with installed(database, limits, simulator, tmp_path) as scale:
+        yield scale
+
+
+@contextmanager
+def installed(
+    database: Postgres, limits: Redis, simulator: Simulator, place: Path
+) -> Iterator[Scale]:
     """Two machines of two workers, and the nginx that contrib has for them."""
-    url, file = database.fresh(), tmp_path / "secret"
+    url, file = database.fresh(), place / "secret"
     file.write_bytes(os.urandom(32))
     env = {
         "OLLAMA_URL": simulator.url,
@@ -240,28 +263,28 @@ def test_q5_usage_of_machines_adds_up(scale: Scale) -> None:
     assert [tuple(one) for one in sums] == [tuple(rows)] * 3
 
 
-def test_q4_a_machine_that_dies(scale: Scale) -> None:
+def test_q4_a_machine_that_dies(dying: Scale) -> None:
     """It takes a second of usage with it, and nothing that was set; others go on."""
-    _, text = scale.key("going on")
-    with load_of(scale, text) as load:
+    _, text = dying.key("going on")
+    with load_of(dying, text) as load:
         load.more(100)
         kept = set(list(load.done)[:50])
-        eventually(lambda: kept <= ids(scale))  # both have their database open
+        eventually(lambda: kept <= ids(dying))  # both have their database open
         load.go_on(1.5 * LOST)
-        scale.desk.set_alias(AliasEntry(name="fast", target="sim-chunks3"), "test")
+        dying.desk.set_alias(AliasEntry(name="fast", target="sim-chunks3"), "test")
         died = time.monotonic()
-        os.killpg(scale.machines[0].pid, signal.SIGKILL)
+        os.killpg(dying.machines[0].pid, signal.SIGKILL)
         load.more(100)
         lost_from = died - LOST - load.slowest
         back = time.monotonic()
     sure = {one for one, at in load.done.items() if not lost_from <= at <= back}
     assert len(sure) > 50
-    eventually(lambda: sure <= ids(scale))
+    eventually(lambda: sure <= ids(dying))
     assert set(load.statuses) <= {200, 502}
     assert not load.broken  # nginx answers them all
     assert load.statuses.count(502) <= 4  # those that were under way
-    eventually(lambda: scale.chat(text, model="fast").status == 200)
-    assert {one.name for one in scale.desk.aliases()} == {"fast"}
+    eventually(lambda: dying.chat(text, model="fast").status == 200)
+    assert {one.name for one in dying.desk.aliases()} == {"fast"}
 
 
 def ids(scale: Scale) -> set[str]:

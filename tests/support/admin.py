@@ -18,7 +18,7 @@ from app.catalog import Catalog
 from app.inflight import Inflight
 from app.installation import Installation
 from app.settings import Settings
-from app.storage.audit import Entry, audit
+from app.storage.audit import AuditEntry, audit
 from middleware.errors import ErrorMiddleware
 from middleware.stack import build_stack
 
@@ -142,7 +142,7 @@ class House:
         with patch("middleware.stack.Upstream.of", lambda settings: FakeUpstream()):
             return build_stack(self.settings, self.installation)
 
-    def audit(self) -> list[Entry]:
+    def audit(self) -> list[AuditEntry]:
         """What the audit log has, newest first."""
         return self.installation.storage.read(lambda found: audit(found, 1000))
 

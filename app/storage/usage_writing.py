@@ -102,7 +102,8 @@ def _add(connection: Connection, rows: Iterable[Row]) -> int:
         totals = sums(rows, now_ms())
         _put(connection, "usage_rollup", (*KEY, *COLUMNS), totals, _ADDED)
         names = {row.key_id: storable(row.key_name) for row in rows if row.key_id}
-        _put(connection, "usage_key", ("id", "name"), sorted(names.items()), _NAMED)
+        if names:  # without keys nobody has one
+            _put(connection, "usage_key", ("id", "name"), sorted(names.items()), _NAMED)
     return len(stored)
 
 

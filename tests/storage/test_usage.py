@@ -173,7 +173,8 @@ def test_widths_agree(ledger: Ledger, width: int) -> None:
 def test_names_of_keys(ledger: Ledger) -> None:
     """A key has the name that it had last, whatever becomes of it and of its rows."""
     first, last = row(key_name="a"), row(TODAY + 1, key_name="b\0")
-    for rows in ([first], [first], [last, row(key_id="", key_name="")]):
+    nobody = {"key_id": "", "key_name": ""}
+    for rows in ([row(**nobody)], [first], [first], [last, row(**nobody)]):
         ledger.add(rows, {})
     assert ledger.tidy(TODAY + DAY) is False
     assert ledger.names({"key_a", "key_b", ""}) == {"key_a": "b\ufffd"}

@@ -7,7 +7,7 @@ names something twice is refused (specification: decisions, 3).
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,7 +24,11 @@ NAMES = frozenset(["model", "name", "source", "destination", "from"])
 #: Members of one object; no request of Ollama's has as many.
 _MOST = 1000
 
+T = TypeVar("T")
+
 _string = msgspec.json.Decoder(str)
+_object = msgspec.json.Decoder(Members)
+_encode = msgspec.json.Encoder().encode
 
 
 class _Field:
@@ -75,6 +79,24 @@ def texts(given: Members, keys: frozenset[str]) -> dict[str, str]:
         with suppress(msgspec.DecodeError):  # Ollama refuses it
             found[field] = decode(_string, bytes(raw))
     return found
+
+
+def object_of(data: bytes | msgspec.Raw) -> Members | None:
+    """The members of some JSON, ``None`` where it is no object."""
+    return decoded(_object, data)
+
+
+def decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T | None:
+    """What some JSON says, ``None`` where it is nothing of that kind."""
+    try:
+        return decode(decoder, bytes(data))
+    except msgspec.DecodeError:
+        return None
+
+
+def encoded(value: object) -> msgspec.Raw:
+    """A value as the bytes of a member."""
+    return msgspec.Raw(_encode(value))
 
 
 def _decoder() -> msgspec.json.Decoder[dict[_Field, msgspec.Raw]]:

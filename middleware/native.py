@@ -1,61 +1,37 @@
-"""NativeNames, ShowMiddleware, TagsMiddleware: names of models on Ollama's own routes.
+"""NativeNames: names of models in what is asked on Ollama's own routes.
 
-There an alias is resolved and listed too, what may not be used is refused and left out,
-and nothing else of a body is changed: what concerns nothing that is set goes on, and
-comes back, byte for byte.  ``default`` is Ollama's
-affair here unless an alias has that name.  Answers say the name of the model itself.
+There an alias is resolved, what may not be used is refused, and nothing else of a body
+is changed: what concerns nothing that is set goes on byte for byte.  ``default`` is
+Ollama's affair here unless an alias has that name.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
 from app.body import OwnBody, read_body
-from app.carriers.base import Headers
-from app.errors import BadRequest, UpstreamBroken
+from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.keys import Key
 from app.settings import Settings
 from app.turns import let_others
-from app.wire import ollama
 from app.wire.decoding import decode
 
-from . import parents
 from .access import unknown
 from .aliases import DEFAULT, Aliases
-from .amended import amended
 from .bounds import checked
-from .code.families import Family
-from .code.ways import Ways
-from .members import Members, texts, walked
-from .shown import Named, Shown
+from .members import Members, encoded, texts, walked
 from .validation import MAX_NAME
-
-T = TypeVar("T")
 
 Override = Callable[[Exchange, Members], Members]
 
-
-class _Details(msgspec.Struct):
-    family: str = ""
-
-
-_members = msgspec.json.Decoder(Members)
-_list = msgspec.json.Decoder(list[msgspec.Raw])
-_string = msgspec.json.Decoder(str)
-_model = msgspec.json.Decoder(ollama.ListModel)
-_details = msgspec.json.Decoder(_Details)
-_encode = msgspec.json.Encoder().encode
-_NULL = msgspec.Raw(b"null")
+_object = msgspec.json.Decoder(Members)
 
 #: Routes whose requests name a model that is to answer them.
 NAMING = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings")
-#: What a template for Ollama says where it can fill in, and the ability's name.
-_SUFFIX = ".Suffix"
-_INSERT = msgspec.Raw(b'"insert"')
 
 
 class NativeNames:
@@ -86,9 +62,10 @@ class NativeNames:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        if not (self.aliases.names or self.governed(environ)):
+        governed = self.governed(environ)
+        if not (governed or self.aliases.names):
             return self.app(environ, start_response)
-        call, _ = self.read(environ)
+        call, _ = self.read(environ, governed)
         return self.app(call, start_response)
 
     def governed(self, environ: WSGIEnvironment) -> bool:
@@ -96,11 +73,13 @@ class NativeNames:
         key = Exchange.of(environ).key
         return self.aliases.access.governs(key)
 
-    def read(self, environ: WSGIEnvironment) -> tuple[WSGIEnvironment, str]:
+    def read(
+        self, environ: WSGIEnvironment, governed: bool
+    ) -> tuple[WSGIEnvironment, str]:
         """The request with its alias resolved, and the model that it names then."""
         settings = self.settings
         body = read_body(environ, settings.max_body_bytes, settings.body_timeout)
-        if not self.governed(environ):
+        if not governed:
             given = _read(body)
             members, model = self._resolved(given)
         else:
@@ -110,7 +89,7 @@ class NativeNames:
             members, model = self._governed(exchange, given)
             given = given if unambiguous else {}
         if members != given:
-            body = _encode(members)
+            body = bytes(encoded(members))
             let_others(body)
         return with_body(environ, body), model
 
@@ -118,7 +97,7 @@ class NativeNames:
         """The members with aliases resolved, and the model."""
         names = texts(given, self.keys)
         models = {field: self._meant(name)[0] for field, name in names.items()}
-        others = {f: _encoded(m) for f, m in models.items() if m != names[f]}
+        others = {f: encoded(m) for f, m in models.items() if m != names[f]}
         return given | others, _first(models)
 
     def _governed(self, exchange: Exchange, given: Members) -> tuple[Members, str]:
@@ -133,7 +112,7 @@ class NativeNames:
             if name:
                 self.aliases.access.check(exchange, model)
             if model != name:
-                members[field] = _encoded(model)
+                members[field] = encoded(model)
         if self._override is not None:
             members = self._override(exchange, members)
         return members, model
@@ -146,179 +125,11 @@ class NativeNames:
         return self.aliases.meant(name, key)
 
 
-class ShowMiddleware(NativeNames):
-    """``POST /api/show``, truthful about who can fill in.
-
-    Editors ask it whether a model's template knows a suffix.  Of a model that Pannier
-    puts into the form of its family it does, and so it is shown; ``ways`` tells the
-    family of a name, and how its model is asked.
-    """
-
-    keys = frozenset(["model", "name"])  # the latter was its name once
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        aliases: Aliases,
-        settings: Settings,
-        ways: Ways,
-    ) -> None:
-        super().__init__(app, aliases, settings)
-        self._ways = ways
-
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Answer one request."""
-        call, name = self.read(environ)
-        settings, access = self.settings, self.aliases.access
-        key = Exchange.of(environ).key
-        may = partial(access.admits, key) if access.concerns(key) else None
-        rewrites = settings.code_rewrite and self._ways.strategy(name) != "suffix"
-        if may is None and not rewrites:
-            return self.app(call, start_response)
-        amend = partial(self._amended, name, may, rewrites)
-        must = may is not None
-        return amended(self.app, call, start_response, amend, must=must)
-
-    def _amended(
-        self, name: str, may: parents.May | None, rewrites: bool, whole: bytes
-    ) -> bytes | None:
-        """What whoever asks is shown, ``None`` for all there is."""
-        less = parents.shown(whole, may, name) if may is not None else None
-        left = whole if less is None else _encode(less)
-        shown = self._shown(name, left) if rewrites else None
-        return left if shown is None and less is not None else shown
-
-    def _shown(self, name: str, whole: bytes) -> bytes | None:
-        """What is shown of a model of a family that fills in, ``None`` for others."""
-        shown = _decoded(_members, whole)
-        details = _decoded(_details, shown.get("details", b"{}")) if shown else None
-        family = self._ways.of(name, details.family if details else "")
-        if shown is None or family is None or not family.rewrite:
-            return None
-        return _shown(family, shown) if family.strategy == "raw" else None
-
-
-def _shown(family: Family, shown: Members) -> bytes | None:
-    """What is shown of a model of a family that fills in; ``None``: it says so itself.
-
-    A list of capabilities gets one more; what has none stays without.
-    """
-    template = _decoded(_string, shown.get("template", b'""'))
-    if template is None or _SUFFIX in template:
-        return None
-    shown["template"] = _encoded(family.ollama_template(template))
-    able = _decoded(_list, shown.get("capabilities", b"null"))
-    if able is not None and _INSERT not in able:
-        shown["capabilities"] = _encoded([*able, _INSERT])
-    return _encode(shown)
-
-
-class TagsMiddleware:
-    """``GET /api/tags`` with the names that models are shown under, and only those.
-
-    Aliases follow the models, each as its model under another name.
-    """
-
-    def __init__(self, app: WSGIApplication, aliases: Aliases) -> None:
-        self.app = app
-        self.aliases = aliases
-        self.shown = Shown(aliases)
-
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Answer one request."""
-        key = Exchange.of(environ).key
-        limited = self.shown.limited(key)
-        if not (limited or self.adds):
-            return self.app(environ, start_response)
-        if environ["REQUEST_METHOD"] == "HEAD":
-            return self.app(environ, partial(_without_length, start_response))
-        amend = partial(self._listed, key, limited)
-        return amended(self.app, environ, start_response, amend, must=limited)
-
-    @property
-    def adds(self) -> bool:
-        """Whether the list may have more names than Ollama's."""
-        return bool(self.aliases.exact)
-
-    def names(self, key: Key | None, installed: Collection[str]) -> Named:
-        """The names in the list, each with its model's."""
-        return self.shown(key, installed)
-
-    def _listed(self, key: Key | None, limited: bool, whole: bytes) -> bytes | None:
-        listed = _decoded(_members, whole)
-        entries = _decoded(_list, listed.get("models", b"null")) if listed else None
-        if listed is None or entries is None:
-            if limited and listed is None:
-                raise UpstreamBroken("Ollama's list of models cannot be read.")
-            return _encode(listed | {"models": _NULL}) if limited and listed else None
-        models = {}
-        for entry in entries:
-            model = _decoded(_model, entry)
-            if model is not None and model.called:
-                models[model.called] = entry
-        named = self.names(key, models)
-        less = self._less(key, models)
-        if not less and [name for name, _ in named] == [*models]:
-            return None
-        models |= less
-        own = {name for name, model in named if name == model}
-        if limited:
-            shown = [_under(models[model], name, model) for name, model in named]
-        else:
-            more = [item for item in named if item[0] not in own]
-            shown = [*entries, *(_under(models[m], n, m) for n, m in more)]
-        return _encode(listed | {"models": _encoded(shown)})
-
-    def _less(
-        self, key: Key | None, models: dict[str, msgspec.Raw]
-    ) -> dict[str, msgspec.Raw]:
-        """Those entries that name a parent which whoever asks may not use, without."""
-        access = self.aliases.access
-        if not access.concerns(key):
-            return {}
-        may = partial(access.admits, key)
-        told = {name: parents.listed(entry, may) for name, entry in models.items()}
-        return {name: entry for name, entry in told.items() if entry != models[name]}
-
-
-class LoadedMiddleware(TagsMiddleware):
-    """``GET /api/ps``, of the models that are shown, each once."""
-
-    adds = False
-
-    def names(self, key: Key | None, installed: Collection[str]) -> Named:
-        """The names in the list, each with its model's."""
-        return self.shown.once(key, installed)
-
-
-def _under(entry: msgspec.Raw, name: str, model: str) -> msgspec.Raw:
-    """The entry of a model under a name, as it came if that is its own."""
-    return entry if name == model else _renamed(entry, name)
-
-
-def _without_length(
-    start_response: StartResponse, status: str, headers: Headers, *reason: Any
-) -> Callable[[bytes], object]:
-    """The head of a list that nobody has read, so that its length is not known."""
-    kept = [(n, v) for n, v in headers if n.lower() != "content-length"]
-    return start_response(status, kept, *reason)
-
-
-def _renamed(entry: msgspec.Raw, alias: str) -> msgspec.Raw:
-    """One entry of the list under another name."""
-    name = _encoded(alias)
-    return _encoded(_members.decode(entry) | {"name": name, "model": name})
-
-
 def _read(body: bytes) -> Members:
     """The members of a body, none where it is no object or beyond what is taken."""
     try:
         checked(body)
-        return decode(_members, body, partial(let_others, body))
+        return decode(_object, body, partial(let_others, body))
     except (BadRequest, msgspec.DecodeError):
         return {}
     finally:
@@ -345,18 +156,6 @@ def _shown_last(item: tuple[str, str]) -> bool:
     """Puts the name last that counts."""
     field, name = item
     return bool(name) and field.casefold() == "model"
-
-
-def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T | None:
-    """What some JSON says, ``None`` where it is nothing of that kind."""
-    try:
-        return decode(decoder, bytes(data))
-    except msgspec.DecodeError:
-        return None
-
-
-def _encoded(value: object) -> msgspec.Raw:
-    return msgspec.Raw(_encode(value))
 
 
 def with_body(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:

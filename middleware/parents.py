@@ -8,9 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from app.wire.decoding import decode
-
-from .members import Members
+from .members import Members, decoded, encoded, object_of
 
 #: Whether whoever asks may use the model of this name.
 May = Callable[[str], bool]
@@ -26,15 +24,13 @@ class _Told(msgspec.Struct):
 
 
 _told = msgspec.json.Decoder(_Told)
-_members = msgspec.json.Decoder(Members)
-_encode = msgspec.json.Encoder().encode
 _NOTHING = msgspec.Raw(b'""')
 
 
 def listed(entry: msgspec.Raw, may: May) -> msgspec.Raw:
     """An entry of a list, its parent blank where that may not be used."""
     members = shown(bytes(entry), may)
-    return entry if members is None else msgspec.Raw(_encode(members))
+    return entry if members is None else encoded(members)
 
 
 def shown(told: bytes, may: May, name: str | None = None) -> Members | None:
@@ -43,19 +39,18 @@ def shown(told: bytes, may: May, name: str | None = None) -> Members | None:
     ``name`` is the model's own, where its ``modelfile`` is told.  ``None`` says that
     nothing has to be left out, or that this is no such thing.
     """
-    try:
-        what = decode(_told, told)
-    except msgspec.DecodeError:
+    what = decoded(_told, told)
+    if what is None:
         return None
     parent = what.details.parent_model if what.details else ""
     hides = bool(parent) and not may(parent)
     unmade = bool(what.modelfile) and (hides or (name is not None and not may(name)))
     if not (hides or unmade):
         return None
-    members = decode(_members, told)
+    members = object_of(told) or {}
     if hides:
-        details = decode(_members, bytes(members["details"]))
-        members["details"] = msgspec.Raw(_encode(details | {"parent_model": _NOTHING}))
+        details = object_of(members["details"]) or {}
+        members["details"] = encoded(details | {"parent_model": _NOTHING})
     if unmade:
         members["modelfile"] = _NOTHING
     return members

@@ -70,13 +70,9 @@ from .members import Members
 from .messages import MessagesMiddleware
 from .metrics import MetricsPage
 from .models import DeleteMiddleware, ListMiddleware, RetrieveMiddleware
-from .native import (
-    NAMING,
-    LoadedMiddleware,
-    NativeNames,
-    ShowMiddleware,
-    TagsMiddleware,
-)
+from .native import NAMING, NativeNames
+from .native_lists import LoadedMiddleware, TagsMiddleware
+from .native_show import ShowMiddleware
 from .overrides import Overrides
 from .reasoning import Reasoning
 from .request_id import RequestIdMiddleware

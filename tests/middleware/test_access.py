@@ -26,7 +26,7 @@ from app.settings import Settings
 from app.wire.names import key as key_of
 from middleware.access import _REMEMBERED, Access, unknown
 from middleware.aliases import Aliases
-from middleware.native import TagsMiddleware
+from middleware.native_lists import TagsMiddleware
 
 case = pytest.mark.parametrize
 

@@ -18,7 +18,9 @@ from middleware.aliases import Aliases
 from middleware.code.families import Families, Family
 from middleware.code.ways import Ways
 from middleware.errors import ErrorMiddleware
-from middleware.native import NativeNames, ShowMiddleware, TagsMiddleware
+from middleware.native import NativeNames
+from middleware.native_lists import TagsMiddleware
+from middleware.native_show import ShowMiddleware
 
 ALIASES = "gpt-4o=qwen3:8b,Fast=llama3.2,gpt-4*=phi4,code=deepseek-coder:6.7b-base"
 CHAT = "/api/chat"

@@ -104,12 +104,14 @@ class CodeDoor(Door):
 
     def app_for(self, body: bytes, environ: WSGIEnvironment) -> WSGIApplication:
         """Code's, or Ollama's."""
-        is_code = self._is_code(body, Exchange.of(environ).key)
-        return self.code if is_code else self.native
+        key = Exchange.of(environ).key
+        if not self._is_code(body, key):
+            return self.native
+        if self.aliases.access.concerns(key):
+            walked(body)  # it may name only one model, there as well
+        return self.code
 
     def _is_code(self, body: bytes, key: Key | None) -> bool:
-        if self.aliases.access.concerns(key):
-            walked(body)  # it may name only one model
         seen = _seen(_asked, body)
         if seen is None:
             return False  # Ollama says what is wrong with it

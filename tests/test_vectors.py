@@ -18,9 +18,10 @@ from support.ollama import Answer, FakeUpstream, Ollama, ask, frames
 from app.catalog import Catalog
 from app.pages import create_app
 from app.settings import Settings
+from middleware.endpoints import dialect_routes
 from middleware.errors import ErrorMiddleware
 from middleware.routes import Routes
-from middleware.stack import Shared, dialect_routes
+from middleware.shared import Shared
 
 FILE = Path(__file__).parent / "golden" / "vectors-ollama-head.json"
 CASES = json.loads(FILE.read_text())["cases"]

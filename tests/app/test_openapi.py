@@ -16,7 +16,8 @@ from app.operations import OPERATIONS
 from app.settings import Settings
 from app.wire import openai
 from middleware.absent import Absent
-from middleware.stack import Shared, dialect_routes
+from middleware.endpoints import dialect_routes
+from middleware.shared import Shared
 
 
 def test_it_is_valid() -> None:

@@ -13,16 +13,11 @@ from app.inflight import Inflight
 from app.installation import Installation
 from app.pages import create_app
 from app.settings import Settings
+from middleware.endpoints import dialect_routes, native_routes
 from middleware.responses_kept import Keeper
 from middleware.routes import Routes
-from middleware.stack import (
-    Shared,
-    build_stack,
-    dialect_routes,
-    layers,
-    native_routes,
-    wrap,
-)
+from middleware.shared import Shared
+from middleware.stack import build_stack, layers, wrap
 
 from .ollama import FakeUpstream
 

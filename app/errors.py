@@ -2,6 +2,7 @@
 
     GatewayError                status, type, code, param, message, headers
     ├── BadRequest              400, the client's fault; names the field
+    ├── StorageUnavailable      503, the database cannot be asked
     └── UpstreamError           Ollama's fault, or Ollama's own word
         ├── UpstreamUnreachable     502  no connection, or none that answered
         ├── UpstreamTimeout         504  waited as long as allowed
@@ -84,6 +85,25 @@ class BadRequest(GatewayError):
         if not self.param or self.param in self.message:
             return self.message
         return f"{self.param[:64]}: {self.message}"
+
+
+class StorageUnavailable(GatewayError):
+    """The database cannot be asked; ``what`` is wanted of it, ``detail`` says why not.
+
+    It may be back with the next try.
+    """
+
+    default_status = 503
+    default_code = "storage_unavailable"
+
+    def __init__(
+        self, detail: str, what: str = "What Pannier keeps cannot be reached"
+    ) -> None:
+        super().__init__(
+            f"{what} at the moment. Please try again.",
+            headers=[("Retry-After", "1")],
+            detail=detail,
+        )
 
 
 class UpstreamError(GatewayError):

@@ -38,7 +38,7 @@ class Installation:
         # A thread and a connection of its own: nobody waits while rows are written.
         self._ledger = Storage(settings.database_url, settings.state_dir)
         self.ledger = self._ledger.usage
-        self.usage = Usage(self.ledger, settings.usage_days)
+        self.usage = Usage(self.ledger)
         self.counts = Counts(self.usage)
         self.live = Live(settings.state_dir, settings.limits_url)
         self.current.changed.append(self._expect)

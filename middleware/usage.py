@@ -108,8 +108,6 @@ class UsageNotes:
             return
         if exchange.key is not None or (self._all and exchange.status != "401"):
             self._usage.add(self._row(exchange, spent))
-        elif exchange.status == "401":
-            self._usage.refused += 1
 
     def _row(self, exchange: Exchange, spent: Spent) -> Row:
         key = exchange.key

@@ -13,7 +13,7 @@ from typing import Protocol
 import gevent
 from gevent.event import Event
 
-from ..errors import GatewayError
+from ..errors import GatewayError, StorageUnavailable
 from ..logs import Faults
 from .snapshot import NOTHING, Snapshot
 
@@ -163,12 +163,9 @@ class Current:
     def unavailable(self) -> GatewayError:
         """What is said to whoever needs what the database cannot say now."""
         error = self.failure
-        return GatewayError(
-            "Keys cannot be looked up at the moment. Please try again.",
-            status=503,
-            code="storage_unavailable",
-            headers=[("Retry-After", "1")],
-            detail=error.detail if error else f"no answer within {FIRST:g} seconds",
+        return StorageUnavailable(
+            error.detail if error else f"no answer within {FIRST:g} seconds",
+            "Keys cannot be looked up",
         )
 
     def _repeat(self, look: Callable[[], object], what: str) -> None:

@@ -111,11 +111,10 @@ class Usage:
     """Rows on their way to ``keeper``; without one they are forgotten.
 
     ``dropped`` counts those that found no room, or that no database takes.
-    ``refused`` counts requests without a good key.  ``days`` are those for which rows
-    are kept.
+    ``days`` are those for which rows are kept.
     """
 
-    def __init__(self, keeper: RowKeeper | None = None, days: int = 30) -> None:
+    def __init__(self, keeper: RowKeeper | None = None) -> None:
         self._keeper = keeper
         self._rows: deque[Row] = deque()
         self._used: dict[str, tuple[int, str]] = {}
@@ -124,11 +123,8 @@ class Usage:
         self._said_at = -REPEAT
         self._tidied_at = -TIDY
         self._faults = Faults()
-        self.days = days
+        self.days = 30
         self.dropped = 0
-        self.refused = 0
-        #: Why the database cannot be used at the moment; empty: it can.
-        self.failing = ""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -204,7 +200,6 @@ class Usage:
                 self._used = used | self._used
                 self._say(error.detail)
                 return False
-            self.failing = ""
             left -= len(batch)
             for _ in batch:  # others may have come, behind them
                 self._rows.popleft()
@@ -222,7 +217,6 @@ class Usage:
             self._faults.tell(log, "rows of usage could not be written", fault)
 
     def _say(self, why: str) -> None:
-        self.failing = why
         if time.monotonic() - self._said_at < REPEAT:
             return
         self._said_at = time.monotonic()

@@ -24,7 +24,7 @@ names below, no table and no SQL; what sets something calls ``configuration``.
     writing.py        a transaction that nobody may wait for any more
     database.py       Database: SQLite or PostgreSQL, transactions (loads SQLAlchemy)
     tables.py         the tables
-    failure.py        why the database cannot be used, and what a client is told
+    failure.py        Failure: why the database cannot be used
     unpatched.py      psycopg without gevent, for that thread
     upgrade.py        brings tables up to date (loads Alembic), in a process of its own
     backup.py         copies SQLite's file before

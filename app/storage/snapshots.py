@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import StorageUnavailable
 from ..gateway.snapshot import Snapshot
-from .failure import unavailable
 from .place import file_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Snapshots:
             return self._storage.run(_version)
         if self._file is None or not _is_there(self._file):
             if self._newest:
-                raise unavailable(f"{self._file} is gone")
+                raise StorageUnavailable(f"{self._file} is gone")
             return 0
         version = self._storage.aside(partial(self._look, self._file))
         self._newest = version or self._newest
@@ -110,7 +110,7 @@ def _is_there(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise unavailable(f"{type(error).__name__}: {error}") from None
+        raise StorageUnavailable(f"{type(error).__name__}: {error}") from None
     return True
 
 

@@ -12,9 +12,10 @@ import gevent
 from gevent import subprocess
 
 from .. import launch
+from ..errors import StorageUnavailable
 from ..settings import Settings
 from .aside import Aside
-from .failure import Failure, unavailable
+from .failure import Failure
 from .responses import Responses
 from .snapshots import Snapshots
 from .usage import Ledger
@@ -67,12 +68,14 @@ class Storage:
         be used, or takes too long.
         """
         limit = FIRST if self._database is None else WAIT
-        with gevent.Timeout(limit, unavailable(f"no answer within {limit:g} seconds")):
+        with gevent.Timeout(
+            limit, StorageUnavailable(f"no answer within {limit:g} seconds")
+        ):
             try:
                 database = self._database or self._opened()
                 return self._aside.run(lambda: job(database))
             except Failure as failure:
-                raise unavailable(str(failure)) from None
+                raise StorageUnavailable(str(failure)) from None
 
     def aside(self, job: Callable[[], Result]) -> Result:
         """What a job finds out in the database's thread, without the database.
@@ -81,11 +84,13 @@ class Storage:
         """
         if not self._aside.is_used:
             atexit.register(self.close)
-        with gevent.Timeout(WAIT, unavailable(f"no answer within {WAIT:g} seconds")):
+        with gevent.Timeout(
+            WAIT, StorageUnavailable(f"no answer within {WAIT:g} seconds")
+        ):
             try:
                 return self._aside.run(job)
             except Failure as failure:
-                raise unavailable(str(failure)) from None
+                raise StorageUnavailable(str(failure)) from None
 
     def read(self, job: "Callable[[Connection], Result]") -> Result:
         """What is read by a job of some statements; raises as ``run`` does."""

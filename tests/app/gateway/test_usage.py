@@ -150,7 +150,7 @@ def test_the_newest_use_counts(
     kept.asked.wait()
     usage.note_used("key_a", "10.0.0.2")
     kept.open.set()
-    wait(lambda: usage.failing)
+    wait(lambda: caplog.messages)
     assert caplog.messages == ["Usage cannot be written: it is locked"]
     kept.broken = None
     wait(lambda: kept.used)

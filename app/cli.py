@@ -101,7 +101,7 @@ def config(arguments: list[str]) -> int:
 
 def database(arguments: list[str]) -> int:
     """Look at the database, or bring its tables up to date."""
-    from .storage.command import run as command  # loads SQLAlchemy and Alembic
+    from .commands.database import run as command  # loads SQLAlchemy and Alembic
 
     return command(Settings.from_environ(), arguments, print)
 

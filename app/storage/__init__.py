@@ -28,7 +28,6 @@ names below, no table and no SQL; what sets something calls ``configuration``.
     unpatched.py      psycopg without gevent, for that thread
     upgrade.py        brings tables up to date (loads Alembic), in a process of its own
     backup.py         copies SQLite's file before
-    command.py        `pannier database`
     migrations/       how the tables came to be what they are
 """
 

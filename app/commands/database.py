@@ -1,17 +1,17 @@
-"""The commands about the database: ``pannier database status`` and ``upgrade``."""
+"""``pannier database``: what is kept, and where; bringing its tables up to date."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from ..settings import Settings, SettingsError
-from .configuration import counts
-from .database import Database, version
-from .failure import Failure
-from .place import FILE
-from .queries import summary
-from .tables import VERSION
-from .upgrade import PATIENCE as LONG
-from .upgrade import upgrade as bring_up_to_date
+from ..storage.configuration import counts
+from ..storage.database import Database, version
+from ..storage.failure import Failure
+from ..storage.place import FILE
+from ..storage.queries import summary
+from ..storage.tables import VERSION
+from ..storage.upgrade import PATIENCE as LONG
+from ..storage.upgrade import upgrade as bring_up_to_date
 
 
 def status(settings: Settings, say: Callable[[str], object]) -> int:

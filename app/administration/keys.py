@@ -95,7 +95,7 @@ class Keys:
                 "expires_at": form.expires_at,
                 "terms": form.terms,
             }
-            return self._write(connection, key, wanted)
+            return self._write(connection, key, wanted, "key.change")
 
         return self._desk.write(change)
 
@@ -106,7 +106,8 @@ class Keys:
             key = kept.find_key(connection, which)
             ended = {"previous_digest": None, "previous_until": None}
             revoked = key.revoked_at or now_ms()
-            return self._write(connection, key, {"revoked_at": revoked, **ended})
+            wanted = {"revoked_at": revoked, **ended}
+            return self._write(connection, key, wanted, "key.revoke")
 
         return self._desk.write(revoke)
 
@@ -125,7 +126,7 @@ class Keys:
                 "previous_digest": key.digest if grace else None,
                 "previous_until": now_ms() + grace if grace else None,
             }
-            return self._write(connection, key, made | old)
+            return self._write(connection, key, made | old, "key.rotate")
 
         return self._desk.write(rotate), secret
 
@@ -159,7 +160,9 @@ class Keys:
         check_news(form, changes, now_ms())
         return form
 
-    def _write(self, connection: Connection, key: Key, wanted: dict[str, Any]) -> Key:
+    def _write(
+        self, connection: Connection, key: Key, wanted: dict[str, Any], action: str
+    ) -> Key:
         changes = {
             field: value
             for field, value in wanted.items()
@@ -167,7 +170,9 @@ class Keys:
         }
         if not changes:
             return key
-        return kept.change_key(connection, key.id, changes, self._desk.actor)
+        if changes.keys() == {"enabled"}:
+            action = "key.enable" if changes["enabled"] else "key.disable"
+        return kept.change_key(connection, key.id, changes, self._desk.actor, action)
 
 
 #: What a ``KeyForm`` has beside the terms.

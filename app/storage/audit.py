@@ -141,16 +141,19 @@ def audit(
     ]
 
 
+#: What lists show of a key's secret: it would be taken for all of one.
+_OPEN = ("prefix", "suffix")
 _Diff = dict[str, tuple[Any, Any]]
 _decode = msgspec.json.Decoder(_Diff).decode
 
 
 def _diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> _Diff:
-    return {
-        field: (_shown(before.get(field)), _shown(after.get(field)))
-        for field in {**before, **after}
-        if before.get(field) != after.get(field)
-    }
+    def said(field: str) -> tuple[Any, Any]:
+        pair = before.get(field), after.get(field)
+        return pair if field in _OPEN else (_shown(pair[0]), _shown(pair[1]))
+
+    fields = {**before, **after}
+    return {one: said(one) for one in fields if before.get(one) != after.get(one)}
 
 
 def _shown(value: Any) -> Any:

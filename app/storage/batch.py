@@ -69,8 +69,13 @@ class Batch:
         self._added.append(values)
         self._note("key.create", key.name, None, key)
 
-    def change(self, id: str, changes: Mapping[str, Any]) -> Key:
-        """Change fields of a key that is there; returns what it is then."""
+    def change(
+        self, id: str, changes: Mapping[str, Any], action: str = "key.change"
+    ) -> Key:
+        """Change fields of a key that is there; returns what it is then.
+
+        ``action`` is what the audit log calls it.
+        """
         old = self._keys[id]
         new = msgspec.structs.replace(old, **changes)
         values = row(new)
@@ -81,7 +86,7 @@ class Batch:
             values["terms"] = None
         new_values = {f"new_{one.name}": values[one.name] for one in _SET}
         self._changed.append({"wanted": id, **new_values})
-        self._note("key.change", old.name, old, new)
+        self._note(action, old.name, old, new)
         return new
 
     def remove(self, id: str) -> None:

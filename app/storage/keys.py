@@ -89,15 +89,19 @@ def add_key(connection: Connection, key: Key, actor: str) -> None:
 
 
 def change_key(
-    connection: Connection, id: str, changes: Mapping[str, Any], actor: str
+    connection: Connection,
+    id: str,
+    changes: Mapping[str, Any],
+    actor: str,
+    action: str = "key.change",
 ) -> Key:
     """Change fields of a key (``terms`` as a whole), and return what it is now.
 
-    Raises ``Refused``.
+    ``action`` is what the audit log calls it.  Raises ``Refused``.
     """
     old = find_key(connection, id)
     batch = _batch(connection, msgspec.structs.replace(old, **changes), actor)
-    new = batch.change(old.id, changes)
+    new = batch.change(old.id, changes, action)
     batch.write(connection)
     return new
 

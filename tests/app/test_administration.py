@@ -231,6 +231,24 @@ def test_changes_are_in_force_and_in_the_audit_log(
     assert set(newest.diff) == set(changes)
 
 
+def test_the_audit_log_says_what_became_of_a_key(house: House) -> None:
+    """Each has a name of its own; of a new secret it has what lists show."""
+    keys = house.office.keys
+    made, _ = keys.create(ALL)
+    keys.change(made.id, {"enabled": False})
+    keys.change(made.id, {"enabled": True})
+    rotated, _ = keys.rotate(made.id)
+    keys.revoke(made.id)
+    revoked, rotation, enabled, disabled, created = house.office.audit(5)
+    assert [
+        one.action.removeprefix("key.")
+        for one in (created, disabled, enabled, rotation, revoked)
+    ] == ["create", "disable", "enable", "rotate", "revoke"]
+    assert created.diff["prefix"] == (None, made.prefix)
+    assert rotation.diff["prefix"] == (made.prefix, rotated.prefix)
+    assert rotation.diff["digest"] == ("***", "***")
+
+
 def test_what_changes_nothing_is_not_written(house: House) -> None:
     """To set what is set already raises no version."""
     house.office.keys.create(ALL)

@@ -25,6 +25,13 @@ HELLO = [{"role": "user", "content": "Say this is a test"}]
 
 
 @pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """One of their own: elsewhere models are copied, also to names of aliases."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def named(simulator: Simulator) -> Iterator[Server]:
     """Pannier with aliases."""
     aliases = ",".join(f"{name}={model}" for name, model in ALIASES.items())

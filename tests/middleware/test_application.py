@@ -115,7 +115,7 @@ def test_nobody_waits_to_hear_that_it_lives(pannier: Set) -> None:
     current._ready = False
     with patch("app.gateway.current.FIRST", 0.01):
         assert ask(pannier.app, "GET", "/health").status == 200
-        assert current._renewing is None
+        assert not current._always
         ask(pannier.app, body=CHAT)
-    assert current._renewing is not None
+    assert current._always
     current.close()

@@ -141,7 +141,7 @@ class Server:
         told = secrecy.found(self.output())
         self._directory.cleanup()
         if kind is None:  # else that is what the test is told
-            assert told == [], "the server wrote secrets"
+            assert told == [], f"the server wrote secrets: {told[:5]}"
 
     def workers(self) -> list[int]:
         """The child processes of the master."""

@@ -1,22 +1,16 @@
-"""AccessLogMiddleware: one line for each request, when its answer is over.
+"""AccessLogMiddleware: watches each answer; at its end a line is written.
 
-Place it outside everything that may fail.  The line is logfmt and never holds a body;
-what clients choose (path, model, id) is escaped, so one request is one line, and freed
-of secrets.
+Place it outside everything that may fail.  What a line says is ``access_line``'s.
 """
 
-import json
 import logging
-import re
-import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import protocol
 from app.carriers.base import Headers
-from app.errors import BadRequest, GatewayError, Interruption
+from app.errors import Interruption
 from app.exchange import Exchange
 from app.live.running import Seen
 from app.logs import Faults
@@ -24,11 +18,9 @@ from app.metrics.counts import Counts
 from app.metrics.endpoints import endpoint
 from app.redaction import Redaction
 
-log = logging.getLogger("pannier")
+from .access_line import line
 
-MAX_VALUE = 256
-#: What needs no quotes; everything else is written as JSON, in ASCII.
-_PLAIN = re.compile(r"[!#-<>-\[\]-~]+", re.ASCII)
+log = logging.getLogger("pannier")
 
 
 class AccessLogMiddleware:
@@ -199,7 +191,16 @@ class _Watched:
         log, exchange = self._log, self._exchange
         exchange.sent, exchange.outcome = self._bytes, self._outcome()
         if log.write is not None:
-            log.write(self._line())
+            log.write(
+                line(
+                    exchange,
+                    log.redaction,
+                    self._address,
+                    self._client_id,
+                    self._method,
+                    self._path,
+                )
+            )
         if log.counts is not None:
             try:
                 log.counts.end(exchange, self._endpoint)
@@ -217,92 +218,6 @@ class _Watched:
         watch = exchange.watch
         return "stalled" if watch is not None and watch.stalled else self._end
 
-    def _line(self) -> str:
-        """The line; its texts are looked at together, and one by one if need be."""
-        exchange = self._exchange
-        texts = [exchange.id, self._address, self._client_id, self._method, self._path]
-        texts += exchange.model, exchange.outcome
-        if exchange.adjusted or exchange.failure is not None:
-            texts += _further(exchange)
-        together = "".join(texts)
-        if self._log.redaction.is_suspect(together):
-            texts = [self._log.redaction.redacted(text) for text in texts]
-            together = "".join(texts)
-        if len(together) > MAX_VALUE or not _PLAIN.fullmatch(together):
-            texts = [_shown(text) for text in texts]
-        id, client, client_id, method, path, model, outcome, *further = texts
-        key = _shown(exchange.key.id) if exchange.key is not None else ""
-        line = (
-            f"id={id} time={_now()}"
-            f"{client and ' client=' + client}"
-            f"{client_id and ' client_id=' + client_id}"
-            f" method={method}"
-            f"{path and ' path=' + path}"
-            f"{key and ' key=' + key}"
-            f"{model and ' model=' + model}"
-            f"{exchange.status and ' status=' + exchange.status}"
-            f" outcome={outcome}"
-            f" bytes={exchange.sent} ms={exchange.milliseconds()}"
-            f"{_number('first_byte_ms', exchange.first_byte_ms)}"
-            f"{_number('prompt_tokens', exchange.prompt_tokens)}"
-            f"{_number('completion_tokens', exchange.completion_tokens)}"
-        )
-        if further:
-            named = zip(_FURTHER, further, strict=True)
-            line += "".join([f" {name}={text}" for name, text in named if text])
-        return line + "\n"
-
-
-def _now() -> str:
-    """The time of day, to the millisecond."""
-    seconds, rest = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{_second(seconds)}.{rest:03d}Z"
-
-
-@lru_cache(maxsize=1)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-#: What few lines say.
-_FURTHER = ("adjusted", "param", "error", "detail")
-
-
-def _further(exchange: Exchange) -> tuple[str, ...]:
-    """The texts of ``_FURTHER``, empty where there is nothing to say."""
-    adjusted, failure = ", ".join(exchange.adjusted), exchange.failure
-    if failure is None:
-        return adjusted, "", "", ""
-    return adjusted, failure.param or "", _told(failure), failure.detail
-
-
-def _told(failure: GatewayError) -> str:
-    """What the client was told, unless it may quote from its own request's body."""
-    quotes = isinstance(failure, BadRequest) and failure.status == 400
-    return "" if quotes else failure.message
-
 
 def _ended_by(exc: BaseException) -> str:
     return "left" if isinstance(exc, Interruption) else "cut"
-
-
-def _number(name: str, value: int | None) -> str:
-    return "" if value is None else f" {name}={value}"
-
-
-def _shown(value: str) -> str:
-    """A text of a line as it is, or cut and in quotes."""
-    value = value[:MAX_VALUE]
-    return value if not value or _PLAIN.fullmatch(value) else f'"{_escaped(value)}"'
-
-
-def _escaped(text: str) -> str:
-    """As JSON in ASCII, cut before an escape that would make it too long."""
-    said = ""
-    for character in text:
-        # JSON may leave DEL as it is, a log may not.
-        more = "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
-        if len(said) + len(more) > MAX_VALUE:
-            break
-        said += more
-    return said

@@ -255,8 +255,8 @@ def test_every_error_code() -> None:
 
 def test_every_field_of_the_log() -> None:
     """docs/deployment.md explains every field of a line of the access log."""
-    source = text("middleware/access_log.py")
-    line = source.partition("def _line(")[2].partition("def _further(")[0]
+    source = text("middleware/access_line.py")
+    line = source.partition("def line(")[2].partition("def _further(")[0]
     said = re.findall(r"""[( ]['"]([a-z_]+)['"][,)]|[( "']([a-z_]+)=[{']""", line)
     fields = [name or number for name, number in said]
     assert len(fields) > 15

@@ -192,7 +192,7 @@ def test_t4_only_created_is_of_the_wall_clock() -> None:
     }
     made = {"app/wire/ollama.py", "writers/responses.py"}
     made |= {"writers/several.py", "writers/legacy.py", "writers/code_shapes.py"}
-    told = {"middleware/access_log.py", "app/server/response.py"}
+    told = {"middleware/access_line.py", "app/server/response.py"}
     told |= {"app/metrics/board.py", "app/metrics/counts.py"}
     kept = {"app/moment.py", "app/gateway/limits_redis.py"}
     assert found <= made | told | kept

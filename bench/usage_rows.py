@@ -18,7 +18,7 @@ from app.storage.storage import Storage
 from app.storage.upgrade import upgrade
 from app.storage.usage_tables import DAY, HOUR
 from app.storage.usage_writing import add
-from middleware.usage import new_id
+from middleware.usage import row_id
 
 #: Rows of one transaction while a database is filled.
 MANY = 50_000
@@ -34,7 +34,7 @@ def row(at: int, chance: random.Random) -> Row:
     key, status = int(chance.paretovariate(1)) % KEYS, chance.choice(STATUSES)
     tokens = chance.randrange(1, 800)
     return Row(
-        id=new_id(at),
+        id=row_id(at),
         at=at,
         request_id=f"req_{chance.getrandbits(96):024x}",
         key_id=f"key_{key}",

@@ -6,15 +6,14 @@ section 5; decisions, 13 and 33).
 """
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from app.catalog import Catalog
-from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.current import Current
-from app.gateway.overrides import Layers, endless, within
+from app.gateway.overrides import Layers, within
 from app.gateway.parameters import RUNNER, cut, is_number
 from app.gateway.rules import SPECIAL
 from app.gateway.snapshot import Snapshot
@@ -22,12 +21,10 @@ from app.relay import bounds
 from app.settings import Settings
 from app.wire import names, ollama
 
-from .context import quiet
+from .caps import Caps, Options
 from .effects import unsupported
 from .special import Rules, Special, noted
 from .timeouts import bounded
-
-Options: TypeAlias = dict[str, Any]
 
 _NONE: Rules = {}
 #: What no request of a key may say, unless it is allowed to.
@@ -43,7 +40,7 @@ class Overrides:
     """A policy that brings a call and its exchange to what was set.
 
     It goes after ``Access`` and before all that looks at parameters.  ``catalog`` knows
-    what context a model would have, where a key is bound to one.
+    what context a model would have, where a call is bound to one.
     """
 
     def __init__(
@@ -51,7 +48,7 @@ class Overrides:
     ) -> None:
         self._current = current
         self._settings = settings
-        self._catalog = catalog
+        self._caps = Caps(settings, catalog)
         self._special = Special(settings)
         self._usual = {s: bounds(settings, s) for s in (None, False, True)}
         self._snapshot: Snapshot | None = None
@@ -133,7 +130,7 @@ class Overrides:
             self._set(exchange, options, given, rules, defaults=True)
         embeds = isinstance(call, ollama.EmbedRequest)
         chosen = exchange.filling is None
-        self._cap(exchange, call.model, options, rules, embeds=embeds, chosen=chosen)
+        self._caps(exchange, call.model, options, rules, embeds=embeds, chosen=chosen)
         # Code is put into a call after this, and has options in any case.
         call.options = options if exchange.filling is not None else options or None
         return rules
@@ -179,63 +176,6 @@ class Overrides:
                 options[name] = nearest
                 exchange.adjusted.append(noted(name, nearest))
 
-    def _cap(
-        self,
-        exchange: Exchange,
-        model: str,
-        options: Options,
-        rules: Rules,
-        *,
-        embeds: bool = False,
-        chosen: bool = False,
-    ) -> None:
-        """Hold the length of the answer and the context to what is the most.
-
-        ``chosen``: where a context is chosen for the prompt, that is done later.
-        """
-        own = exchange.key.terms if exchange.key is not None else None
-        tokens = _least(rules, "num_predict", own.max_output_tokens if own else None)
-        context = _least(rules, "num_ctx", own.max_num_ctx if own else None)
-        if tokens is not None and not embeds:
-            self._lower(exchange, options, "num_predict", tokens)
-        if context is None:
-            return
-        exchange.max_num_ctx = context
-        if options.get("num_ctx") is not None or context < 1:
-            self._lower(exchange, options, "num_ctx", context)
-        elif not chosen or self._settings.context != "auto":
-            self._hold(exchange, model, options, context)
-
-    def _lower(
-        self, exchange: Exchange, options: Options, name: str, most: int
-    ) -> None:
-        """An option at its cap, where it is above; said where something was asked."""
-        if most < 1:
-            raise BadRequest(
-                f"This API key may have nothing of a model: its limit of {name} is 0.",
-                status=403,
-                code="endpoint_not_allowed",
-            )
-        value = options.get(name)
-        if value is None:
-            options[name] = most
-        elif is_number(value) and endless(name, value) > most:
-            options[name] = most
-            exchange.adjusted.append(noted(name, most))
-
-    def _hold(self, exchange: Exchange, model: str, options: Options, cap: int) -> None:
-        """The context where nobody says which: Ollama's own choice may be above."""
-        facts = self._catalog.facts(model) if self._catalog is not None else None
-        loaded = self._catalog.loaded(model) if self._catalog is not None else None
-        options["num_ctx"] = context = quiet(
-            cap,
-            loaded=loaded,
-            modelfile=facts.num_ctx if facts else None,
-            own=facts.context_length if facts else None,
-        )
-        if context != loaded and not (facts and facts.num_ctx == context):
-            exchange.adjusted.append(noted("num_ctx", context))
-
     def _with_options(
         self, exchange: Exchange, members: dict[str, msgspec.Raw], rules: Rules
     ) -> dict[str, msgspec.Raw]:
@@ -251,7 +191,7 @@ class Overrides:
         options = {name: cut(name, value) for name, value in options.items()}
         allowed = self._allowed(exchange, options, options)
         self._set(exchange, options, allowed, rules, defaults=False)
-        self._cap(exchange, exchange.resolved or exchange.model, options, rules)
+        self._caps(exchange, exchange.resolved or exchange.model, options, rules)
         if options == before and len(members) - len(rest) < 2:
             return members
         return rest | {"options": msgspec.Raw(_encode(options))}
@@ -295,12 +235,3 @@ def _taken(members: dict[str, msgspec.Raw], name: str) -> list[msgspec.Raw]:
 def _may_keep(exchange: Exchange) -> bool:
     """Whether a request may say how long its model stays loaded."""
     return exchange.key is None or exchange.key.terms.allow_keep_alive
-
-
-def _least(rules: Rules, name: str, cap: int | None) -> int | None:
-    """The cap of an option: the key's, or the one that is set, if that is lower."""
-    most = rules[name].most if name in rules else None
-    if most is None:
-        return cap
-    value = int(most.value)
-    return value if cap is None else min(cap, value)

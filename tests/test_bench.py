@@ -1,5 +1,6 @@
 """The benchmark: that it judges rightly, and that its pieces fit together."""
 
+import importlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -32,6 +33,14 @@ def made_up(**ours: float) -> Results:
     found.starts = [0.5, 3.0, 0.7]
     found.growth = [Curve("Streams & more", "streams", "CPU", [(50, 9.0), (1000, 7.5)])]
     return found
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "bench").glob("[a-z]*.py")), ids=lambda path: path.stem
+)
+def test_what_is_run_by_itself_fits(path: Path) -> None:
+    """Each module finds what it needs of Pannier."""
+    importlib.import_module(f"bench.{path.stem}")
 
 
 def verdicts(found: Results) -> list[str]:

@@ -6,6 +6,7 @@ server that runs: it has what they change within a second.
 
     table.py     the commands by name
     command.py   one of them, from its arguments to its exit code
+    terminal.py  Terminal: what they work with, and whom they can ask
     words.py     times, limits and tables, as people write and read them
     keys.py      pannier keys            transfer.py  export, import
     models.py    models, alias           migrate.py   migrate-ollama2openai

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..administration.office import AuditEntry
-from .command import Terminal
+from .terminal import Terminal
 from .words import json_of, line_of, moment
 
 

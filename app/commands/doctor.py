@@ -8,11 +8,11 @@ from argparse import Namespace
 from collections.abc import Iterable
 
 from ..settings import Settings
-from .command import Terminal
 from .finding import Finding
 from .health_here import machine
 from .health_ollama import model, ollama
 from .health_stream import stream
+from .terminal import Terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from ..gateway.credentials import STRONG
 from ..gateway.groups import GROUPS
 from ..gateway.keys import Key, Moment
 from ..moment import now_ms
-from .command import Terminal
+from .terminal import Terminal
 from .words import duration, expiry, json_of, limit, mapping, moment, table
 
 #: Options by the field of a key's form that they set.

@@ -7,7 +7,7 @@ from contextlib import closing
 from ..administration import Refused
 from ..live import CANCEL, Live, Overview, Running
 from ..storage.failure import Failure
-from .command import Terminal
+from .terminal import Terminal
 from .words import json_of, table
 
 _HEAD = (

@@ -4,7 +4,7 @@ import argparse
 from argparse import Namespace
 from pathlib import Path
 
-from .command import Terminal
+from .terminal import Terminal
 from .transfer import add_run, take_in
 
 

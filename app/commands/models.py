@@ -8,8 +8,8 @@ from typing import Any
 from ..administration import Administration
 from ..gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from ..wire.names import key as key_of
-from .command import Terminal
 from .installed import installed
+from .terminal import Terminal
 from .words import json_of, line_of, mapping, table
 
 

@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 
 from ..administration import Refused
-from .command import Terminal
+from .terminal import Terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from ..administration import Refused
 from ..changeable import WHERE, changeable
 from ..option import Given, Option, meaning
-from .command import Terminal
+from .terminal import Terminal
 from .words import json_of, mapping, table
 
 

@@ -13,7 +13,7 @@ from ..administration.document import SECTIONS, Document
 from ..administration.steps import Mode, Step
 from ..administration.transfer import OPENS
 from ..gateway.usage import Row
-from .command import Terminal
+from .terminal import Terminal
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 

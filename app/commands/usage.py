@@ -7,7 +7,7 @@ from typing import Any
 
 from ..administration import Administration
 from ..moment import now_ms
-from .command import Terminal
+from .terminal import Terminal
 from .words import json_of, moment, table
 
 _DAY = 86_400_000

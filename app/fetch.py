@@ -56,7 +56,7 @@ _STEP = 3 * STEP
 Connect = Callable[[Address, int], Any]
 
 
-class Spent(FetchError):
+class Exhausted(FetchError):
     """What one request may use is used up; others may still want the image."""
 
 
@@ -129,7 +129,7 @@ class ImageFetcher:
         finally:
             del self._going[place.url]
             # One that was ended from outside, or had used up its own, says nothing.
-            going.set(None if isinstance(found, Spent) else found)
+            going.set(None if isinstance(found, Exhausted) else found)
 
     def _attempt(self, place: Target, budget: "Budget") -> str | FetchError:
         try:
@@ -222,14 +222,14 @@ class Budget:
         """A limit in seconds on the next step, which may not have them any more."""
         left = self._end - time.monotonic()
         if left < at_most:
-            return gevent.Timeout(max(0.0, left), Spent("no time was left"))
+            return gevent.Timeout(max(0.0, left), Exhausted("no time was left"))
         return gevent.Timeout(at_most, FetchError("it took too long"))
 
     def take(self, count: int) -> None:
-        """Use so many bytes; raises ``Spent`` when they are not left."""
+        """Use so many bytes; raises ``Exhausted`` when they are not left."""
         self._bytes -= count
         if self._bytes < 0:
-            raise Spent("the images of the request are too large together")
+            raise Exhausted("the images of the request are too large together")
 
 
 def _ask(line: Line, place: Target) -> tuple[Head, bytes]:

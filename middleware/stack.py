@@ -13,6 +13,7 @@ from app import logs
 from app.catalog import Catalog
 from app.doors import Doors
 from app.fetch import ImageFetcher
+from app.gateway.current import Current
 from app.gateway.groups import ADMIN, METRICS
 from app.inflight import Inflight
 from app.installation import Installation
@@ -59,14 +60,10 @@ def build_stack(
     pages = Later(lambda: load_pages(upstream))
     relay = Relay(upstream, settings)
     catalog = Catalog(upstream.control)
-    current, ends = installation.current, partial(end_revoked, inflight)
-    current.changed += (catalog.forget, ends)
-    current.expired.append(ends)
+    leave = follow(installation.current, catalog, inflight)
 
     def release() -> None:
-        current.changed.remove(catalog.forget)
-        current.changed.remove(ends)
-        current.expired.remove(ends)
+        leave()
         upstream.close()
 
     images = ImageFetcher.of(settings)
@@ -86,6 +83,22 @@ def build_stack(
     write = logs.writer() if settings.access_log else None
     around = layers(settings, inflight, write, installation)
     return WatchMiddleware(wrap(routes, around), inflight, release)
+
+
+def follow(
+    current: Current, catalog: Catalog, inflight: Inflight
+) -> Callable[[], None]:
+    """Have parts of a stack follow what is set; what is returned ends that."""
+    ends = partial(end_revoked, inflight)
+    current.changed += (catalog.forget, ends)
+    current.expired.append(ends)
+
+    def leave() -> None:
+        current.changed.remove(catalog.forget)
+        current.changed.remove(ends)
+        current.expired.remove(ends)
+
+    return leave
 
 
 def layers(

@@ -3,11 +3,12 @@
 import re
 from wsgiref.types import WSGIEnvironment
 
+from ..administration.passwords import is_same
 from ..body import read_body
 from ..doors import is_own
 from ..errors import BadRequest
 from ..turns import in_turns
-from .sessions import Visitor, is_same
+from .sessions import Visitor
 
 #: Methods that change nothing.
 SAFE = {"GET", "HEAD"}

@@ -6,7 +6,6 @@ when the password is changed.
 """
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -104,11 +103,6 @@ class Sessions:
     def id_of(self, token: str) -> str:
         """By what a session is known."""
         return hashlib.sha256(token.encode() + self._secret).hexdigest()
-
-
-def is_same(one: str, other: str) -> bool:
-    """Whether two tokens are the same, in a time that does not tell."""
-    return hmac.compare_digest(one.encode(), other.encode())
 
 
 def _printable(text: str) -> str:

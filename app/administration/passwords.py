@@ -41,7 +41,7 @@ def matches(password: str, kept: str) -> bool:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two passwords are the same, in a time that does not tell."""
+    """Whether two secrets are the same, in a time that does not tell."""
     return hmac.compare_digest(_bytes(one), _bytes(other))
 
 

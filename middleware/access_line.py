@@ -13,25 +13,20 @@ from app.errors import BadRequest, GatewayError
 from app.exchange import Exchange
 from app.redaction import Redaction
 
+#: What was asked: the client's address and its own id, the method, the path.
+Asked = tuple[str, str, str, str]
+
 MAX_VALUE = 256
 #: What needs no quotes; everything else is written as JSON, in ASCII.
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]+", re.ASCII)
 
 
-def line(
-    exchange: Exchange,
-    redaction: Redaction,
-    address: str,
-    client_id: str,
-    method: str,
-    path: str,
-) -> str:
+def line(exchange: Exchange, redaction: Redaction, asked: Asked) -> str:
     """The line, with its end.
 
     Its texts are looked at together, and one by one if need be.
     """
-    texts = [exchange.id, address, client_id, method, path]
-    texts += exchange.model, exchange.outcome
+    texts = [exchange.id, *asked, exchange.model, exchange.outcome]
     if exchange.adjusted or exchange.failure is not None:
         texts += _further(exchange)
     together = "".join(texts)

@@ -191,16 +191,8 @@ class _Watched:
         log, exchange = self._log, self._exchange
         exchange.sent, exchange.outcome = self._bytes, self._outcome()
         if log.write is not None:
-            log.write(
-                line(
-                    exchange,
-                    log.redaction,
-                    self._address,
-                    self._client_id,
-                    self._method,
-                    self._path,
-                )
-            )
+            asked = self._address, self._client_id, self._method, self._path
+            log.write(line(exchange, log.redaction, asked))
         if log.counts is not None:
             try:
                 log.counts.end(exchange, self._endpoint)

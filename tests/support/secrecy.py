@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 #: A shorter one would be found everywhere.
 SHORTEST = 8
+#: What has no more characters than these, again and again, only fills a field.
+FEWEST = 3
 #: Names of variables and of headers whose values are secrets.
 _VARIABLE = re.compile(r"_(API_KEY|PASSWORD|SECRET)$")
 _HEADER = re.compile(r"(?i)authorization|x-api-key|api-key|cookie|x-csrf-token")
@@ -26,7 +28,7 @@ _used: set[str] = set()
 
 def note(secret: str) -> str:
     """Remember a secret; gives it back."""
-    if len(secret) >= SHORTEST:
+    if len(secret) >= SHORTEST and len(set(secret)) > FEWEST:
         _used.add(secret)
     return secret
 

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import secrets
+import stat
 from pathlib import Path
 
 LENGTH = 32
@@ -20,6 +21,7 @@ def secret(state_dir: str, file: str = "") -> bytes:
     """The 32 bytes; read or made when first asked for.
 
     ``file`` is one that several machines have, of at least 32 bytes; it is never made.
+    One of exactly 32 is the secret itself, so that it may be one that was made here.
     Where there is none, and the directory cannot be written, they are this process's
     own, and a line in the log says so.
     """
@@ -37,10 +39,12 @@ def lasting(state_dir: str, file: str = "") -> bytes | str:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not path.exists():
                 _make(path)
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            return f"{path} is no regular file"
         found = path.read_bytes()
     except OSError as error:
         return f"{path}: {error.strerror}"
-    if file and len(found) >= LENGTH:
+    if file and len(found) > LENGTH:
         return hashlib.sha256(found).digest()
     return found if len(found) == LENGTH else f"{path} is damaged or too short"
 

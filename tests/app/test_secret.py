@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -63,7 +64,17 @@ def test_many_workers_agree(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
-@pytest.mark.parametrize("what", ["no directory", "damaged", "none", "taken"])
+@pytest.mark.parametrize(("more", "same"), [(b"", True), (b"\n", False)])
+def test_a_file_that_is_named(tmp_path: Path, more: bytes, same: bool) -> None:
+    """The installation's own file is the same secret by its name; a text is hashed."""
+    own = secret(str(tmp_path))
+    named = tmp_path / "named"
+    named.write_bytes(own + more)
+    assert (secret("", str(named)) == own) is same
+    assert len(secret("", str(named))) == LENGTH
+
+
+@pytest.mark.parametrize("what", ["no directory", "damaged", "none", "taken", "pipe"])
 def test_where_it_cannot_be_kept(
     what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -76,6 +87,8 @@ def test_where_it_cannot_be_kept(
         (tmp_path / "secret").write_bytes(b"short")
     elif what == "taken":
         (tmp_path / "secret").mkdir()
+    elif what == "pipe":
+        os.mkfifo(tmp_path / "secret")  # nobody writes to it, ever
     else:
         state = ""
     with caplog.at_level(logging.WARNING, "pannier"):

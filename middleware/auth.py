@@ -23,8 +23,12 @@ from app.proxies import is_local
 NOTED = 60.0
 
 _MISSING = (
-    "You didn't provide an API key. This server needs one, as Authorization: Bearer"
-    " YOUR_KEY, or in the header x-api-key or api-key."
+    "You didn't provide an API key. This server needs one, in the header Authorization"
+    " after 'Bearer ', or in the header x-api-key or api-key."
+)
+_UNSCHEMED = (
+    "The header Authorization has no 'Bearer ' before the API key. Please put it there,"
+    " or send the key in the header x-api-key or api-key."
 )
 
 
@@ -86,7 +90,7 @@ class AuthMiddleware:
     def _key(self, environ: WSGIEnvironment, exchange: Exchange) -> Key:
         secret = _given(environ)
         if not secret:
-            raise _unauthorized(_MISSING)
+            raise _unauthorized(_why_none(environ))
         digest = self.installation.hash(secret.encode("latin-1"))
         key = self.current.now.keys.get(digest)
         newest = key is not None and hmac.compare_digest(digest, key.digest)
@@ -161,6 +165,12 @@ def _given(environ: WSGIEnvironment) -> str:
             raise _unauthorized("Two different API keys are in this request.")
         secret = secret or other
     return secret
+
+
+def _why_none(environ: WSGIEnvironment) -> str:
+    """What is said where a request has no key, of which nothing is repeated."""
+    words = environ.get("HTTP_AUTHORIZATION", "").split()
+    return _UNSCHEMED if words and words[0].lower() != "bearer" else _MISSING
 
 
 def _was(digest: bytes, key: Key) -> bool:

@@ -6,6 +6,7 @@ from werkzeug.middleware.lint import LintMiddleware
 
 from app.errors import GatewayError, UpstreamUnreachable
 from app.pages import create_app
+from app.simulator.window import VERSION
 from middleware.errors import ErrorMiddleware
 
 DOWN = UpstreamUnreachable("Ollama cannot be reached", detail="10.0.0.1:11434")
@@ -29,6 +30,16 @@ def test_home() -> None:
         assert answer.headers["Content-Type"].startswith("text/html")
         assert b"Pannier" in answer.body
         assert b"10.0.0.1" not in answer.body
+
+
+def test_home_before_the_simulator() -> None:
+    """Nobody takes the simulator's answers for those of a model."""
+    for version, made_up in ((VERSION, True), ("0.32.15", False)):
+        body = asked("/", ollama=b'{"version":"%s"}' % version.encode()).body
+        assert (b"made up" in body, b"Ollama 0.32.15 answers" in body) == (
+            made_up,
+            not made_up,
+        )
 
 
 def test_a_hostile_version_is_text() -> None:

@@ -20,6 +20,7 @@ from app.gateway.groups import OPEN
 from app.gateway.keys import Key
 from app.gateway.snapshot import Snapshot
 from app.installation import Installation
+from app.redaction import Redaction
 from middleware.auth import NOTED, AuthMiddleware, masked
 from middleware.cors import CorsMiddleware
 
@@ -282,6 +283,25 @@ def test_a_snapshot_that_is_mistaken() -> None:
 
 
 # ------------------------------------------------------------ what is said
+
+
+@pytest.mark.parametrize(
+    ("sent", "begin"),
+    [
+        ({}, "You didn't provide an API key. "),
+        ({"HTTP_AUTHORIZATION": "Bearer"}, "You didn't provide an API key. "),
+        ({"HTTP_AUTHORIZATION": ""}, "You didn't provide an API key. "),
+        ({"HTTP_AUTHORIZATION": SECRET}, "The header Authorization has no 'Bearer '"),
+        ({"HTTP_AUTHORIZATION": f"Token {SECRET}"}, "The header Authorization has no "),
+    ],
+)
+def test_no_key(sent: dict[str, str], begin: str) -> None:
+    """Whoever forgets a key, or the word before it, is told how; so is the log."""
+    error = refused(ONE, **sent)
+    assert (error.status, error.code) == (401, "invalid_api_key")
+    assert error.message.startswith(begin)
+    assert SECRET[3:] not in error.message + error.detail
+    assert Redaction().redacted(error.message) == error.message
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,25 @@ def test_what_a_newer_pannier_wrote(
         assert name in said[0]
 
 
+def test_a_template_of_a_newer_pannier(
+    storage: Storage, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A model goes on without it, as it is set otherwise, and the log says so once."""
+    code = CodeEntry(template="{code_prefix}{cursor}", strategy="raw")
+    database = place.database()
+    with database.writing() as connection:
+        set_model(connection, ModelEntry(name="Llama3", hidden=True, code=code), "test")
+    database.close()
+    with caplog.at_level(logging.ERROR, "pannier"):
+        now = storage.configuration.snapshot()
+        storage.configuration.snapshot()
+    (model,) = now.models.values()
+    assert (model.enabled, model.hidden) == (True, True)
+    assert model.code == CodeEntry(strategy="raw")
+    (record,) = caplog.records
+    assert record.getMessage().endswith("read it: the template of the model 'Llama3'")
+
+
 @pytest.mark.live
 def test_q1_nothing_set_costs_nothing(tmp_path: Path) -> None:
     """Without a file nothing is loaded or made; with an empty one, Python's sqlite3."""
@@ -282,6 +301,24 @@ def test_q2_a_file_that_is_damaged(
     path.write_bytes(whole)
     assert storage.configuration.version() == 4
     storage.close()
+
+
+def test_q2_a_file_that_is_written_over(used: Storage, file: Place) -> None:
+    """It is noticed while it is open, even where its log still has all of it."""
+    path = path_of(file)
+    database = file.database()  # keeps the log from being written into the file
+    with database.writing() as connection:
+        set_settings(connection, {"strict": None}, "test")
+    assert used.configuration.version() == 5
+    whole = path.read_bytes()
+    with path.open("r+b") as there:
+        there.write(b"garbage " * (len(whole) // 8))
+    for _ in range(2):
+        assert "not a database" in refused(used.configuration.version)
+    with path.open("r+b") as there:
+        there.write(whole)
+    assert used.configuration.version() == 5
+    database.close()
 
 
 def test_q2_a_file_that_is_locked(

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from ..errors import BadRequest
+from ..moment import LAST
 from .asked import Asked
 
 T = TypeVar("T")
 
 #: Characters of a text, and entries of a page.
 LONGEST, MOST = 1024, 500
-#: The last moment that there is, in Unix milliseconds: the end of the year 9999.
-LAST = 253_402_300_799_999
 
 
 def wrong(param: str, message: str) -> BadRequest:

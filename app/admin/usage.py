@@ -9,14 +9,14 @@ from typing import Any
 from ..administration import Refused
 from ..gateway.keys import Key
 from ..gateway.usage_export import csv_lines, ndjson_lines
-from ..moment import now_ms
+from ..moment import LAST, now_ms
 from ..storage.usage import MOST, Filters, Ledger, Period
 from ..storage.usage_metrics import METRICS
 from ..storage.usage_queries import GROUPS, STEPS
 from ..storage.usage_tables import DAY
 from ..wire.names import short
 from .asked import Admin, Asked, Route, Sent
-from .query import LAST, Query, wrong
+from .query import Query, wrong
 
 #: Filters of sums, and of records beside.
 _SUMS = tuple(GROUPS)

@@ -4,7 +4,7 @@ All are pure.  Specification: gateway, sections 2 and 4; decisions, 29.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -16,6 +16,7 @@ from ..gateway import globs, overrides
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Moment, Name, Terms
 from ..gateway.template import Template
+from ..moment import LAST
 from ..storage.refusal import Refused
 from ..wire.names import key as key_of
 
@@ -72,8 +73,10 @@ def check_news(form: KeyForm, fields: Iterable[str], now: Moment) -> None:
     ``fields`` are those that somebody said; ``now`` is in milliseconds.
     """
     said = set(fields)
-    if "expires_at" in said and form.expires_at is not None and form.expires_at <= now:
-        raise Refused("A key cannot expire in the past.", "expires_at")
+    if "expires_at" in said and form.expires_at is not None:
+        if form.expires_at <= now:
+            raise Refused("A key cannot expire in the past.", "expires_at")
+        check_moment(form.expires_at, "expires_at")
     if "allow_models" in said and not form.allow_models:
         raise Refused(
             "A key that may use no model is of no use; '*' means all of them.",
@@ -83,14 +86,14 @@ def check_news(form: KeyForm, fields: Iterable[str], now: Moment) -> None:
         raise Refused("A key that may use no endpoint is of no use.", "allow_endpoints")
 
 
-def check_name(name: str) -> None:
-    """Raise ``Refused`` for a key's name that would spoil lists, or the lines of logs.
+def check_name(name: str, field: str = "name") -> None:
+    """Raise ``Refused`` for a name that would spoil lists, or the lines of logs.
 
     What turns the direction of writing makes a name look like another one.
     """
     if not name.isprintable() or name != name.strip():
         raise Refused(
-            "A name has only characters that can be seen, and no spaces around.", "name"
+            "A name has only characters that can be seen, and no spaces around.", field
         )
 
 
@@ -100,6 +103,12 @@ def check_text(text: str, field: str) -> None:
         raise Refused(f"'{field}' has characters that cannot be seen.", field)
 
 
+def check_moment(at: Moment, field: str) -> None:
+    """Raise ``Refused`` for a time in milliseconds that no calendar can show."""
+    if not 0 <= at <= LAST:
+        raise Refused(f"'{field}' is a time from 1970 up to the year 9999.", field)
+
+
 def check_terms(terms: Terms) -> None:
     """Raise ``Refused`` for patterns, models and overrides that mean nothing."""
     for field in ("allow_models", "deny_models"):
@@ -107,7 +116,7 @@ def check_terms(terms: Terms) -> None:
             said_of(partial(globs.check, glob), field)
     for field in ("default_model", "default_code_model"):
         name = getattr(terms, field)
-        if name and not _MODEL.fullmatch(name):
+        if name and not (_MODEL.fullmatch(name) and name.isprintable()):
             raise Refused(f"{name!r} is not a model's name.", field)
     check_overrides(terms.overrides)
 
@@ -119,16 +128,21 @@ def check_overrides(found: Mapping[str, Any]) -> None:
 
 def check_model(entry: ModelEntry) -> None:
     """Raise ``Refused`` for what cannot be set for a model."""
+    check_name(entry.name)
     check_text(entry.description, "description")
     check_overrides(entry.overrides)
     if (template := entry.code.template) is not UNSET:
         said_of(partial(Template, template), "code.template")
 
 
-def check_alias(entry: AliasEntry, models: Iterable[str]) -> None:
-    """Raise ``Refused`` for an alias that means nothing, or hides one of ``models``."""
+def check_alias(entry: AliasEntry, models: Container[str]) -> None:
+    """Raise ``Refused`` for an alias that means nothing, or hides one of ``models``.
+
+    ``models`` are as ``app.wire.names.key`` has their names.
+    """
     check_overrides(entry.overrides)
     check_name(entry.name)
+    check_name(entry.target, "target")
     if entry.display and is_pattern(entry.name):
         raise Refused("A pattern cannot be shown as a model's name.", "display")
     if entry.name.lower() == entry.target.lower():
@@ -136,7 +150,7 @@ def check_alias(entry: AliasEntry, models: Iterable[str]) -> None:
     own, target = key_of(entry.name), key_of(entry.target)
     if entry.shadow or is_pattern(entry.name) or own == target:
         return
-    if own in set(map(key_of, models)):
+    if own in models:
         raise Refused(
             f"There is a model called {entry.name!r}, which this alias would hide; if"
             ' it shall, say --shadow, or over HTTP "shadow": true.',

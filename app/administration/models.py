@@ -130,7 +130,7 @@ class Aliases:
         self, connection: Connection, entry: AliasEntry, installed: Iterable[str]
     ) -> AliasEntry:
         models = [model.name for model in kept.models(connection)]
-        check_alias(entry, [*models, *installed])
+        check_alias(entry, set(map(key_of, (*models, *installed))))
         kept.set_alias(connection, entry, self._desk.actor)
         return entry
 

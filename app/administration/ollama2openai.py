@@ -170,8 +170,8 @@ def _globs(names: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
     """Names as patterns that fit nothing else, and those of which none can be made."""
     found, others = [], []
     for name in filter(None, map(str.strip, names)):
-        # No name of a model has such a character, and none fits a set of them alone.
-        glob = name if name == _ALL else re.sub(r"[*?\[]", "[*]", name)
+        # In a set of its own such a character stands for itself.
+        glob = name if name == _ALL else re.sub(r"[*?\[]", r"[\g<0>]", name)
         glob = glob.replace(" ", "[ ]")
         try:
             globs.check(glob)

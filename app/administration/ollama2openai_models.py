@@ -3,13 +3,14 @@
 A name that cannot be an alias here is left out and said: the others go on to work.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..storage.refusal import Refused
+from ..wire.names import key as key_of
 from .checks import check_alias, check_model, shaped
 from .foreign import File, at, entries, file
 
@@ -67,7 +68,7 @@ def _aliases(
     listed: Iterable[tuple[str, _Model]],
 ) -> tuple[list[AliasEntry], list[str]]:
     """The names that can be aliases, each once, and why others cannot."""
-    own = {entry.original_name for _, entry in listed}
+    own = {key_of(entry.original_name) for _, entry in listed}
     found: dict[str, AliasEntry] = {}
     remarks = []
     for where, entry in listed:
@@ -86,13 +87,13 @@ def _aliases(
 
 
 def _alias(
-    entry: _Model, models: Iterable[str], others: Mapping[str, AliasEntry]
+    entry: _Model, models: Container[str], others: Mapping[str, AliasEntry]
 ) -> AliasEntry:
     if len(entry.shown) > _LONGEST:
         raise Refused(f"An alias has at most {_LONGEST} characters.", "displayName")
     given = {"name": entry.shown, "target": entry.original_name, "display": True}
     alias = shaped(given, AliasEntry)
-    check_alias(alias, set(models) - {entry.original_name})
+    check_alias(alias, models)
     if alias.name.lower() in others:
         raise Refused("Another model has that name too.", "displayName")
     return alias

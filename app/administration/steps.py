@@ -14,6 +14,7 @@ from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Key
 from ..storage import configuration as kept
 from ..storage.configuration import OVERRIDES
+from ..storage.refusal import Refused
 from ..wire.names import key as key_of
 from .desk import Connection
 from .document import Document, KeptKey
@@ -138,19 +139,28 @@ def _removing(table: _Table, name: str) -> Do:
 def _keys(
     there: list[KeptKey] | UnsetType, wanted: list[KeptKey] | UnsetType, mode: Mode
 ) -> Iterator[Step]:
-    """Keys are the same by their id, or by their secret; revoked ones stay so."""
+    """Keys are the same by their id, or by their secret; revoked ones stay so.
+
+    Raises ``Refused`` where two of ``wanted`` are the same as one that is there.
+    """
     if there is UNSET or wanted is UNSET:
         return
     by_id = {key.id: key for key in there}
     by_digest = {key.digest: key for key in there}
     names = {key.name.casefold() for key in there}
-    stay = set()
-    for key in wanted:
+    stay: set[str] = set()
+    for number, key in enumerate(wanted):
         before = by_id.get(key.id) or by_digest.get(key.digest)
         if before is None:
             if mode != "skip" or key.name.casefold() not in names:
                 yield Step("add", "key", key.name, (), gather=_adding(key.key()))
             continue
+        if before.id in stay:
+            raise Refused(
+                f"keys[{number}] ({key.name}): it is the key {before.name!r} that is"
+                " there, by its id or its secret, and so is another in the file.",
+                f"keys[{number}].id",
+            )
         stay.add(before.id)
         stays = {"revoked_at"} if before.revoked_at is not None else set()
         fields = tuple(sorted(set(_differing(before, key)) - _OWN - stays))

@@ -5,6 +5,7 @@ A document is checked as a whole before anything of it is written, in one transa
 """
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,9 +16,11 @@ from ..storage import configuration as kept
 from ..storage.configuration import FINGERPRINT, OVERRIDES
 from ..storage.refusal import Refused
 from ..storage.usage_writing import add
+from ..wire.names import key as key_of
 from .checks import (
     check_alias,
     check_model,
+    check_moment,
     check_name,
     check_overrides,
     check_terms,
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
 OPENS = "This removes the last key: from then on nobody needs one (PANNIER_AUTH=auto)."
 #: Bytes of a digest.
 _DIGEST = 32
+#: What a key has beside what people say of it: lists, addresses and logs show it.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHOWN = re.compile(r"[!-~]{0,64}")
+_MOMENTS = ("created_at", "expires_at", "revoked_at", "previous_until", "last_used_at")
+_LONGEST_NOTES = 2000
 
 
 class _Draft(NamedTuple):
@@ -160,10 +168,11 @@ def _check(document: Document) -> None:
     for number, model in enumerate(models):
         with _at(f"models[{number}] ({model.name})"):
             check_model(model)
+    names = {key_of(model.name) for model in models}
     aliases: list[AliasEntry] = document.aliases or []
     for number, alias in enumerate(aliases):
         with _at(f"aliases[{number}] ({alias.name})"):
-            check_alias(alias, [model.name for model in models])
+            check_alias(alias, names)
     for number, key in enumerate(document.keys or []):
         with _at(f"keys[{number}] ({key.name})"):
             _check_key(key)
@@ -172,11 +181,22 @@ def _check(document: Document) -> None:
 def _check_key(key: KeptKey) -> None:
     check_name(key.name)
     check_text(key.notes, "notes")
+    if len(key.notes) > _LONGEST_NOTES:
+        raise Refused(f"Notes have at most {_LONGEST_NOTES} characters.", "notes")
     check_terms(key.terms)
     for field in ("digest", "previous_digest"):
         digest = getattr(key, field)
         if digest is not None and len(digest) != _DIGEST:
             raise Refused(f"A digest has {_DIGEST} bytes.", field)
+    if not _ID.fullmatch(key.id):
+        raise Refused("An id has 1 to 64 of A-Z a-z 0-9 _ -.", "id")
+    for field in ("prefix", "suffix", "last_used_ip"):
+        if not _SHOWN.fullmatch(getattr(key, field)):
+            raise Refused(f"'{field}' has at most 64 visible ASCII characters.", field)
+    for field in _MOMENTS:
+        at = getattr(key, field)
+        if at is not None:
+            check_moment(at, field)
 
 
 @contextlib.contextmanager

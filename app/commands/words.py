@@ -79,10 +79,13 @@ def line_of(value: Any) -> str:
 
 
 def moment(at: Moment | None) -> str:
-    """A time in UTC, to the minute."""
+    """A time in UTC, to the minute; any number is one, also if no calendar has it."""
     if at is None:
         return "-"
-    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M}"
+    try:
+        return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return "after 9999" if at > 0 else "before 1"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:

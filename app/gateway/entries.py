@@ -10,8 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 #: What an alias may be called; ``*`` and ``?`` make it a pattern.  Names that clients
 #: bring along from elsewhere have more characters than operators can give.
-AliasName = Annotated[str, Meta(pattern=r"^\S(.{0,126}\S)?$")]
-ModelName = Annotated[str, Meta(pattern=r"^[^\s*?]{1,512}$")]
+AliasName = Annotated[str, Meta(pattern=r"^\S(.{0,126}\S)?\Z")]
+ModelName = Annotated[str, Meta(pattern=r"^[^\s*?]{1,512}\Z")]
 
 #: How a model is asked for code: by a template, by Ollama's, in words, by the text
 #: before the place alone.

@@ -1,8 +1,8 @@
 """Globs: patterns of names of models, and what a key's patterns let it use.
 
 ``*`` stands for any text, ``/`` and ``:`` among it, ``?`` for one character, ``[a-z]``
-for one of a set and ``[!a-z]`` for one of all others; case does not count
-(specification: gateway, section 4).
+for one of a set, ``[!a-z]`` for one of all others and ``[[]`` for the bracket itself;
+case does not count (specification: gateway, section 4).
 """
 
 import re
@@ -32,7 +32,7 @@ _LEFT_OUT = {
     _REGISTRY: "(?!.*/.*/)",
     _LIBRARY: "(?!.*/)",
 }
-_TOKEN = re.compile(r"\*|\?|\[[!^]?[^\[\]]+\]|.", re.DOTALL)
+_TOKEN = re.compile(r"\*|\?|\[\[\]|\[[!^]?[^\[\]]+\]|.", re.DOTALL)
 
 
 def names(model: str) -> tuple[str, ...]:

@@ -14,16 +14,17 @@ from support import ollama2openai
 from support.ollama2openai import LONG, SHORT
 from support.operating import administration
 
-from app.administration import Administration, Refused, transfer
+from app.administration import Administration, Refused, checks, transfer
 from app.administration.checks import check_news, key_form
 from app.administration.document import Document
 from app.gateway.credentials import hasher
-from app.gateway.entries import CodeEntry
+from app.gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from app.gateway.snapshot import Snapshot
 from app.secret import lasting
 from app.settings import Settings
 from app.storage.configuration import read_snapshot, read_version
 from app.storage.database import Database
+from app.wire.names import key as key_of
 from middleware.access import grants
 
 DAY = 86_400_000
@@ -166,6 +167,8 @@ def test_what_is_never_meant(now: int, fields: list[str], param: str) -> None:
         ({"max_concurrent": 1.5}, "max_concurrent"),
         ({"expires_at": 1}, "expires_at"),
         ({"expires_at": 2**63}, "expires_at"),
+        ({"expires_at": 253_402_300_800_000}, "expires_at"),
+        ({"default_model": "m\x1b[2J"}, "default_model"),
         ({"notes": "n" * 2001}, "notes"),
         ({"default_model": "two words"}, "default_model"),
         ({"overrides": {"num_ctx": "many"}}, "overrides"),
@@ -426,6 +429,9 @@ def test_models(house: House) -> None:
     [
         ("two words", {}, "name"),
         ("", {}, "name"),
+        ("qwen3\n", {}, "name"),
+        ("qwen3\x1b[2J", {}, "name"),
+        ("qwen3\u202e", {}, "name"),
         ("qwen3", {"enabled": "no"}, "enabled"),
         ("qwen3", {"overrides": {"temperature": []}}, "overrides"),
         ("qwen3", {"overrides": {"top_k": {"value": 1, "mode": "most"}}}, "overrides"),
@@ -482,7 +488,11 @@ def test_what_is_so_already(house: House) -> None:
         ({"name": "LLAMA3.2:latest", "target": "qwen3"}, "name"),
         ({"name": "set-only", "target": "qwen3"}, "name"),
         ({"name": "ä", "target": "qwen3"}, "name"),
+        ({"name": "a\n", "target": "qwen3"}, "name"),
         ({"name": "a", "target": "two words"}, "target"),
+        ({"name": "a", "target": "qwen3\n"}, "target"),
+        ({"name": "a", "target": "qwen3\x1b[2J"}, "target"),
+        ({"name": "a", "target": "qwen3\u202e"}, "target"),
         ({"name": "a*", "target": "qwen3", "display": True}, "display"),
         ({"name": "a", "target": "qwen3", "overrides": {"stop": 1}}, "overrides"),
         ({"name": "a"}, "target"),
@@ -717,6 +727,9 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (_set("models.0.code.template", "<>"), "code.template"),
         (_set("aliases.0.name", "a\nb"), "aliases[0].name"),
         (_set("aliases.0.name", "a\tb"), "aliases[0] ("),
+        (_set("aliases.0.target", "a\n"), "aliases[0].target"),
+        (_set("aliases.0.target", "a\x1b"), "aliases[0] ("),
+        (_set("models.0.name", "a\u202e"), "models[0] ("),
         (_set("aliases.0.name", "qwen3*"), "aliases[0] (qwen3*)"),
         (_set("keys.0.typo", 1), "typo"),
         (_set("keys.0.name", " x"), "keys[0] ( x)"),
@@ -725,6 +738,14 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (_set("keys.0.previous_digest", "AAAA"), "keys[0] (laptop)"),
         (_set("keys.0.terms.allow_models", ["[z-a]"]), "keys[0] (laptop)"),
         (_set("keys.0.terms.typo", 1), "typo"),
+        (_set("keys.0.id", ""), "An id has"),
+        (_set("keys.0.id", "key_/../x"), "An id has"),
+        (_set("keys.0.prefix", "\x1b[2J"), "'prefix'"),
+        (_set("keys.0.suffix", "s" * 65), "'suffix'"),
+        (_set("keys.0.last_used_ip", "1.2.3.4\n"), "'last_used_ip'"),
+        (_set("keys.0.notes", "n" * 2001), "keys[0] (laptop)"),
+        (_set("keys.0.expires_at", 10**15), "year 9999"),
+        (_set("keys.0.last_used_at", 2**62), "year 9999"),
         (_set("fingerprint", "0"), "another secret"),
     ],
 )
@@ -743,6 +764,44 @@ def test_a_wrong_file_changes_nothing(
         )
     assert where in str(refused.value)
     assert house.version() == before
+
+
+@pytest.mark.parametrize("mode", ["merge", "skip", "replace"])
+def test_two_entries_of_one_key(house: House, mode: Any) -> None:
+    """A file in which one key is met by its id and by its secret is refused."""
+    house.office.keys.create(ALL)
+    document = house.office.transfer.export()
+    (key,) = document.keys or []
+    by_id = msgspec.structs.replace(key, name="b", digest=b"2" * 32)
+    by_secret = msgspec.structs.replace(key, name="c", id="key_other")
+    for both in ([by_id, by_secret], [by_secret, by_id], [key, key]):
+        document.keys = both
+        with pytest.raises(Refused) as refused:
+            house.office.transfer.take_in(document, mode)
+        assert refused.value.param == "keys[1].id"
+    assert [one.name for one in house.office.keys.list()] == ["laptop"]
+
+
+def test_aliases_are_checked_at_once(
+    office: Administration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice as many models and aliases take twice as long, not four times."""
+    looks = 0
+
+    def counted(name: str) -> str:
+        nonlocal looks
+        looks += 1
+        return key_of(name)
+
+    monkeypatch.setattr(transfer, "key_of", counted)
+    monkeypatch.setattr(checks, "key_of", counted)
+    many = 100
+    document = Document(
+        models=[ModelEntry(name=f"m{n}") for n in range(many)],
+        aliases=[AliasEntry(name=f"a{n}", target=f"m{n}") for n in range(many)],
+    )
+    assert len(office.transfer.plan(document, "merge")) == 2 * many
+    assert many <= looks <= 4 * many
 
 
 @pytest.mark.parametrize(
@@ -935,6 +994,8 @@ def test_a_broken_file_of_ollama2openai(
     ("shown", "said"),
     [
         (" My model (fast) ", ""),
+        ("Qwen [fast]", ""),
+        ("[[]", ""),
         ("\u901a\u4e49\u5343\u95ee", ""),
         ("n" * 128, ""),
         ("A:1B", ""),
@@ -972,6 +1033,7 @@ def test_names_of_ollama2openai(
     if new:
         assert grants(key, "elsewhere", shown)
         assert not grants(key, "elsewhere", shown.strip().replace(" ", "-") + "-")
+        assert not grants(key, "elsewhere", shown.replace("[", "*") + "-")
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,11 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         (words.limit, "60", 60),
         (words.limit, "None", None),
         (words.mapping, '{"a": 1}', {"a": 1}),
+        (words.moment, 253_402_300_799_999, "9999-12-31 23:59"),
+        (words.moment, 253_402_300_800_000, "after 9999"),
+        (words.moment, 2**63, "after 9999"),
+        (words.moment, -(2**63), "before 1"),
+        (words.moment, None, "-"),
     ],
 )
 def test_words(read: Callable[[str], Any], text: str, meant: Any) -> None:

@@ -104,6 +104,7 @@ def test_what_is_no_name(model: str) -> None:
         ("registry.ollama.ai/*", ["me/x", "qwen3"], ["hf.co/a/b"]),
         ("*a*b*", ["xaxbx", "ab"], ["ba"]),
         ("*ab*ab", ["abab", "ababab"], ["ab", "aba"]),
+        ("[[]a]", [], ["a", "xa"]),
     ],
 )
 def test_what_fits(glob: str, fits: list[str], fits_not: list[str]) -> None:

@@ -68,8 +68,9 @@ class Current:
         self.failure: GatewayError | None = None
         self.changed: list[Callable[[Snapshot], object]] = []
         self.expired: list[Callable[[Snapshot], object]] = []
-        #: When the next key of it ends, in Unix milliseconds.
+        #: When the next key of it ends, in Unix milliseconds, and when that was found.
         self._end: int | None = None
+        self._looked = 0.0
         self._note()
 
     @property
@@ -114,12 +115,12 @@ class Current:
 
     def expire(self) -> None:
         """Tell of keys that are good no more since the last look."""
+        if self._unix() * 1000 < self._looked:
+            self._note_end()  # the clock was put back: an end may be to come again
         if self._end is None or self._end > self._unix() * 1000:
             return
-        now = self._now
-        self._end = now.next_end(self._unix() * 1000)
-        for tell in [*self.expired]:
-            tell(now)
+        self._note_end()
+        self._tell(self.expired, "that keys end")
 
     def _take(self, source: Source) -> None:
         version = source.version()
@@ -130,19 +131,31 @@ class Current:
         new = source.snapshot() if version else NOTHING
         self._now, self._ready = new, True
         self._note()
-        for tell in [*self.changed]:  # which may change meanwhile
-            tell(new)
+        self._tell(self.changed, "what was set")
+
+    def _tell(self, whom: list[Callable[[Snapshot], object]], what: str) -> None:
+        """Tell all what is in force, whatever becomes of one of them."""
+        now = self._now
+        for tell in [*whom]:  # which may change meanwhile
+            try:
+                tell(now)
+            except Exception as fault:  # a bug, by which the others lose nothing
+                self._faults.tell(log, f"{what} could not be taken up", fault)
 
     def _note(self) -> None:
         """Note what every request wants to know, before anything else is looked at."""
         now, known = self._now, self._ready
-        self._end = now.next_end(self._unix() * 1000)
+        self._note_end()
         #: Whether a request may need a key, as far as is known.
         self.may_close = self._auth != "off"
         if self._auth == "auto":
             self.may_close = bool(now.keys) or not known
         #: Whether it is known that nothing is set for those who need no key.
         self.plain = known and not (now.models or now.aliases or now.overrides)
+
+    def _note_end(self) -> None:
+        self._looked = self._unix() * 1000
+        self._end = self._now.next_end(self._looked)
 
     def _fail(self, error: GatewayError) -> None:
         self.failure = error

@@ -7,6 +7,7 @@ and ``{eos}`` are nothing: the runner adds what a model's tokenizer wants.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ HOLES = (
 #: What another file's text may be made of.
 FILE_HOLES = ("file_path", "file_text")
 
+#: So often a hole may stand: each has its text again, and that may be long.
+_MOST = 2
 #: A line with one of these is never left out: there, empty text says something.
 _KEPT = frozenset(("code_prefix", "code_suffix", "file_text"))
 _FIXED = {"\\n": "\n", "\\t": "\t", "bos": "", "eos": ""}
@@ -65,6 +68,11 @@ class Template:
         parts = list(_parts(text, holes))
         if needed and not any(part.hole == needed for part in parts):
             raise TemplateError(f"the template has no {{{needed}}}")
+        for hole, times in Counter(part.hole for part in parts if part.hole).items():
+            if times > _MOST:
+                raise TemplateError(
+                    f"{{{hole}}} stands more than twice in the template"
+                )
         self._lines = [_line(parts) for parts in _by_line(parts)]
         #: Its special tokens, each once.
         self.tokens = tuple(dict.fromkeys(part.text for part in parts if part.token))

@@ -6,9 +6,13 @@ entry in the audit log, and raise ``Refused`` for what cannot be.  Loads SQLAlch
 """
 
 import sqlalchemy as sa
+from msgspec import UNSET
+from msgspec.structs import replace
 from sqlalchemy.engine import Connection
 
+from ..gateway.entries import ModelEntry
 from ..gateway.snapshot import Snapshot
+from ..gateway.template import Template, TemplateError
 from ..wire.names import key as key_of
 from .audit import AuditEntry, audit, note, read_version
 from .batch import Batch
@@ -71,7 +75,8 @@ FINGERPRINT = "fingerprint"
 def read_snapshot(connection: Connection, unread: list[str] | None = None) -> Snapshot:
     """All that is set; ``unread`` gets names of what cannot be read.
 
-    Keys of these grant nothing, models are disabled; all else is not there.
+    Keys of these grant nothing, models are disabled; all else is not there, such as a
+    template, which a newer Pannier may have set.
     """
     # The version comes first: what is set meanwhile is then read once more.
     version = read_version(connection)
@@ -86,11 +91,25 @@ def read_snapshot(connection: Connection, unread: list[str] | None = None) -> Sn
     return Snapshot(
         version=version,
         keys=by_digest,
-        models={key_of(one.name): one for one in models(connection, unread)},
+        models={
+            key_of(one.name): _usable(one, unread) for one in models(connection, unread)
+        },
         aliases={one.name.lower(): one for one in aliases(connection, unread)},
         settings=values,
         overrides=overrides if isinstance(overrides, dict) else {},
     )
+
+
+def _usable(entry: ModelEntry, unread: list[str] | None) -> ModelEntry:
+    """What is set for a model, without a template that cannot be read."""
+    try:
+        if entry.code.template is not UNSET:
+            Template(entry.code.template)
+    except TemplateError:
+        if unread is not None:
+            unread.append(f"the template of the model '{entry.name}'")
+        return replace(entry, code=replace(entry.code, template=UNSET))
+    return entry
 
 
 def counts(connection: Connection) -> list[tuple[str, int]]:

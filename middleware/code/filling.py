@@ -187,8 +187,9 @@ class Filling:
         elif self.strategy == "prefix":
             family = self.family
             known = family is not None and family.strategy == "prefix"
-            call.prompt = family.prompt(hole) if family and known else hole.prefix
-            call.raw = True
+            call.prompt, call.raw = hole.prefix, True
+            if family is not None and known:
+                call.prompt = family.prompt(self._plain(hole))
         return hole
 
     def call(self, call: ollama.GenerateRequest, prefix: str | None = None) -> Any:

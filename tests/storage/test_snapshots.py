@@ -21,7 +21,7 @@ from support.server import PATIENCE, ROOT, clean_environ
 
 from app.errors import GatewayError
 from app.gateway.current import Current
-from app.gateway.entries import AliasEntry, ModelEntry
+from app.gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from app.settings import Settings
 from app.storage import Storage
 from app.storage.configuration import (

@@ -186,6 +186,43 @@ def test_keys_end_by_the_time() -> None:
     assert told == [3.0, 6.0, 9.0]
 
 
+def test_a_clock_that_was_put_back() -> None:
+    """An end that a wrong clock had passed, or hid, is told when it really comes."""
+    source, clock = Known(snapshot(key(expires_at=5000))), Clock()
+    current = Current(source, unix=clock)
+    told: list[float] = []
+    current.expired.append(lambda now: told.append(clock.now))
+    current.renew()
+    for clock.now in (9.0, 2.0, 4.9, 5.0, 5.5):
+        current.expire()
+    assert told == [9.0, 5.0]
+    clock.now = 9.0
+    source.now = snapshot(key(expires_at=5000), version=2)
+    current.renew()
+    for clock.now in (9.0, 4.0, 5.0):
+        current.expire()
+    assert told == [9.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize("what", ["changed", "expired"])
+def test_all_are_told(what: str, caplog: pytest.LogCaptureFixture) -> None:
+    """When one who is told fails the others are told, and the log says so."""
+    source, clock = Known(snapshot(key(expires_at=1000))), Clock()
+    current = Current(source, unix=clock)
+    told: list[Snapshot] = []
+
+    def fails(_: Snapshot) -> None:
+        raise GatewayError("a bug")
+
+    getattr(current, what).extend([fails, told.append])
+    current.renew()
+    clock.now = 1.0
+    current.expire()
+    assert told == [source.now]
+    assert current.failure is None
+    assert "could not be taken up" in caplog.text
+
+
 def test_it_looks_at_the_time_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys end in time also while the database does not answer."""
     monkeypatch.setattr("app.gateway.current.PERIOD", 0.001)

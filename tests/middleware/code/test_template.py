@@ -68,6 +68,8 @@ WRONG = [
     ("{code_prefix}{Code_prefix}", "{Code_prefix} is no hole"),
     ("{code_prefix}{ code_suffix }", "{ code_suffix } is no hole"),
     ("{code_prefix}{}", "{} is no hole"),
+    ("{code_prefix}" * 3, "{code_prefix} stands more than twice"),
+    ("{code_prefix}{extra}{extra}{extra}", "{extra} stands more than twice"),
     ("{code_prefix}{<}", "{<} is no hole"),
     ("{code_prefix}{<a}", "{<a} is no hole"),
     ("{code_prefix}{file_text}", "{file_text} is no hole"),

@@ -207,6 +207,9 @@ def test_a_template_tells_its_markers() -> None:
     extra = {"extra": [{"filename": "f", "text": "t"}]}
     (request,) = house.explained(body | extra)["requests"]
     assert "t" not in request["prompt"]  # the template has no place for it
+    house = House(now(base=TEMPLATE | {"strategy": "prefix"}))
+    (request,) = house.explained(body)["requests"]
+    assert request["prompt"] == "<x>a<\u200dx><y>b<z>"
 
 
 @case(

@@ -99,6 +99,10 @@ def _shown(value: str) -> str:
 
 def _escaped(text: str) -> str:
     """As JSON in ASCII, cut before an escape that would make it too long."""
+    if text.isascii() and text.isprintable():
+        said = json.dumps(text)[1:-1]
+        if len(said) <= MAX_VALUE:
+            return said
     said = ""
     for character in text:
         # JSON may leave DEL as it is, a log may not.

@@ -4,6 +4,7 @@ A row and its part of the sums are of one transaction, so that sums are always t
 the rows that ever were there.
 """
 
+import sqlite3
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -20,7 +21,7 @@ from .usage_tables import GRAINS, MAXIMA, USAGE_RECORD, USAGE_ROLLUP
 
 #: Rows that one transaction removes: it shall hold nobody up.
 FEW = 1000
-#: Rows of one statement of PostgreSQL's.
+#: Rows of one statement.
 TOGETHER = 100
 
 _FIELDS = Row.__struct_fields__
@@ -44,15 +45,17 @@ def _put(
 ) -> None:
     """Put rows into a table, as the driver takes them: SQLAlchemy takes twice as long.
 
-    PostgreSQL plans each statement: so it gets few, of many rows.
+    They go in few statements, of many rows: PostgreSQL plans each, and with each of
+    SQLite's this thread takes its turn from the one that answers requests.
     """
+    mark, together = "%s", TOGETHER
     if connection.dialect.name == "sqlite":
-        statement = _into(table, columns, "?", 1) + conflict
-        connection.exec_driver_sql(statement, rows)
-        return
-    for start in range(0, len(rows), TOGETHER):
-        some = rows[start : start + TOGETHER]
-        statement = _into(table, columns, "%s", len(some)) + conflict
+        driver: Any = connection.connection.dbapi_connection
+        most = driver.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        mark, together = "?", min(TOGETHER, most // len(columns))
+    for start in range(0, len(rows), together):
+        some = rows[start : start + together]
+        statement = _into(table, columns, mark, len(some)) + conflict
         connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
 
 

@@ -59,7 +59,8 @@ def _usage(terminal: Terminal, words: Namespace) -> None:
     if words.json:
         terminal.say(json_of({"summary": total, "top": top, "names": names}))
         return
-    for line in _lines(words.by, total, top, names):
+    shown = {**total, "to": min(total["to"], end)}  # sums go on to a whole hour, or day
+    for line in _lines(words.by, shown, top, names):
         terminal.say(line)
     if unkept:
         terminal.note(unkept)

@@ -32,7 +32,12 @@ def ndjson_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 
 
 def _cell(value: Any) -> Any:
-    """A value that no spreadsheet runs: an apostrophe makes a text of it."""
+    """A value as a cell.
+
+    Spreadsheets run none: an apostrophe makes a text of it.  Yes and no are as in JSON.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str) and value.startswith(_FORMULA):
         return "'" + value
     return value

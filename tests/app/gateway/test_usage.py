@@ -232,6 +232,14 @@ def test_w7_no_cell_is_a_formula(first: str) -> None:
         assert ",-1," in line
 
 
+def test_yes_and_no_are_those_of_json() -> None:
+    """A column of a file says `true` and `false`, and nothing of Python's."""
+    record = dict.fromkeys(COLUMNS) | {"stream": False, "estimated": True}
+    head, line = (one.decode().split(",") for one in csv_lines([record]))
+    cells = dict(zip(head, line, strict=True))
+    assert (cells["stream"], cells["estimated"]) == ("false", "true")
+
+
 def test_it_is_opened_before(usage: Usage, kept: Kept) -> None:
     """A database can be opened before there are rows; one that cannot is no matter."""
     kept.broken = unavailable()

@@ -100,6 +100,7 @@ CODELESS: dict[str, Effect] = {
     "template": Effect("W", "the one of the model's family is used", ("",)),
 }
 _UNKNOWN = Effect("W", "Pannier does not know this field")
+_OPTION = Effect("W", "it is an option of Ollama's, and counts within `options` alone")
 _THOUGHTLESS = Effect("W", "the model does not think")
 _NO_CONTROL = Effect("W", "Ollama has no such control")
 _UNREADABLE = Effect("W", "models here cannot read such a block")
@@ -218,7 +219,7 @@ def effect(name: str, unknown: Sequence[str] = ()) -> Effect:
     What is ``unknown`` to its endpoint may be a field of another's.
     """
     if name in unknown:
-        return _UNKNOWN
+        return _OPTION if name in RUNNER else _UNKNOWN
     if name.endswith(".strict"):
         return _ADVISORY
     if "tools[" in name:

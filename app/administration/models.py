@@ -130,7 +130,10 @@ class Aliases:
         self, connection: Connection, entry: AliasEntry, installed: Iterable[str]
     ) -> AliasEntry:
         models = [model.name for model in kept.models(connection)]
-        check_alias(entry, set(map(key_of, (*models, *installed))))
+        known = set(map(key_of, (*models, *installed)))
+        check_alias(entry, known)
+        if key_of(entry.target) not in known:
+            _check_target(connection, entry.target)
         kept.set_alias(connection, entry, self._desk.actor)
         return entry
 
@@ -142,6 +145,19 @@ def find_alias(connection: Connection, name: str) -> AliasEntry | None:
         if entry.name.lower() == wanted:
             return entry
     return None
+
+
+def _check_target(connection: Connection, target: str) -> None:
+    """Raise ``Refused`` for a target that is an alias: nobody would follow it.
+
+    One that hides a model is as good as that.
+    """
+    other = find_alias(connection, target)
+    if other is not None and not other.shadow:
+        raise Refused(
+            f"{target!r} is an alias itself; name its model, {other.target!r}.",
+            "target",
+        )
 
 
 def _no_alias(name: str) -> Refused:

@@ -8,8 +8,8 @@ from argparse import Namespace
 from collections.abc import Iterable
 
 from ..settings import Settings
-from .finding import Finding
-from .health_here import machine
+from .finding import Finding, bad
+from .health_here import INVALID_KEY, machine
 from .health_ollama import model, ollama
 from .health_stream import stream
 from .terminal import Terminal
@@ -37,18 +37,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(terminal: Terminal, words: Namespace) -> int:
     secret = terminal.secret() if words.key else ""
-    bad = 0
+    hindered = False
     for finding in _findings(terminal, words, secret):
         terminal.say(finding.line)
-        bad += finding.kind == "bad"
-    if not bad:
+        hindered |= finding.kind == "bad"
+    if not hindered:
         terminal.say("Nothing is in the way.")
-    return 1 if bad else 0
+    return 1 if hindered else 0
 
 
 def _findings(terminal: Terminal, words: Namespace, secret: str) -> Iterable[Finding]:
     here = machine(terminal.settings, terminal.found, secret)
     yield from here.findings
+    if words.key and not secret:
+        yield bad(INVALID_KEY.format(why="none came on the standard input"))
     yield from _counting(terminal.settings)
     yield from ollama(here.settings)
     if words.model:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import msgspec
 
+from ..administration.views import state
 from ..aliases import aliases, is_pattern
 from ..errors import UpstreamError
 from ..gateway.globs import Matcher, alias_names, matcher
 from ..gateway.globs import names as names_of
+from ..moment import now_ms
 from ..settings import Settings
 from ..upstream import Upstream
 from ..wire import ollama as wire
@@ -85,6 +87,8 @@ def model(asked: str, here: Here) -> Iterator[Finding]:
 def _allowed(asked: str, target: str, alias: str, here: Here) -> Iterator[Finding]:
     known, said = (*names_of(target), *alias_names(alias)), alias_names(asked)
     for key in here.kept.keys or []:
+        if state(key, now_ms()) in ("revoked", "expired"):
+            continue
         globs = matcher(key.terms.allow_models, key.terms.deny_models)
         if not globs.admits(known) or (alias and globs.denies(said)):
             yield note(

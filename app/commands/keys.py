@@ -230,8 +230,14 @@ def _show(terminal: Terminal, words: Namespace) -> None:
 
 def _set(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
+        shuts = words.expires is not None and administration.keys.shuts(words.which)
         key = administration.keys.change(words.which, _said(words))
     terminal.say(json_of(view(key, now_ms())))
+    if shuts and key.expires_at is not None:
+        terminal.note(
+            "No other key is good: every request is refused from"
+            f" {moment(key.expires_at)} UTC on."
+        )
 
 
 def _switch(enabled: bool) -> Any:

@@ -164,11 +164,13 @@ def test_strict(fields: dict[str, Any], param: str) -> None:
 
 
 def test_a_field_of_another_dialect() -> None:
-    """The reason that explain gives is that this endpoint does not know the field."""
-    body = HI | {"prompt": "x", "system": "x"}
+    """Explain says that this endpoint does not know the field, or where it belongs."""
+    body = HI | {"prompt": "x", "system": "x", "num_gpu": 1, "num_thread": 2}
     answer = ask(linted(Ollama()), "POST", f"{CHAT}?explain=1", body)
-    reasons = {one["reason"] for one in answer.json["ignored"]}
-    assert reasons == {"Pannier does not know this field"}
+    reasons = {one["field"]: one["reason"] for one in answer.json["ignored"]}
+    unknown, option = "Pannier does not know this field", "within `options` alone"
+    assert {reasons.pop("prompt"), reasons.pop("system")} == {unknown}
+    assert [option in why for why in reasons.values()] == [True, True]
 
 
 CODE, INFILL, FIM = "/code/generate", "/infill", "/v1/fim/completions"

@@ -105,16 +105,16 @@ class TokenLimit:
         _reserve(self.limits, taken, taken.prompt + taken.answer * len(calls))
 
     def native(self, exchange: Exchange, members: Mapping[str, msgspec.Raw]) -> None:
-        """Take what one of Ollama's own requests allows for its answer."""
+        """Take what one of Ollama's own requests has, and allows for its answer."""
         taken = exchange.taken
         if taken is None or taken.key.terms.tpd is None:
             return
+        taken.prompt = min(exchange.size // _BYTES, _NATIVE)  # by now it is known
         for name, raw in members.items():  # as Go reads it: in any case, the last wins
             if name.casefold() == "options":
                 with suppress(msgspec.DecodeError):  # Ollama refuses it
                     taken.answer = _answer(_options(raw)) or taken.answer
-        if taken.answer:
-            _reserve(self.limits, taken, taken.prompt + taken.answer)
+        _reserve(self.limits, taken, taken.prompt + taken.answer)
 
 
 def _reserve(limits: Limits, taken: Taken, tokens: int) -> None:

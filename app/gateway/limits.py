@@ -69,13 +69,17 @@ class Limits:
     def reserve(self, taken: Taken, tokens: int) -> bool:
         """Whether the day has as many tokens left for a request; they are its own then.
 
-        What was reserved before is part of them.
+        What was reserved before is part of them, unless that was of another day.
         """
         tpd = taken.key.terms.tpd
-        more = max(tokens, 1) - taken.reserved
-        if tpd is None or more <= 0:
+        if tpd is None:
             return True
-        taken.day = taken.day or int(self._clock()) // DAY
+        day = int(self._clock()) // DAY
+        if taken.day != day:
+            taken.day, taken.reserved = day, 0
+        more = max(tokens, 1) - taken.reserved
+        if more <= 0:
+            return True
         if not self._reserve(taken, more, tpd):
             taken.refused, taken.wait = "tokens", self.left_of_day()
             return False
@@ -113,9 +117,10 @@ class Limits:
             try:
                 return self._others().reserve(taken, more, tpd)
             except Unavailable:
-                # All that it has there is given back, and taken here.
+                # All that it has there is given back, and taken here.  What was not
+                # answered may have been taken or not: it is not given back.
+                self._others().leave(taken, taken.running, -taken.reserved)
                 more += taken.reserved
-                self._others().leave(taken, taken.running, -more)
                 taken.shared, taken.running, taken.reserved = False, False, 0
         return self._local.reserve(taken, more, tpd)
 

@@ -63,7 +63,7 @@ class Local:
         self.running: dict[str, int] = {}
         #: Keys whose counts in memory are not in the file.
         self.unwritten: set[str] = set()
-        #: What could not be corrected there: the day, and its tokens.
+        #: What could not be counted there, or corrected: the day, and its tokens.
         self._late: dict[str, tuple[int, int]] = {}
         #: Whether somebody keeps the lock, and when that was said.
         self._busy, self._said_at = False, -REPEAT
@@ -73,8 +73,11 @@ class Local:
         key = taken.key.id
         if self._alone:
             self._enter(taken, self._room(key))
-        else:
-            self._together(key, partial(self._enter, taken))
+            return
+        try:
+            self._in_file(key, partial(self._enter, taken))
+        except BlockingIOError:
+            self._enter(taken, self._seen(key))
 
     def leave(self, key: str, running: bool, day: int, more: int) -> None:
         """A request is over: count it out, and correct its tokens of a day.
@@ -87,17 +90,21 @@ class Local:
             if more:
                 self._room(key).settle(day, more)
             return
-        late, known = self._late.pop(key, (day, 0))
-        more += known if late == day else 0
         if not self._settled(key, day, more):
-            self._late[key] = day, more
+            self._seen(key).settle(day, more)
+            self._put_off(key, day, more)
 
     def reserve(self, taken: Taken, tokens: int, tpd: int) -> bool:
         """Take tokens of a day for a request, if that many are left."""
         key = taken.key.id
         if self._alone:
             return self._room(key).reserve(taken, tokens, tpd)
-        return self._together(key, lambda room: room.reserve(taken, tokens, tpd))
+        try:
+            return self._in_file(key, lambda room: room.reserve(taken, tokens, tpd))
+        except BlockingIOError:
+            if granted := self._seen(key).reserve(taken, tokens, tpd):
+                self._put_off(key, taken.day, tokens)
+            return granted
 
     def renew(self) -> None:
         """Say that this worker lives, and what it has under way."""
@@ -107,14 +114,8 @@ class Local:
 
     def write(self) -> None:
         """Write what is in memory alone, if nobody keeps the file."""
-        for key, (day, more) in tuple(self._late.items()):
-            if not self._settled(key, day, more):
-                return
-            self._late.pop(key, None)
-        for key in tuple(self.unwritten):
-            try:
-                self._in_file(key, partial(_become, self._memory[key]), 1)
-            except BlockingIOError:
+        for key in (*self._late, *self.unwritten):
+            if not self._settled(key, 0, 0):
                 return
             self.unwritten.discard(key)
 
@@ -156,6 +157,13 @@ class Local:
             return False
         return True
 
+    def _put_off(self, key: str, day: int, more: int) -> None:
+        """Have tokens counted in the file later; only those of the last day matter."""
+        late, known = self._late.get(key, (0, 0))
+        if day > late:
+            late, known = day, 0
+        self._late[key] = late, known + (more if day == late else 0)
+
     def _note(self, key: str, room: Room) -> None:
         if not self._alone:
             running = self.running.get(key, 0)
@@ -175,13 +183,6 @@ class Local:
             self.unwritten.add(key)
         return room
 
-    def _together(self, key: str, count: Callable[[Room], Result]) -> Result:
-        """What all workers find together, or this one while they cannot."""
-        try:
-            return self._in_file(key, count)
-        except BlockingIOError:
-            return count(self._seen(key))
-
     def _in_file(
         self, key: str, count: Callable[[Room], Result], tries: int = TRIES
     ) -> Result:
@@ -195,10 +196,15 @@ class Local:
             file = self._locked(tries)
             try:
                 place, room = self._found(key, file)
+                if self._alone:  # what is in memory is newer
+                    room = self._memory.get(key, room)
                 self._memory[key] = room
+                if late := self._late.get(key):
+                    room.settle(*late)
                 found.append(count(room))
                 owner = OWNER.pack(self._places[key][0], int(self._clock()))
                 os.pwrite(file, owner + room.packed(), place * SIZE)
+                self._late.pop(key, None)
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
         except BlockingIOError:
@@ -274,12 +280,6 @@ class Local:
         self.unwritten.clear()
         self._late.clear()
         self._close()
-
-
-def _become(known: Room, room: Room) -> None:
-    """Have a room hold what is known."""
-    for name in Room.__struct_fields__:
-        setattr(room, name, getattr(known, name))
 
 
 def _read(file: int, place: int) -> bytes:

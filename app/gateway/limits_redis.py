@@ -10,7 +10,9 @@ for it meanwhile.
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import gevent
@@ -93,15 +95,17 @@ class Shared:
     def reserve(self, taken: Taken, tokens: int, tpd: int) -> bool:
         """Take tokens of a day, if that many are left; raises ``Unavailable``."""
         name = _day(taken.key.id, taken.day)
-        taken.reserved += tokens  # already: an interrupted request gives it back
-        try:
-            granted, taken.tokens = map(int, self._ask(RESERVE, (name,), tokens, tpd))
-        except Unavailable:
-            taken.reserved -= tokens
-            raise
-        if not granted:
-            taken.reserved -= tokens
+        unheard = partial(self._give_back, name, tokens)
+        answer = self._ask(RESERVE, (name,), tokens, tpd, unheard=unheard)
+        granted, taken.tokens = map(int, answer)
+        if granted:
+            taken.reserved += tokens
         return bool(granted)
+
+    def _give_back(self, name: str, tokens: int, answer: AsyncResult) -> None:
+        """Undo what was reserved for a request that did not wait to hear of it."""
+        if answer.successful() and int(answer.value[0]):
+            self._tell(("EVALSHA", SETTLE.sha, 1, name, -tokens))
 
     def leave(self, taken: Taken, running: bool, tokens: int) -> None:
         """A request is over: count it out, and correct its tokens by so many."""
@@ -138,9 +142,13 @@ class Shared:
     # ------------------------------------------------------------ talking
 
     def _ask(
-        self, script: Any, names: tuple[str, ...], *arguments: Argument
+        self,
+        script: Any,
+        names: tuple[str, ...],
+        *arguments: Argument,
+        unheard: Callable[[AsyncResult], None] | None = None,
     ) -> list[Any]:
-        """What a script answers."""
+        """What a script answers; if nobody waits that long, ``unheard`` is told."""
         if self._down:
             raise Unavailable
         answer = AsyncResult()
@@ -149,8 +157,12 @@ class Shared:
         self._wake.set()
         try:
             found: list[Any] = answer.get(timeout=PATIENCE)
-        except gevent.Timeout:
-            raise Unavailable from None
+        except BaseException as error:
+            if unheard is not None:
+                answer.rawlink(unheard)
+            if isinstance(error, gevent.Timeout):
+                raise Unavailable from None
+            raise
         return found
 
     def _tell(self, command: tuple[Argument, ...]) -> None:

@@ -102,7 +102,12 @@ class Room(Struct):
                     taken.wait = taken.reset
 
     def reserve(self, taken: Taken, amount: int, tpd: int) -> bool:
-        """Take so many tokens of a day, if that many are left; the request is told."""
+        """Take so many tokens of a day, if that many are left; the request is told.
+
+        Where the next day has begun here they are of that one.
+        """
+        if taken.day == self.day - 1:
+            taken.day = self.day
         used = self.tokens if self.day == taken.day else 0
         if used + amount > tpd:
             taken.tokens = used
@@ -113,9 +118,11 @@ class Room(Struct):
         return True
 
     def settle(self, day: int, more: int) -> None:
-        """Correct what was taken of a day, unless another has begun."""
+        """Correct what was taken of a day, unless a later one has begun."""
         if self.day == day:
             self.tokens = max(0, self.tokens + more)
+        elif self.day < day and more > 0:
+            self.day, self.tokens = day, more
 
     def running_elsewhere(self, worker: int, now: float) -> int:
         """How many requests other workers have under way, as far as these live."""

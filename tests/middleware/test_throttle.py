@@ -1,5 +1,6 @@
 """Limits of keys: what goes through, what is said of it, what is given back."""
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,15 @@ from unittest.mock import Mock, patch
 import gevent
 import pytest
 from support.gateway import installed, key, snapshot
-from support.ollama import CHAT, GENERATE, FakeUpstream, Ollama, ask
+from support.ollama import (
+    CHAT,
+    GENERATE,
+    FakeUpstream,
+    Ollama,
+    Started,
+    ask,
+    environ_of,
+)
 from support.stack import linted
 from werkzeug.middleware.lint import LintMiddleware
 
@@ -176,6 +185,22 @@ def test_a_reservation_grows(limits: Limits) -> None:
     assert not limits.reserve(taken, 101)
     limits.leave(taken, 7)
     assert enter(limits, key(tpd=100)).tokens == 7
+
+
+def test_a_request_over_midnight(limits: Limits, clock: Clock) -> None:
+    """What it asks for then is of the new day, which goes on with what it had."""
+    one = key(tpd=100)
+    first, second, third = (enter(limits, one) for _ in range(3))
+    assert limits.reserve(first, 30)
+    assert limits.reserve(third, 70)
+    clock.now += limits.left_of_day()
+    assert limits.reserve(second, 60)
+    assert not limits.reserve(first, 41)
+    assert limits.reserve(first, 30)
+    assert enter(limits, one).tokens == 90
+    limits.leave(third, 0)
+    limits.leave(first, 5)
+    assert enter(limits, one).tokens == 65
 
 
 def test_a_key_that_changes(limits: Limits) -> None:
@@ -485,8 +510,9 @@ def test_what_may_be_used_is_there(path: str, body: Any) -> None:
 )
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+@pytest.mark.parametrize("chunked", [False, True])
 def test_what_an_answer_that_never_came_costs(
-    path: str, stream: bool, failure: Exception
+    path: str, stream: bool, failure: Exception, chunked: bool
 ) -> None:
     """Its prompt as it was estimated: Ollama has been asked."""
 
@@ -495,8 +521,17 @@ def test_what_an_answer_that_never_came_costs(
 
     installation = installed(snapshot(key(tpd=10**6)))
     app = linted(late, installation=installation)
+    data = json.dumps({**BODY, "stream": stream}).encode()
+    environ = environ_of("POST", path, data, HTTP_AUTHORIZATION=f"Bearer {SECRET}")
+    if chunked:  # nobody knows how long it is before it has been read
+        del environ["CONTENT_LENGTH"]
+        environ |= {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
     with suppress(ConnectionResetError, Interruption):
-        post(app, path, {**BODY, "stream": stream})
+        body = app(environ, Started())
+        try:
+            b"".join(body)
+        finally:
+            body.close()
     assert 4 <= used(installation) < 30
 
 

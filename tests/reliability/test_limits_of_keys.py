@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import gevent
 import pytest
@@ -23,7 +24,7 @@ from support.stack import linted
 from app.errors import Interruption, UpstreamBroken
 from app.gateway import limits_redis
 from app.gateway.keys import Key
-from app.gateway.limits import Limits
+from app.gateway.limits import Limits, Unavailable
 from app.gateway.limits_redis import Shared
 from app.gateway.taken import Taken
 from app.settings import Settings, SettingsError
@@ -123,6 +124,49 @@ def test_tokens_over_two_machines(workers: list[Limits], server: Redis) -> None:
     assert not workers[0].reserve(taken, 100_001 - used)
     assert workers[0].reserve(taken, 100_000 - used)
     assert not workers[1].reserve(enter(workers[1], one), 1)
+
+
+def tokens_of(server: Redis) -> int:
+    """The tokens that are taken of the one key's day."""
+    (name,) = server.ask("KEYS", "*:tokens:*")
+    return int(server.ask("GET", name))
+
+
+@needs_redis
+@pytest.mark.parametrize("wanted", [100, 1000])
+def test_who_does_not_wait_for_tokens(
+    workers: list[Limits], server: Redis, wanted: int
+) -> None:
+    """A client that leaves while they are reserved has what it had, taken or not."""
+    one, worker = key(tpd=1000), workers[0]
+    assert worker.reserve(enter(worker, one), 500)
+    taken = enter(worker, one)
+    assert worker.reserve(taken, 50)
+    asking = gevent.spawn(worker.reserve, taken, wanted)
+    gevent.sleep(0)
+    assert not asking.dead
+    asking.kill()
+    worker.leave(taken, 20)
+    assert worker.reserve(enter(worker, one), 1)  # so the one before is answered
+    eventually(lambda: tokens_of(server) == 521)
+
+
+@needs_redis
+def test_tokens_when_redis_fails(
+    workers: list[Limits], server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets back what was taken there, and no more."""
+    one, worker = key(tpd=1000), workers[0]
+    assert worker.reserve(enter(worker, one), 500)
+    taken = enter(worker, one)
+    assert worker.reserve(taken, 100)
+    with monkeypatch.context() as patched:
+        patched.setattr(shared(worker), "_ask", Mock(side_effect=Unavailable))
+        assert worker.reserve(taken, 800)
+    assert (taken.shared, taken.reserved) == (False, 800)
+    worker.leave(taken, 7)
+    after = enter(worker, one)
+    assert (after.shared, after.tokens) == (True, 500)
 
 
 @needs_redis

@@ -151,6 +151,77 @@ def test_a_lock_that_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     other.close()
 
 
+def kept(limits: Limits, taken: list[Taken]) -> None:
+    """Two requests reserve and one leaves while somebody keeps the file."""
+    assert limits.reserve(taken[0], 60)
+    assert limits.reserve(taken[1], 300)
+    limits.leave(taken[0], 40)
+
+
+def cleared(limits: Limits, taken: list[Taken]) -> None:
+    """One leaves meanwhile that has reserved nothing, and one that had before."""
+    limits.leave(taken[2], 70)
+    limits.leave(taken[0], 0)
+
+
+@pytest.mark.parametrize("later", [Limits.close, lambda limits: enter(limits)])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("happen", "used"), [(kept, 440), (cleared, 70)])
+def test_what_is_counted_while_it_is_kept(
+    tmp_path: Path,
+    happen: Callable[[Limits, list[Taken]], None],
+    used: int,
+    known: bool,
+    later: Callable[[Limits], object],
+) -> None:
+    """Tokens reach the file later, what was taken and what was given back."""
+    limits, other = (Limits("", str(tmp_path)) for _ in range(2))
+    taken = [enter(limits) for _ in range(3)]
+    if known:
+        assert limits.reserve(taken[2], 100)
+    else:
+        used -= 100 if happen is kept else 70
+    with (tmp_path / FILE).open("r+b") as keeper:
+        fcntl.flock(keeper, fcntl.LOCK_EX)
+        happen(limits, taken)
+    later(limits)
+    assert enter(other).tokens == used
+    assert not limits._local._late
+    limits.close()
+    other.close()
+
+
+def test_what_began_together_alone(tmp_path: Path) -> None:
+    """First requests of a worker alone that wait for the file count together."""
+    one = key(rpm=2)
+    limits = Limits("", str(tmp_path), alone=True)
+    with (tmp_path / FILE).open("w+b") as keeper:
+        fcntl.flock(keeper, fcntl.LOCK_EX)
+        asking = [gevent.spawn(enter, limits, one) for _ in range(20)]
+        gevent.sleep(0.002)
+        assert not any(greenlet.dead for greenlet in asking)
+    gevent.joinall(asking, timeout=30, raise_error=True)
+    assert sum(not greenlet.value.refused for greenlet in asking) == 2
+    limits.close()
+    assert enter(Limits("", str(tmp_path)), one).refused == "requests"
+
+
+def test_a_day_does_not_come_back() -> None:
+    """Who comes late takes of the day that has begun; a clock a week ahead is none."""
+    room, late, now = Room(), Taken(ONE, day=20), Taken(ONE, day=21)
+    assert room.reserve(late, 500, 1000)
+    assert room.reserve(now, 700, 1000)
+    assert not room.reserve(Taken(ONE, day=20), 301, 1000)
+    late = Taken(ONE, day=20)
+    assert room.reserve(late, 300, 1000)
+    room.settle(late.day, -100)
+    room.settle(20, -100)
+    room.settle(20, 100)
+    assert (room.day, room.tokens) == (21, 900)
+    assert room.reserve(Taken(ONE, day=14), 5, 1000)
+    assert (room.day, room.tokens) == (14, 5)
+
+
 def test_an_interruption_while_it_is_kept(tmp_path: Path) -> None:
     """Who is interrupted while waiting for the lock gives nothing back."""
     limits = Limits("", str(tmp_path))

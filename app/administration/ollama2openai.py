@@ -7,12 +7,13 @@ left out and said.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from shlex import quote
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..changeable import check
 from ..gateway import credentials, globs
@@ -30,6 +31,10 @@ KEYS, CONFIG = "api_keys.json", "config.json"
 #: All that is read.
 FILES = (KEYS, MODELS, OVERRIDES, CONFIG, LOGS)
 
+#: What its entries have; `usageCount` is counted anew by the rows of its logs.
+_FIELDS = frozenset(
+    ["id", "name", "key", "allowedModels", "created", "usageCount", "lastUsed"]
+)
 #: Its only pattern; all others are names.
 _ALL = "*"
 _LONGEST_NAME = 80
@@ -41,7 +46,7 @@ class _Key(msgspec.Struct, rename="camel"):
     name: str
     key: str
     id: str | int = ""
-    allowed_models: tuple[str, ...] = (_ALL,)
+    allowed_models: tuple[str, ...] | UnsetType = UNSET
     created: str | None = None
     last_used: str | None = None
 
@@ -107,6 +112,7 @@ def _keys(
     known = {key.digest: key.id for key in there}
     found: list[KeptKey] = []
     ids: dict[str, str] = {}
+    remarks += _unknown(place)
     for where, entry in entries(place / KEYS, _Key):
         with at(where):
             digest = hash(_secret(entry.key))
@@ -114,7 +120,7 @@ def _keys(
                 ids[str(entry.id)] = known[digest]
                 remarks.append(f"{where}: this key is there already.")
                 continue
-            allowed, others = _globs(entry.allowed_models)
+            allowed, others = _globs(_allowed(entry))
             key = _key(entry, allowed, digest, _free(entry.name.strip(), names))
             known[digest] = ids[str(entry.id)] = key.id
             names.add(key.name.casefold())
@@ -122,12 +128,26 @@ def _keys(
             f"{where}: {name!r} is left out of its models: none can be called so."
             for name in others
         ]
+        if entry.allowed_models is UNSET:
+            remarks.append(
+                f"{where}: it has no allowedModels, so this key may use all models."
+            )
         if key.weak:
             remarks.append(f"{where}: this key is short enough to be guessed.")
         if not key.terms.allow_models:
             remarks.append(f"{where}: this key may use no model.")
         found.append(key)
     return found, ids
+
+
+def _unknown(place: File) -> Iterator[str]:
+    """What is said of fields of keys that mean nothing: one may be a misspelt limit."""
+    with at(KEYS):
+        found = file(place / KEYS, list[Any], [])
+    names = {name for entry in found if isinstance(entry, dict) for name in entry}
+    if unknown := sorted(names - _FIELDS):
+        shown = ", ".join(repr(name[:40]) for name in unknown[:10])
+        yield f"{KEYS}: fields that mean nothing are left out: {shown}."
 
 
 def _key(entry: _Key, allowed: tuple[str, ...], digest: bytes, name: str) -> KeptKey:
@@ -147,6 +167,11 @@ def _key(entry: _Key, allowed: tuple[str, ...], digest: bytes, name: str) -> Kep
         weak=len(entry.key) < credentials.STRONG,
         notes="from Ollama2OpenAI",
     )
+
+
+def _allowed(entry: _Key) -> tuple[str, ...]:
+    """The names of models that an entry has: all of them, if it does not say."""
+    return (_ALL,) if entry.allowed_models is UNSET else entry.allowed_models
 
 
 def _secret(key: str) -> bytes:

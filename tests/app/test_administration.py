@@ -1037,6 +1037,26 @@ def test_names_of_ollama2openai(
 
 
 @pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"allowedModels": ["*"], "usageCount": 1, "lastUsed": None}, []),
+        ({"allowedModels": []}, ["may use no model"]),
+        ({}, ["entry 1: it has no allowedModels", "may use all models"]),
+        ({"models": ["a"]}, ["left out: 'models'.", "it has no allowedModels"]),
+    ],
+)
+def test_what_is_not_said_of_a_key_of_ollama2openai(
+    office: Administration, tmp_path: Path, fields: dict[str, Any], said: list[str]
+) -> None:
+    """A key without its list of models, or with fields of others, is remarked upon."""
+    keys = [{"name": "k", "key": LONG, **fields}]
+    place = ollama2openai.written(tmp_path / "theirs", {"api_keys.json": keys})
+    remarks = " ".join(office.migration(place).remarks)
+    assert [words for words in said if words not in remarks] == []
+    assert bool(said) == bool(remarks)
+
+
+@pytest.mark.parametrize(
     ("name", "option"),
     [("admin", ""), ("root", " --username root"), ("a b", " --username 'a b'")],
 )

@@ -6,6 +6,7 @@ with, where things are kept and who may come in is not among them.
 """
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from .option import Given, Option, SettingsError, meaning
 from .settings import Settings, options
 
 WHERE = "the database"
+#: No setting: the address of the database in whose place `make run` has a simulator,
+#: because nothing answered there.  It counts again when it is another.
+REPLACED = "SIMULATED_OLLAMA"
 
 #: Settings that are looked at once, at the start, or that name files of the machine.
 _FIXED = {
@@ -71,7 +75,9 @@ def _merged(
 ) -> Mapping[str, Given]:
     merged = {**kept, **found}
     url = kept.get("upstream_url")
-    if url is not None and not Settings.meant(found).pin_upstream:
+    if url is None or url.text == os.environ.get(REPLACED):
+        return merged
+    if not Settings.meant(found).pin_upstream:
         merged["upstream_url"] = url
     return merged
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .changeable import in_force
+from .changeable import REPLACED, in_force
 from .errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from .given import given
 from .launch import gunicorn, module
@@ -80,7 +80,7 @@ def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
         model = _first_chat_model(upstream)
     else:
         environ["OLLAMA_URL"] = running.enter_context(_simulator())
-        environ["PANNIER_PIN_UPSTREAM"] = "1"  # whatever is set in the database
+        environ[REPLACED] = _address(kept)  # until somebody sets another
         model = _SIMULATED
         say(_notice(chosen.upstream_url, chosen.upstream_url != settings.upstream_url))
     command, extra = gunicorn([])
@@ -110,6 +110,12 @@ def _in_force(settings: Settings, kept: "Document | None") -> Settings:
         return settings
 
 
+def _address(kept: "Document | None") -> str:
+    """The address of Ollama that is set in the database, or nothing."""
+    address = (kept.settings or {}).get("upstream_url", "") if kept else ""
+    return str(address).strip()
+
+
 def _needs_key(settings: Settings, kept: "Document | None") -> bool:
     some = kept is not None and bool(kept.keys)
     return settings.auth == "on" or (settings.auth == "auto" and some)
@@ -117,13 +123,11 @@ def _needs_key(settings: Settings, kept: "Document | None") -> bool:
 
 def _notice(url: str, is_kept: bool) -> str:
     """Why there is a simulator, and what to do about that."""
-    where, say = "", "set OLLAMA_URL"
-    if is_kept:
-        where = " (the address set in the database)"
-        say = "say where it is ('pannier settings set OLLAMA_URL URL')"
+    where = " (the address set in the database)" if is_kept else ""
     return (
         f"No Ollama answers at {url}{where}, so this is a simulator. For real answers"
-        f" start Ollama ('ollama serve') or {say}, then run this again."
+        " say where Ollama is ('pannier settings set OLLAMA_URL URL'), or start it"
+        " there ('ollama serve') and run this again."
     )
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.changeable import WHERE, changeable, check, in_force
+from app.changeable import REPLACED, WHERE, changeable, check, in_force
 from app.option import Given, SettingsError
 
 URL = "http://other.example:11434"
@@ -42,6 +42,20 @@ def test_the_address_of_ollama(pinned: str, wins: bool) -> None:
     given = found(upstream_url="http://first.example", pin_upstream=pinned)
     settings = in_force(given, {"upstream_url": URL})
     assert (settings.upstream_url == URL) is wins
+
+
+@pytest.mark.parametrize(
+    ("kept", "wins"), [("http://dead.example", False), (URL, True)]
+)
+def test_what_a_simulator_stands_for(
+    kept: str, wins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address for which there is a simulator counts when it is another."""
+    monkeypatch.setenv(REPLACED, "http://dead.example")
+    given = found(upstream_url="http://simulator.example")
+    settings = in_force(given, {"upstream_url": kept})
+    assert (settings.upstream_url == URL) is wins
+    assert (settings.upstream_url == "http://simulator.example") is not wins
 
 
 @pytest.mark.parametrize(

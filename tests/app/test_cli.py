@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,6 +194,35 @@ def test_run_without_ollama() -> None:
 
 
 @pytest.mark.live
+def test_run_goes_over_to_a_real_ollama(tmp_path: Path) -> None:
+    """An address that is set meanwhile counts; the dead one of before does not."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    environ = {"OLLAMA_URL": nobody, "PANNIER_STATE_DIR": str(tmp_path)}
+    with (
+        administration(Settings(state_dir=str(tmp_path))) as office,
+        ollama({"real:latest": ["completion"]}) as url,
+    ):
+        office.choices.set({"upstream_url": nobody})
+        with running(PANNIER_PORT=str(free_port()), **environ) as process:
+            line = until_curl(process)[-1]
+            assert answer(line)
+            models = line.split()[1].replace("chat/completions", "models")
+            office.choices.set({"upstream_url": url})
+            assert until_has(models, b'"real:latest"')
+
+
+def until_has(url: str, wanted: bytes) -> bool:
+    """Whether an answer has it in time."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as response:
+            if wanted in response.read():
+                return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.live
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_run_stops_everything(number: signal.Signals) -> None:
     """A signal ends Pannier and the simulator, and that is no failure."""
@@ -242,8 +272,8 @@ def test_run_looks_where_ollama_is_set(tmp_path: Path, kept: str) -> None:
     url = trial._in_force(given, found).upstream_url
     assert url == ("http://127.0.0.1:2" if kept == "address" else given.upstream_url)
     notice = trial._notice(url, url != given.upstream_url)
-    assert ("pannier settings set OLLAMA_URL" in notice) == (kept == "address")
-    assert ("set OLLAMA_URL, " in notice) == (kept != "address")
+    assert ("set in the database" in notice) == (kept == "address")
+    assert "'pannier settings set OLLAMA_URL URL'" in notice
     assert not trial._needs_key(given, found)
     closed = msgspec.structs.replace(given, auth="on")
     assert trial._needs_key(closed, found)

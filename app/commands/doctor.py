@@ -52,7 +52,7 @@ def _findings(terminal: Terminal, words: Namespace, secret: str) -> Iterable[Fin
     if words.key and not secret:
         yield bad(INVALID_KEY.format(why="none came on the standard input"))
     yield from _counting(terminal.settings)
-    yield from ollama(here.settings)
+    yield from ollama(here.settings, here.known)
     if words.model:
         yield from model(words.model, here)
     if words.url:

@@ -1,6 +1,8 @@
 """The health of this machine: versions, what is kept, keys."""
 
+import os
 import platform
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -26,11 +28,15 @@ INVALID_KEY = (
 
 
 class Here(NamedTuple):
-    """What was found on this machine: all that is set, and the settings in force."""
+    """What was found on this machine: all that is set, and the settings in force.
+
+    Without ``known`` these may be others, in a database that cannot be read.
+    """
 
     findings: list[Finding]
     settings: Settings
     kept: Document
+    known: bool = True
 
 
 def machine(given: Settings, found: Mapping[str, Given], secret: str) -> Here:
@@ -40,7 +46,8 @@ def machine(given: Settings, found: Mapping[str, Given], secret: str) -> Here:
     findings += found_there
     chosen = given
     if kept is None:  # nobody can say who may come in
-        return Here(findings, chosen, Document(keys=[]))
+        findings += _secret(given, _hash(given), False)
+        return Here(findings, chosen, Document(keys=[]), known=given.pin_upstream)
     try:
         chosen = in_force(found, kept.settings or {})
     except SettingsError as error:
@@ -54,16 +61,26 @@ def _keys(settings: Settings, kept: Document, secret: str) -> Iterator[Finding]:
     good = [key for key in keys if state(key, now) == "active"]
     yield _door(settings, len(keys), len(good))
     hash = _hash(settings)
+    yield from _secret(settings, hash, bool(keys))
     if isinstance(hash, str):
-        if keys:
-            yield bad(f"No key can be known again: there is no secret ({hash}).")
-    elif keys and kept.fingerprint != fingerprint(hash):
+        return
+    if keys and kept.fingerprint != fingerprint(hash):
         yield bad(
             "The keys in the database were made with another secret than this machine"
             " has: give it the same PANNIER_SECRET_FILE, or the file `secret`."
         )
     elif secret:
         yield _key(kept, hash, secret)
+
+
+def _secret(settings: Settings, hash: Hasher | str, some: bool) -> Iterator[Finding]:
+    """What is wrong with the secret; one that is not there yet is made with a key."""
+    if not isinstance(hash, str):
+        return
+    if some:
+        yield bad(f"No key can be known again: there is no secret ({hash}).")
+    elif settings.secret_file or os.path.lexists(_own(settings)):
+        yield bad(f"No key can be made: there is no secret ({hash}).")
 
 
 def _door(settings: Settings, all: int, good: int) -> Finding:
@@ -82,11 +99,15 @@ def _door(settings: Settings, all: int, good: int) -> Finding:
 
 def _hash(settings: Settings) -> Hasher | str:
     """What makes digests of keys, or why there is nothing; makes no file."""
-    own = Path(settings.state_dir, "secret")
-    if not settings.secret_file and not own.exists():
+    own = _own(settings)
+    if not settings.secret_file and not os.path.lexists(own):
         return f"{own} is not there"
     found = lasting(settings.state_dir, settings.secret_file)
     return found if isinstance(found, str) else hasher(found)
+
+
+def _own(settings: Settings) -> Path:
+    return Path(settings.state_dir, "secret")
 
 
 def _key(kept: Document, hash: Hasher, secret: str) -> Finding:
@@ -95,11 +116,14 @@ def _key(kept: Document, hash: Hasher, secret: str) -> Finding:
         return bad(INVALID_KEY.format(why="this one has a typing error"))
     digest = hash(secret.encode(errors="replace"))
     for key in kept.keys or []:
-        old = key.previous_digest == digest and (key.previous_until or 0) > now_ms()
-        if digest != key.digest and not old:
+        newest = digest == key.digest
+        if not newest and digest != key.previous_digest:
             continue
         is_now = state(key, now_ms())
         if is_now == "active":
+            if key.fault(time.time, newest):
+                is_old = f"this was {key.name!r}, and is replaced by a newer one"
+                return bad(INVALID_KEY.format(why=is_old))
             return ok(f"This is the key {key.name!r}; it is good")
         return bad(INVALID_KEY.format(why=f"this is {key.name!r}, which is {is_now}"))
     return bad(INVALID_KEY.format(why="there is no such key"))

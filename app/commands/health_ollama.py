@@ -26,28 +26,41 @@ CANNOT_CONNECT = (
     "Cannot connect to Ollama at {url}: start it ('ollama serve'), or say where it is"
     " ('pannier settings set OLLAMA_URL URL')."
 )
+#: The same where the database, which may name another address, cannot be read.
+CANNOT_CONNECT_YET = (
+    "Cannot connect to Ollama at {url}: start it ('ollama serve'), or mend the database"
+    " first: the address in it, if one is set there, could not be read."
+)
 NOT_FOUND = "Model not found: {why}."
 
 
-def ollama(settings: Settings) -> Iterator[Finding]:
-    """Look whether it answers, and what it has."""
+def ollama(settings: Settings, known: bool = True) -> Iterator[Finding]:
+    """Look whether it answers, and what it has.
+
+    Not ``known``: there may be another address, in a database that cannot be read.
+    """
     upstream = Upstream.of(settings)
-    url = settings.upstream_url
+    url, version = settings.upstream_url, ""
+    cannot = (CANNOT_CONNECT if known else CANNOT_CONNECT_YET).format(url=url)
     try:
         found = json.loads(upstream.control("GET", "/api/version", timeout=_PATIENCE))
-        yield ok(f"Ollama {found['version']} answers at {url}")
-        if is_simulator(str(found["version"])):
+        version = str(found["version"])
+        yield ok(f"Ollama {version} answers at {url}")
+        if not known:
+            yield note("The database may name another address, which cannot be read.")
+        if is_simulator(version):
             yield note(f"That is Pannier's own simulator: {MADE_UP}.")
         yield from _loaded(upstream)
     except UpstreamError as error:
-        yield bad(CANNOT_CONNECT.format(url=url))
+        yield bad(cannot)
         yield note(f"What it said: {error.detail or error.message}")
-        yield from beside(settings)
     except (ValueError, LookupError, TypeError):
-        yield bad(CANNOT_CONNECT.format(url=url))
+        yield bad(cannot)
         yield note("What answers there is not Ollama.")
     finally:
         upstream.close()
+    if not is_simulator(version):
+        yield from beside(settings, bool(version))
     there = installed(settings)
     if there == []:
         yield bad(NOT_FOUND.format(why="Ollama has none; 'ollama pull llama3.2'"))

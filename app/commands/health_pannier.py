@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..settings import Settings
 from ..trial import reached_at, url_of
-from .finding import Finding, note
+from .finding import Finding, bad, note
 
 #: Seconds; Pannier itself waits for Ollama for less.
 _PATIENCE = 5.0
@@ -16,13 +16,20 @@ _SIMULATOR = "-simulator"
 MADE_UP = "its answers are made up, by no model"
 
 
-def beside(settings: Settings) -> Iterator[Finding]:
-    """Whether Pannier runs here before the simulator; asked where no Ollama answers."""
-    if is_simulator(_ollama_of(settings)):
+def beside(settings: Settings, answers: bool) -> Iterator[Finding]:
+    """Whether Pannier runs here before the simulator; ``answers``: an Ollama does."""
+    if not is_simulator(_ollama_of(settings)):
+        return
+    where = f"The Pannier at {url_of(settings)}"
+    if answers:
+        yield bad(
+            f"{where} asks another, the simulator of `make run`: {MADE_UP}. Stop that"
+            " Pannier and run it again."
+        )
+    else:
         yield note(
-            f"The Pannier at {url_of(settings)} answers all the same, by the simulator"
-            f" of `make run`: {MADE_UP}. Start Ollama, then stop that Pannier and run"
-            " it again."
+            f"{where} answers all the same, by the simulator of `make run`: {MADE_UP}."
+            " Start Ollama, then stop that Pannier and run it again."
         )
 
 

@@ -36,6 +36,7 @@ from app.commands.table import TABLE
 from app.gateway.usage import Row
 from app.settings import Settings
 from app.simulator.window import VERSION
+from app.upstream import Upstream
 
 OURS = re.compile(r"sk-[0-9A-Za-z]{45}")
 DOCS = Path(__file__).parents[2] / "docs"
@@ -560,7 +561,9 @@ def test_doctor_about_models(typed: Typed, ollama: Simulator) -> None:
     assert "'narrow'" not in typed("doctor", "--model", "gpt-4o")[1]
 
 
-def test_doctor_about_keys(typed: Typed, ollama: Simulator) -> None:
+def test_doctor_about_keys(
+    typed: Typed, ollama: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A key is good, or the line says why not; it is never repeated."""
     _, key, _ = typed("keys", "create", "--name", "a", "--allow", "*", "--yes")
     key = key.strip()
@@ -579,6 +582,13 @@ def test_doctor_about_keys(typed: Typed, ollama: Simulator) -> None:
     assert "there is no such key" in said("sk-nobody-knows-it")
     assert "typing error" in said(key[:-1] + ("0" if key[-1] != "0" else "1"))
     typed("keys", "create", "--name", "b", "--allow", "*")
+    newer = typed("keys", "rotate", "a", "--grace", "1h")[1].strip()
+    assert "'a'; it is good" in said(key)
+    later = time.time() + 3600
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: later)
+        assert "'a', and is replaced by a newer one" in said(key)
+        assert "'a'; it is good" in said(newer)
     typed("keys", "disable", "a")
     assert "this is 'a', which is disabled" in said(key)
     Path("state/secret").write_bytes(b"x" * 32)
@@ -603,6 +613,26 @@ def test_doctor_about_the_door(
     typed.set("PANNIER_AUTH", auth)
     typed.set("PANNIER_HOST", host)
     assert typed("doctor")[0] == bad
+
+
+@pytest.mark.parametrize("what", ["directory", "short", "pipe", "named"])
+def test_doctor_about_the_secret(typed: Typed, ollama: Simulator, what: str) -> None:
+    """One that is none is in the way before there are keys, and holds nobody up."""
+    own = Path("state/secret")
+    Path("state").mkdir()
+    if what == "directory":
+        own.mkdir()
+    elif what == "pipe":
+        os.mkfifo(own)
+    elif what == "short":
+        own.write_bytes(b"short")
+    else:
+        typed.set("PANNIER_SECRET_FILE", str(own))
+    code, out, _ = typed("doctor")
+    assert code == 1
+    (bad,) = [line for line in out.splitlines() if line.startswith("bad")]
+    assert bad.startswith("bad   No key can be made: there is no secret")
+    assert str(own) in bad
 
 
 class Forbidden:
@@ -696,6 +726,8 @@ def test_doctor_about_the_database(
     assert (code, err) == (1, "")
     bad = [line for line in out.splitlines() if line.startswith("bad")]
     assert len(bad) == 2, out  # the other one is Ollama, which is not there
+    assert ("pannier settings set OLLAMA_URL" in bad[1]) == known
+    assert ("could not be read" in bad[1]) != known
     assert re.search(found, bad[0]), out
     assert all(re.match("(ok  |note|bad )  ", line) for line in out.splitlines())
     assert ("Requests need" in out) == known
@@ -786,10 +818,21 @@ class _Pannier(http.server.BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("version", "made_up"), [(VERSION, True), ("0.12.3", False), (None, False)]
 )
+@pytest.mark.parametrize("answers", [False, True])
 def test_doctor_beside_make_run(
-    typed: Typed, version: str | None, made_up: bool
+    typed: Typed,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str | None,
+    made_up: bool,
+    answers: bool,
 ) -> None:
-    """Where a Pannier answers by the simulator the doctor says so, and what to do."""
+    """Where a Pannier answers by the simulator the doctor says so, and what to do.
+
+    Where an Ollama answers as well, that is in the way.
+    """
+    if answers:
+        said = b'{"version":"0.12.3","models":[]}'
+        monkeypatch.setattr(Upstream, "control", lambda *_, **__: said)
     handler = type("Handler", (_Pannier,), {"ollama": version})
     with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.handle_request)
@@ -797,9 +840,12 @@ def test_doctor_beside_make_run(
         typed.set("PANNIER_PORT", str(server.server_port))
         out = typed("doctor")[1]
         thread.join(PATIENCE)
-    assert "Cannot connect to Ollama" in out
-    said = f"http://127.0.0.1:{server.server_port} answers all the same, by the simul"
-    assert (said in out) == made_up
+    assert ("Cannot connect to Ollama" in out) is not answers
+    kind, what = "note", "answers all the same, by the simul"
+    if answers:
+        kind, what = "bad ", "asks another, the simul"
+    line = f"{kind}  The Pannier at http://127.0.0.1:{server.server_port} {what}"
+    assert (line in out) == made_up
     assert ("made up" in out) == made_up
 
 

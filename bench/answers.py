@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 DIMENSIONS = 1024
 PROMPT = 26  # tokens
+#: Models that are in memory, as those are that answer.
+LOADED = ("chat", "flat-64")
 SENTENCE = "Hello! I know a good many words, and this is how some of them look."
 MOMENT = "2026-01-02T03:04:05.123456789Z"
 
@@ -184,7 +186,7 @@ def _about(path: str, models: int) -> object:
     if path == "/api/show":
         return {"details": {}, "model_info": {}, "capabilities": ["completion"]}
     if path == "/api/ps":
-        return {"models": []}
+        return {"models": [_loaded(name) for name in LOADED]}
     names = [f"model-{number}:latest" for number in range(models)]
     if path == "/api/tags":
         return {"models": [_listed(*model) for model in enumerate(names)]}
@@ -193,6 +195,10 @@ def _about(path: str, models: int) -> object:
         for name in names
     ]
     return {"object": "list", "data": data}
+
+
+def _loaded(name: str) -> object:
+    return {"name": name, "model": name, "context_length": 4096}
 
 
 def _listed(number: int, name: str) -> object:

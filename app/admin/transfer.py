@@ -1,18 +1,27 @@
 """Transfer: all that is set as one document, and what other programs have set."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from ..administration import Administration
-from ..administration.document import Document
-from ..administration.ollama2openai import FILES
+from ..administration.document import (
+    LARGEST,
+    LARGEST_OTHER,
+    MOST,
+    Document,
+    check_many,
+    check_size,
+)
+from ..administration.ollama2openai import CONFIG, FILES, KEYS
+from ..administration.ollama2openai_models import MODELS, OVERRIDES
 from ..administration.steps import Mode, Step
 from ..administration.transfer import Transfer
 from ..gateway.usage import Row
 from ..storage import Storage
+from . import guard
 from .asked import Admin, Asked, Route, Sent
 from .query import Query, wrong
 
@@ -24,6 +33,19 @@ class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which parts of all that is set are wanted."""
 
     sections: tuple[Section, ...] = get_args(Section)
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """An entry of a list, to be counted."""
+
+
+#: Files of Ollama2OpenAI, with the most entries and bytes that each may have.
+_SIZES = (
+    (KEYS, MOST["keys"], guard.LARGE),
+    (MODELS, MOST["models"], LARGEST["models"]),
+    (OVERRIDES, MOST["models"], LARGEST_OTHER),
+    (CONFIG, 1, LARGEST_OTHER),
+)
 
 
 class File:
@@ -64,7 +86,7 @@ def take_in(admin: Admin, asked: Asked) -> Any:
     modes: tuple[Mode, ...] = get_args(Mode)
     wanted = query.one_of("mode", modes, "merge")
     mode = next(mode for mode in modes if mode == wanted)
-    document = Document.read(asked.body)
+    document = Document.read(asked.body, bounded=True)
     dry_run, opening = query.flag("dry_run"), query.flag("open")
     return _done(admin, asked, document, mode, dry_run, opening=opening)
 
@@ -77,10 +99,22 @@ def migrate(admin: Admin, asked: Asked) -> Any:
         if name not in FILES:
             known = ", ".join(FILES)
             raise wrong(name[:64], f"{name[:64]!r} is none of its files: {known}.")
+    _check_sizes(files)
     office = admin.office(asked.actor)
     found = office.migration(File("The request", files))
     done = _done(admin, asked, found.document, "skip", dry_run, found.rows)
     return {**done, "remarks": found.remarks}
+
+
+def _check_sizes(files: Mapping[str, msgspec.Raw]) -> None:
+    """Raise ``Refused`` for what would hold requests up; of a log there may be much."""
+    for name, most, largest in _SIZES:
+        data = files.get(name)
+        if data is None:
+            continue
+        check_size(name, data, largest)
+        with suppress(msgspec.ValidationError):  # of which others say more
+            check_many(name, data, _Entry, most)
 
 
 def _done(

@@ -50,12 +50,33 @@ def shaped(given: Mapping[str, Any], kind: type[Struct]) -> Struct:
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        said, _, path = str(error).partition(" - at `$")
-        said = _PATTERN.sub("this has characters that it cannot have", said)
-        field = re.search(r"field `([^`]*)`", said)
-        param = path.strip(".`") or (field[1] if field else "")
-        where = f"{path.strip('.`')}: " if path else ""
-        raise Refused(f"{where}{said}.", param) from None
+        raise refusal(error, kind) from None
+
+
+def refusal(error: msgspec.ValidationError, kind: Any, place: str = "") -> Refused:
+    """What msgspec has against a value of type ``kind`` at a place, as ``Refused``."""
+    said, _, path = str(error).partition(" - at `$")
+    said = _PATTERN.sub("this has characters that it cannot have", said)
+    path = path.strip(".`")
+    if choices := _choices(kind, path):
+        said = f"{said.rstrip('.')}: one of {', '.join(map(repr, choices))} is wanted"
+    field = re.search(r"field `([^`]*)`", said)
+    where = f"{place}.{path}".replace(".[", "[").strip(".")
+    return Refused(f"{where}: {said}." if where else f"{said}.", where or _name(field))
+
+
+def _name(field: re.Match[str] | None) -> str:
+    return field[1] if field else ""
+
+
+def _choices(kind: Any, path: str) -> tuple[Any, ...]:
+    """What may be at a path in a value of type ``kind``, if that is one of a few."""
+    found: Any = msgspec.inspect.type_info(kind)
+    for name in re.findall(r"[^.\[\]]+", path):
+        below = {one.encode_name: one.type for one in getattr(found, "fields", ())}
+        found = below.get(name, getattr(found, "item_type", None))
+    choices: tuple[Any, ...] = getattr(found, "values", ())
+    return choices
 
 
 def key_form(given: Mapping[str, Any]) -> KeyForm:

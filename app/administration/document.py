@@ -13,11 +13,17 @@ from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Key, Moment
 from ..storage.refusal import Refused
 from ..turns import in_turns
-from .checks import shaped
+from .checks import refusal, shaped
 
 FORMAT = "pannier-export"
 #: In the order in which they are shown.
 SECTIONS = ("settings", "overrides", "models", "aliases", "keys")
+
+#: What can be taken in beside requests, which nobody else may wait for: so many entries
+#: of a section, so many bytes of all but the keys, and of one key.
+MOST = {"models": 2_000, "aliases": 2_000, "keys": 50_000}
+LARGEST = {"models": 4 * 1024 * 1024, "aliases": 4 * 1024 * 1024}
+LARGEST_OTHER = 1024 * 1024
 
 
 class KeptKey(Key, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,19 +53,21 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     keys: list[KeptKey] | UnsetType = UNSET
 
     @classmethod
-    def read(cls, data: bytes) -> "Document":
-        """A file as a document; raises ``Refused``."""
+    def read(cls, data: bytes, *, bounded: bool = False) -> "Document":
+        """A file as a document; raises ``Refused``.
+
+        ``bounded``: also for more than can be taken in beside requests.
+        """
         try:
-            members = msgspec.json.decode(data, type=dict[str, Raw])
-            keys = members.pop("keys", None)
-            found = {name: msgspec.json.decode(raw) for name, raw in members.items()}
-            if found.get("format") != FORMAT:
-                raise _foreign()
-            document = shaped(found, cls)
-            if keys is not None:
-                document.keys = _keys(keys)
-        except msgspec.ValidationError:  # it is another value than an object
-            raise _foreign() from None
+            given = _members(data)
+            for name, raw in given.items() if bounded else ():
+                if name != "keys":
+                    check_size(name, raw, LARGEST.get(name, LARGEST_OTHER))
+            lists = {name: given.pop(name) for name in _KINDS if name in given}
+            plain = {name: msgspec.json.decode(raw) for name, raw in given.items()}
+            document = shaped(plain, cls)
+            for name, raw in lists.items():
+                setattr(document, name, _entries(name, raw, bounded))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Refused(f"The file is not JSON: {error}.", "") from None
         return document
@@ -74,14 +82,79 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return msgspec.structs.replace(self, **left_out)
 
 
-def _keys(data: Raw) -> list[KeptKey] | UnsetType:
-    """The keys of a file, one by one: of many others have their turns in between."""
-    decode = msgspec.json.Decoder(KeptKey).decode
+class _Head(msgspec.Struct):
+    """What tells such a file from any other."""
+
+    format: str = ""
+
+
+class _Named(msgspec.Struct, gc=False):
+    """As much of an entry as it takes to count it, which is little."""
+
+    name: str
+
+
+_Members = msgspec.defstruct(
+    "_Members",
+    [(name, Raw, Raw()) for name in Document.__struct_fields__],
+    forbid_unknown_fields=True,
+)
+#: The sections that are lists, and what of.
+_KINDS = {"models": ModelEntry, "aliases": AliasEntry, "keys": KeptKey}
+
+
+def check_size(name: str, data: Raw, largest: int) -> None:
+    """Raise ``Refused`` for a part of a file that has more than so many bytes."""
+    if len(memoryview(data)) > largest:
+        raise Refused(f"'{name}' has more than {largest} bytes.", name)
+
+
+def check_many(name: str, data: Raw, kind: Any, most: int) -> None:
+    """Raise ``Refused`` for a list of more entries, each at least a ``kind``.
+
+    Raises ``msgspec.ValidationError`` for what is no list of such.
+    """
+    many = len(msgspec.json.decode(data, type=list[kind]))
+    if many > most:
+        raise Refused(
+            f"'{name}' has {many} entries; at most {most} can be taken in while"
+            " requests are served: send one part after the other, or use the command.",
+            name,
+        )
+
+
+def _members(data: bytes) -> dict[str, Raw]:
+    """What a file has, not yet read."""
     try:
-        many = msgspec.json.decode(data, type=list[Raw])
-        return [decode(one) for one in in_turns(many)]
-    except msgspec.ValidationError:  # which does not say where
-        return shaped({"keys": msgspec.json.decode(data)}, Document).keys
+        if msgspec.json.decode(data, type=_Head).format != FORMAT:
+            raise _foreign()
+    except msgspec.ValidationError:  # it is another value than an object
+        raise _foreign() from None
+    try:
+        found = msgspec.json.decode(data, type=_Members)
+    except msgspec.ValidationError as error:
+        raise refusal(error, Document) from None
+    members = msgspec.structs.asdict(found)
+    return {name: raw for name, raw in members.items() if memoryview(raw)}
+
+
+def _entries(section: str, data: Raw, bounded: bool) -> list[Any]:
+    """The entries of a list, one by one: of many others have turns in between."""
+    kind = _KINDS[section]
+    decode = msgspec.json.Decoder(kind).decode
+    found: list[Any] = []
+    place = section
+    try:
+        if bounded:
+            check_many(section, data, _Named, MOST[section])
+        for raw in in_turns(msgspec.json.decode(data, type=list[Raw])):
+            place = f"{section}[{len(found)}]"
+            if bounded:
+                check_size(place, raw, LARGEST_OTHER)
+            found.append(decode(raw))
+    except msgspec.ValidationError as error:
+        raise refusal(error, kind, place) from None
+    return found
 
 
 def _foreign() -> Refused:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from ..storage.refusal import Refused
+from ..turns import in_turns
 from .checks import shaped
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -38,7 +39,7 @@ def entries(path: File, kind: type[Struct]) -> Iterator[tuple[str, Struct]]:
     """The entries of a file that is a list, and what to call each of them."""
     with at(path.name):
         found = file(path, list[Any], [])
-    for number, entry in enumerate(found, 1):
+    for number, entry in enumerate(in_turns(found), 1):
         where = f"{path.name}, entry {number}"
         with at(where):
             made = shaped(entry, kind)

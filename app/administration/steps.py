@@ -22,7 +22,6 @@ from .document import Document, KeptKey
 Mode = Literal["merge", "replace", "skip"]
 Action = Literal["add", "change", "remove"]
 Do = Callable[[Connection, str], object]
-Gather = Callable[[kept.Batch], object]
 
 Named = TypeVar("Named", Key, ModelEntry, AliasEntry)
 
@@ -30,11 +29,32 @@ Named = TypeVar("Named", Key, ModelEntry, AliasEntry)
 _OWN = {"id", "created_at", "last_used_at", "last_used_ip"}
 
 
+class Changes(NamedTuple):
+    """What is gathered before any of it is written, since there may be many."""
+
+    models: kept.Entries
+    aliases: kept.Entries
+    keys: kept.Batch
+
+    @classmethod
+    def to(cls, there: Document, actor: str) -> "Changes":
+        """None yet, to what there is."""
+        models, aliases = kept.Entries.of_models(actor), kept.Entries.of_aliases(actor)
+        return cls(models, aliases, kept.Batch(there.keys or [], actor))
+
+    def write(self, connection: Connection) -> None:
+        """Write them."""
+        for one in self:
+            one.write(connection)
+
+
+Gather = Callable[[Changes], object]
+
+
 class Step(NamedTuple):
     """One thing to do; ``fields`` are those that change.
 
-    ``do`` writes it; what is to be done with a key is gathered first, since there may
-    be many.
+    ``do`` writes it, or ``gather`` adds it to what is written together.
     """
 
     action: Action
@@ -94,15 +114,14 @@ def _set(values: Mapping[str, Any]) -> Do:
 
 
 class _Table(NamedTuple):
-    """What tells entries apart, and how they are written and removed."""
+    """What tells entries apart, and where changes of them are gathered."""
 
     identity: Callable[[Any], str]
-    write: Callable[[Connection, Any, str], None]
-    remove: Callable[[Connection, str, str], None]
+    of: Callable[[Changes], kept.Entries]
 
 
-_MODELS = _Table(lambda entry: key_of(entry.name), kept.set_model, kept.remove_model)
-_ALIASES = _Table(lambda entry: entry.name.lower(), kept.set_alias, kept.remove_alias)
+_MODELS = _Table(lambda entry: key_of(entry.name), lambda changes: changes.models)
+_ALIASES = _Table(lambda entry: entry.name.lower(), lambda changes: changes.aliases)
 
 
 def _entries(
@@ -118,22 +137,24 @@ def _entries(
     new = {table.identity(entry): entry for entry in wanted}
     for identity, entry in new.items():
         before = old.get(identity)
-        do = _writing(table, entry)
+        gather = _writing(table, identity, entry)
         if before is None:
-            yield Step("add", section, entry.name, (), do)
+            yield Step("add", section, entry.name, (), gather=gather)
         elif mode != "skip" and before != entry:
-            yield Step("change", section, entry.name, _differing(before, entry), do)
+            fields = _differing(before, entry)
+            yield Step("change", section, entry.name, fields, gather=gather)
     for identity, entry in old.items() if mode == "replace" else ():
         if identity not in new:
-            yield Step("remove", section, entry.name, (), _removing(table, entry.name))
+            gather = _removing(table, identity, entry.name)
+            yield Step("remove", section, entry.name, (), gather=gather)
 
 
-def _writing(table: _Table, entry: Any) -> Do:
-    return lambda connection, actor: table.write(connection, entry, actor)
+def _writing(table: _Table, identity: str, entry: Any) -> Gather:
+    return lambda changes: table.of(changes).set(identity, entry)
 
 
-def _removing(table: _Table, name: str) -> Do:
-    return lambda connection, actor: table.remove(connection, name, actor)
+def _removing(table: _Table, identity: str, name: str) -> Gather:
+    return lambda changes: table.of(changes).remove(identity, name)
 
 
 def _keys(
@@ -174,15 +195,15 @@ def _keys(
 
 
 def _adding(key: Key) -> Gather:
-    return lambda batch: batch.add(key)
+    return lambda changes: changes.keys.add(key)
 
 
-def _changing(key: Key, changes: Mapping[str, Any]) -> Gather:
-    return lambda batch: batch.change(key.id, changes)
+def _changing(key: Key, fields: Mapping[str, Any]) -> Gather:
+    return lambda changes: changes.keys.change(key.id, fields)
 
 
 def _removing_key(key: Key) -> Gather:
-    return lambda batch: batch.remove(key.id)
+    return lambda changes: changes.keys.remove(key.id)
 
 
 def _differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[str, ...]:

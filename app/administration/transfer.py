@@ -29,7 +29,7 @@ from .checks import (
 from .choices import check_settings, settings_of
 from .desk import Connection, Desk
 from .document import SECTIONS, Document, KeptKey
-from .steps import Mode, Step, steps
+from .steps import Changes, Mode, Step, steps
 
 if TYPE_CHECKING:
     from ..gateway.entries import AliasEntry, ModelEntry
@@ -46,11 +46,11 @@ _LONGEST_NOTES = 2000
 
 
 class _Draft(NamedTuple):
-    """What is to be done where a ``version`` is set, with all changes of keys ready."""
+    """What is to be done where a ``version`` is set, with all its changes ready."""
 
     version: int
     steps: list[Step]
-    keys: kept.Batch
+    changes: Changes
 
 
 class Transfer:
@@ -101,7 +101,7 @@ class Transfer:
             for step in draft.steps:
                 if step.do is not None:
                     step.do(connection, self._desk.actor)
-            draft.keys.write(connection)
+            draft.changes.write(connection)
             for start in range(0, len(rows), BATCH):
                 add(connection, rows[start : start + BATCH])
             return draft.steps
@@ -143,11 +143,11 @@ class Transfer:
             with _at("settings"):
                 check_settings(before, document.settings, self._desk)
         found = steps(there, document, mode)
-        batch = kept.Batch(there.keys or [], self._desk.actor)
+        changes = Changes.to(there, self._desk.actor)
         for step in found:
             if step.gather is not None:
-                step.gather(batch)
-        return _Draft(version, found, batch)
+                step.gather(changes)
+        return _Draft(version, found, changes)
 
     def _check_secret(self, document: Document) -> None:
         if document.fingerprint != credentials.fingerprint(self._desk.hash()):

@@ -17,6 +17,7 @@ from ..wire.names import key as key_of
 from .audit import AuditEntry, audit, note, read_version
 from .batch import Batch
 from .entries import (
+    Entries,
     aliases,
     models,
     remove_alias,
@@ -42,6 +43,7 @@ from .tables import ALIAS_ENTRY, API_KEY, MODEL_ENTRY, SETTING
 __all__ = [
     "AuditEntry",
     "Batch",
+    "Entries",
     "Refused",
     "add_key",
     "aliases",

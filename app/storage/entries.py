@@ -15,9 +15,10 @@ from ..moment import now_ms
 from ..settings import options
 from ..wire.names import key as key_of
 from . import storable
-from .audit import HIDDEN, changed
+from .audit import HIDDEN, change, changed, write_changes
 from .refusal import Refused
 from .tables import ALIAS_ENTRY, MODEL_ENTRY, SETTING
+from .writing import execute_all
 
 Entry = TypeVar("Entry", ModelEntry, AliasEntry)
 
@@ -80,6 +81,66 @@ def settings(connection: Connection, unread: list[str] | None = None) -> dict[st
             if unread is not None:
                 unread.append(f"the setting '{field}'")
     return found
+
+
+class Entries:
+    """Removals and settings of models, or of aliases, written with a few statements.
+
+    Nothing is written before ``write``; what was there is removed first.
+    """
+
+    def __init__(self, table: sa.Table, actor: str) -> None:
+        self._table, self._actor = table, actor
+        self._gone: list[dict[str, str]] = []
+        self._rows: list[dict[str, Any]] = []
+
+    @classmethod
+    def of_models(cls, actor: str) -> "Entries":
+        """For models."""
+        return cls(MODEL_ENTRY, actor)
+
+    @classmethod
+    def of_aliases(cls, actor: str) -> "Entries":
+        """For aliases."""
+        return cls(ALIAS_ENTRY, actor)
+
+    def set(self, key: str, entry: ModelEntry | AliasEntry) -> None:
+        """Set one; raises ``Refused`` for what could not be kept."""
+        body = storable.body(entry)
+        row = {"key": key, "name": entry.name, "body": body}
+        self._rows.append(dict(storable.row(row)))
+
+    def remove(self, key: str, name: str) -> None:
+        """Remove one that is there."""
+        self._gone.append({"wanted": key, "name": name})
+
+    def write(self, connection: Connection) -> None:
+        """Write them, with one version more and an entry for each."""
+        if not (self._gone or self._rows):
+            return
+        here = self._table.c
+        there = connection.execute(sa.select(here.key, here.body))
+        before = {row.key: row.body for row in there}
+        notes = [
+            self._note("remove", one["name"], before.get(one["wanted"]), None)
+            for one in self._gone
+        ] + [
+            self._note("set", row["name"], before.get(row["key"]), row["body"])
+            for row in self._rows
+        ]
+        old = [{"wanted": one["wanted"]} for one in self._gone]
+        old += [{"wanted": row["key"]} for row in self._rows if row["key"] in before]
+        delete = sa.delete(self._table).where(here.key == sa.bindparam("wanted"))
+        execute_all(connection, delete, old)
+        execute_all(connection, sa.insert(self._table), self._rows)
+        write_changes(connection, notes)
+
+    def _note(
+        self, what: str, name: str, old: bytes | None, new: bytes | None
+    ) -> dict[str, Any]:
+        before = None if old is None else _fields(old)
+        after = None if new is None else _fields(new)
+        return change(self._actor, f"{_word(self._table)}.{what}", name, before, after)
 
 
 def set_settings(connection: Connection, values: Mapping[str, Any], actor: str) -> None:

@@ -1,12 +1,14 @@
 """All that is set as one document, there and back; on both databases."""
 
+from pathlib import Path
 from typing import Any
 
 import gevent
 import msgspec
-from support.handling import Handlers
+import pytest
+from support.handling import Handlers, handlers
 
-from app.administration.document import Document
+from app.administration.document import LARGEST, LARGEST_OTHER, MOST, Document
 
 OLD = {
     "api_keys.json": [{"id": 1, "name": "old", "key": "oldkey-8", "created": None}],
@@ -89,6 +91,36 @@ def test_migration(here: Handlers) -> None:
     assert (again["steps"], again["closes"]) == ([], False)
     found = here.do("GET", f"usage/records?from=0&key={key['id']}")["records"]
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("models.json", [{"originalName": "m"}] * (MOST["models"] + 1)),
+        ("models.json", [{"originalName": "m", "x": "x" * LARGEST["models"]}]),
+        ("api_keys.json", [{}] * (MOST["keys"] + 1)),
+        ("overrides.json", {"m": {"stop": "x" * LARGEST_OTHER}}),
+        ("config.json", {"x": "x" * LARGEST_OTHER}),
+    ],
+)
+def test_too_much_of_another_program(tmp_path: Path, file: str, content: Any) -> None:
+    """What would hold requests up is refused by the name of its file."""
+    with handlers(tmp_path) as here:
+        answer = here.ask("POST", "migrate?dry_run=1", {file: content})
+        assert answer.error == (422, file)
+        assert here.ask("POST", "migrate?dry_run=1", {"models.json": []}).status == 200
+
+
+def test_too_many_over_http(tmp_path: Path) -> None:
+    """An import of too many entries is a 422 that says how many may come."""
+    file = {
+        "format": "pannier-export",
+        "models": [{"name": f"m{n}"} for n in range(MOST["models"] + 1)],
+    }
+    with handlers(tmp_path) as here:
+        answer = here.ask("POST", "import?dry_run=1", file)
+        assert answer.error == (422, "models")
+        assert str(MOST["models"]) in answer.json["message"]
 
 
 def test_a_large_file(here: Handlers) -> None:

@@ -15,8 +15,8 @@ from support.ollama2openai import LONG, SHORT
 from support.operating import administration
 
 from app.administration import Administration, Refused, checks, transfer
-from app.administration.checks import check_news, key_form
-from app.administration.document import Document
+from app.administration.checks import KeyForm, check_news, key_form
+from app.administration.document import LARGEST_OTHER, MOST, Document
 from app.gateway.credentials import hasher
 from app.gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from app.gateway.snapshot import Snapshot
@@ -458,6 +458,25 @@ def test_what_a_model_cannot_be(
     assert not house.snapshot().models
 
 
+@pytest.mark.parametrize(
+    ("given", "kind", "choices"),
+    [
+        (
+            {"name": "m", "code": {"strategy": "guess"}},
+            ModelEntry,
+            "code.strategy: Invalid enum value 'guess': one of 'chat', 'prefix', 'raw',"
+            " 'suffix' is wanted.",
+        ),
+        ({**ALL, "allow_endpoints": ["x"]}, KeyForm, "'chat', 'code', 'completions'"),
+    ],
+)
+def test_choices_are_named(given: Any, kind: Any, choices: str) -> None:
+    """What is none of a few words is refused with these words."""
+    with pytest.raises(Refused) as refused:
+        checks.shaped(given, kind)
+    assert choices in str(refused.value)
+
+
 @pytest.mark.parametrize("new", ["enabled", "disabled"])
 def test_what_is_set_for_a_model_opens_it_to_nobody(
     build: Callable[..., House], new: str
@@ -819,6 +838,42 @@ def test_a_file_that_removes_the_last_key(
     with pytest.raises(Refused, match="last key") if refused else nullcontext():
         office.transfer.take_in(document, "replace")
     assert len(office.keys.list()) == refused
+
+
+MANY = {
+    "models": ({"name": "m"}, MOST["models"]),
+    "aliases": ({"name": "a", "target": "m"}, MOST["aliases"]),
+    "keys": ({"name": "k"}, MOST["keys"]),
+}
+LONG_ENTRY = {"name": "m", "description": "d" * LARGEST_OTHER}
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "field"),
+    [
+        *((name, [entry] * (most + 1), name) for name, (entry, most) in MANY.items()),
+        ("settings", LONG_ENTRY, "settings"),
+        ("overrides", LONG_ENTRY, "overrides"),
+        ("fingerprint", "f" * LARGEST_OTHER, "fingerprint"),
+        ("models", [LONG_ENTRY] * 4, "models"),
+        ("keys", [LONG_ENTRY], "keys[0]"),
+    ],
+)
+def test_a_file_of_too_much(section: str, value: Any, field: str) -> None:
+    """What would hold requests up is refused by the name of its section."""
+    data = json.dumps({"format": "pannier-export", section: value}).encode()
+    with pytest.raises(Refused, match=r"more than|at most") as refused:
+        Document.read(data, bounded=True)
+    assert refused.value.param == field
+
+
+def test_a_file_of_much() -> None:
+    """As many entries as there may be are taken in; by the command also more."""
+    entries = [{"name": f"m{n}"} for n in range(MOST["models"] + 1)]
+    for many, bounded in ((MOST["models"], True), (MOST["models"] + 1, False)):
+        file = {"format": "pannier-export", "models": entries[:many]}
+        document = Document.read(json.dumps(file).encode(), bounded=bounded)
+        assert len(document.models or []) == many
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b"null", b'"x"'])

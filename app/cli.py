@@ -5,8 +5,10 @@ imported relatively, so that it works the same as ``pannier.app.cli`` (installed
 as ``python -m app.cli`` (in a checkout).
 """
 
+import errno
 import os
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
@@ -15,6 +17,11 @@ from .in_force import in_force
 from .launch import gunicorn
 from .settings import Settings, SettingsError
 from .version import own_version
+
+#: Whoever sets these may have another address in mind.
+_ELSEWHERE = {"GUNICORN_CMD_ARGS", "LISTEN_FDS"}
+#: Seconds for which whoever has our port may still be about to end.
+_PATIENCE = 5.0
 
 USAGE = """\
 usage: pannier COMMAND [arguments]
@@ -69,9 +76,23 @@ def main(argv: list[str] | None = None) -> int:
 
 def serve(arguments: list[str]) -> NoReturn:
     """Become gunicorn.  Raises ``SettingsError`` first if a setting is wrong."""
-    Settings.from_environ()
+    settings = Settings.from_environ()
+    if not (arguments or _ELSEWHERE & os.environ.keys()):
+        _wait_for_port(settings)
     command, extra = gunicorn(arguments)
     os.execve(command[0], command, {**os.environ, **extra})  # noqa: S606 - our own words, no shell
+
+
+def _wait_for_port(settings: Settings) -> None:
+    """Say in one line that a port is taken; who has it may just be about to end."""
+    from .trial import busy
+
+    end, taken = time.monotonic() + _PATIENCE, os.strerror(errno.EADDRINUSE)
+    while taken in (reason := busy(settings, "pannier serve")):
+        if time.monotonic() >= end:
+            print(f"pannier: {reason}", file=sys.stderr)
+            raise SystemExit(1)
+        time.sleep(0.25)
 
 
 def simulate(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ directory's; relative paths still mean the user's directory.
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 #: The application directory: where ``wsgi.py`` and ``gunicorn.conf.py`` lie.
 HOME = Path(__file__).resolve().parent.parent
@@ -21,6 +22,13 @@ def gunicorn(arguments: list[str]) -> Command:
     command = [sys.executable, "-P", "-m", "gunicorn", *ours, *arguments]
     # The variable is -P for the successor that gunicorn starts on SIGUSR2.
     return [*command, "wsgi:application"], {"PYTHONSAFEPATH": "1"}
+
+
+def called() -> str:
+    """What a user types for the command that runs now, in this very directory."""
+    if Path(sys.argv[0]).name != "cli.py":
+        return "pannier"
+    return f"{quote(sys.executable.removeprefix(f'{os.getcwd()}/'))} -m app.cli"
 
 
 def module(name: str, arguments: list[str]) -> Command:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .changeable import REPLACED, in_force
 from .errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from .given import given
-from .launch import gunicorn, module
+from .launch import called, gunicorn, module
 from .settings import Settings, SettingsError, options
 from .storage.place import file_of
 from .upstream import Upstream
@@ -46,9 +46,8 @@ def run(settings: Settings, say: Say) -> int:
     """Serve until stopped; ``say`` gets lines for the user.  Returns the exit code."""
     for stopper in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stopper, _stop)
-    busy = _busy(settings)
-    if busy:
-        say(busy)
+    if reason := busy(settings, "make run"):
+        say(reason)
         return 1
     try:
         with ExitStack() as running:
@@ -131,8 +130,8 @@ def _notice(url: str, is_kept: bool) -> str:
     )
 
 
-def _busy(settings: Settings) -> str:
-    """A sentence if the address cannot be had, else nothing."""
+def busy(settings: Settings, command: str) -> str:
+    """A sentence for the user of a command if the address cannot be had, or nothing."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -143,7 +142,7 @@ def _busy(settings: Settings) -> str:
             return (
                 f"Cannot listen on {settings.host}, port {settings.port}:"
                 f" {exc.strerror}.  Stop what is there, or choose"
-                f" another port: PANNIER_PORT={settings.port + 1} make run"
+                f" another port: PANNIER_PORT={settings.port + 1} {command}"
             )
     return ""
 
@@ -239,6 +238,8 @@ def url_of(settings: Settings) -> str:
 def _invite(settings: Settings, model: str | None, say: Say, needs_key: bool) -> None:
     url = url_of(settings)
     say(f"Pannier answers at {url} (Ctrl-C stops it).")
+    if called() != "pannier":
+        say(f"Its command `pannier` is `{called()}` here, in another terminal.")
     if model is None:
         say("Ollama has no chat model yet: 'ollama pull llama3.2' gets one.  Then try:")
     else:

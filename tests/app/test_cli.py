@@ -102,6 +102,28 @@ def test_serve_becomes_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environ["PYTHONSAFEPATH"] == "1"
 
 
+def test_serve_on_a_port_that_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is one line, after a while in which it may become free."""
+    became: list[Any] = []
+    monkeypatch.setattr(os, "execve", lambda *given: became.append(given))
+    monkeypatch.setattr(cli, "_PATIENCE", 0)
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        port = there.getsockname()[1]
+        monkeypatch.setenv("PANNIER_PORT", str(port))
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["serve"])
+        assert (ended.value.code, became) == (1, [])
+        assert capsys.readouterr().err == (
+            f"pannier: Cannot listen on 127.0.0.1, port {port}: Address already in use."
+            "  Stop what is there, or choose another port:"
+            f" PANNIER_PORT={port + 1} pannier serve\n"
+        )
+    cli.main(["serve"])
+    assert len(became) == 1
+
+
 class _Ollama(http.server.BaseHTTPRequestHandler):
     """As much of Ollama as ``pannier run`` asks for, with the models of ``models``."""
 

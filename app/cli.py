@@ -59,7 +59,10 @@ Settings come from the environment and from .env in the current directory."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code; 2 means a wrong setting or usage."""
+    """Run one command and return its exit code.
+
+    2 means a wrong setting or usage, 130 that Ctrl-C ended it.
+    """
     arguments = sys.argv[1:] if argv is None else argv
     name, rest = (arguments or [""])[0], arguments[1:]
     command = COMMANDS.get(name)
@@ -68,10 +71,19 @@ def main(argv: list[str] | None = None) -> int:
         print(reason + USAGE, file=sys.stderr)
         return 2
     try:
-        return command(rest)
+        code = command(rest)
+        sys.stdout.flush()
+        return code
     except SettingsError as exc:
-        print(f"pannier: {exc}", file=sys.stderr)
-        return 2
+        return _failed(str(exc), 2)
+    except BrokenPipeError:  # `| head` has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    # Who is asked for something leaves the line where it stands.
+    except EOFError:
+        return _failed("nothing was typed in.", 2, "\n")
+    except KeyboardInterrupt:
+        return _failed("stopped.", 130, "\n")
 
 
 def serve(arguments: list[str]) -> NoReturn:
@@ -137,6 +149,11 @@ def administer(name: str, arguments: list[str]) -> int:
 def _no_arguments(command: str, arguments: list[str]) -> None:
     if arguments:
         raise SettingsError(f"'{command}' takes no arguments: {arguments[0]!r}.")
+
+
+def _failed(why: str, code: int, before: str = "") -> int:
+    print(f"{before}pannier: {why}", file=sys.stderr)
+    return code
 
 
 def _say(text: str) -> int:

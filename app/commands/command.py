@@ -1,8 +1,6 @@
 """Command: one of the commands, from its arguments to its exit code."""
 
 import argparse
-import os
-import sys
 from typing import Any, NoReturn
 
 from ..administration import Refused
@@ -42,9 +40,8 @@ def run(name: str, arguments: list[str], say: Say, note: Say) -> int:
             " to do."
         )
         return 1
-    except BrokenPipeError:  # `| head` has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except BrokenPipeError:
+        raise  # not of a file
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise SettingsError(f"{place}{error.strerror}.") from None

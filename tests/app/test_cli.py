@@ -40,6 +40,22 @@ def test_config_prints_every_setting(capsys: pytest.CaptureFixture[str]) -> None
     assert names == [option.variable for option in options()]
 
 
+def test_nobody_may_read_on() -> None:
+    """A pipe whose reader has enough (``| head``) is no failure that is told."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "config"],
+        cwd=ROOT,
+        env=clean_environ(),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_config_masks_secrets(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import getpass
 import http.server
 import io
 import json
@@ -858,6 +859,35 @@ def test_a_broken_database_is_one_line(typed: Typed) -> None:
     assert err.startswith("pannier: the database cannot be used")
     assert "'pannier doctor'" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("why", "code", "said"),
+    [(EOFError, 2, "nothing was typed in."), (KeyboardInterrupt, 130, "stopped.")],
+)
+@pytest.mark.parametrize(
+    "words",
+    ["doctor --key", "password", "keys import --name a --allow * --yes"],
+)
+def test_who_is_asked_may_leave(
+    typed: Typed,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    why: type[BaseException],
+    code: int,
+    said: str,
+) -> None:
+    """Ctrl-D and Ctrl-C at a prompt are one line, and nothing is done."""
+
+    def leave(prompt: str) -> str:
+        raise why
+
+    monkeypatch.setattr(getpass, "getpass", leave)
+    monkeypatch.setattr(sys, "stdin", argparse.Namespace(isatty=lambda: True))
+    assert cli.main(words.split()) == code
+    assert capsys.readouterr() == ("", f"\npannier: {said}\n")
+    assert typed.do("keys", "list") == "There are no keys."
 
 
 def test_what_root_makes_belongs_to_the_server(typed: Typed) -> None:

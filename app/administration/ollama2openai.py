@@ -129,9 +129,7 @@ def _keys(
             for name in others
         ]
         if entry.allowed_models is UNSET:
-            remarks.append(
-                f"{where}: it has no allowedModels, so this key may use all models."
-            )
+            remarks.append(f"{where}: it has no allowedModels.")
         if key.weak:
             remarks.append(f"{where}: this key is short enough to be guessed.")
         if not key.terms.allow_models:
@@ -170,8 +168,8 @@ def _key(entry: _Key, allowed: tuple[str, ...], digest: bytes, name: str) -> Kep
 
 
 def _allowed(entry: _Key) -> tuple[str, ...]:
-    """The names of models that an entry has: all of them, if it does not say."""
-    return (_ALL,) if entry.allowed_models is UNSET else entry.allowed_models
+    """The names of models that an entry has; where it does not say, none is allowed."""
+    return () if entry.allowed_models is UNSET else entry.allowed_models
 
 
 def _secret(key: str) -> bytes:

@@ -45,5 +45,5 @@ def _cell(value: Any) -> Any:
 
 def _line(cells: Iterable[Any]) -> bytes:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerow(cells)
+    csv.writer(written).writerow(cells)  # with the line's end of RFC 4180
     return written.getvalue().encode()

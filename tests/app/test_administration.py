@@ -1096,7 +1096,7 @@ def test_names_of_ollama2openai(
     [
         ({"allowedModels": ["*"], "usageCount": 1, "lastUsed": None}, []),
         ({"allowedModels": []}, ["may use no model"]),
-        ({}, ["entry 1: it has no allowedModels", "may use all models"]),
+        ({}, ["entry 1: it has no allowedModels", "may use no model"]),
         ({"models": ["a"]}, ["left out: 'models'.", "it has no allowedModels"]),
     ],
 )

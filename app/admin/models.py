@@ -3,7 +3,7 @@
 Those that Ollama has no more stay in the list while something is set for them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -84,10 +84,10 @@ def effective(admin: Admin, asked: Asked) -> Any:
     """What is in force for a model, and which layer says so."""
     query = Query(asked, "key", "alias")
     office = admin.office(asked.actor)
-    name = _called(admin, asked, asked.path["name"])
     alias, which = query.text("alias"), query.text("key")
     key = office.keys.get(which) if which else None
     aliases = {one.name.lower(): one for one in office.aliases.list()}
+    name, alias = _meant(admin, asked, aliases, alias)
     if alias and alias.lower() not in aliases:
         raise Refused(f"There is no alias {alias[:128]!r}.", "alias", unknown=True)
     snapshot = Snapshot(
@@ -215,6 +215,17 @@ def _called(admin: Admin, asked: Asked, name: str) -> str:
     if not is_set and admin.catalog.models():
         raise _unknown(name)
     return name
+
+
+def _meant(
+    admin: Admin, asked: Asked, aliases: Mapping[str, AliasEntry], alias: str
+) -> tuple[str, str]:
+    """The model of the path, where an alias may stand for it, and the alias."""
+    name = asked.path["name"]
+    stands = aliases.get(name.lower())
+    if stands is None or admin.catalog.facts(name) is not None:
+        return _called(admin, asked, name), alias
+    return _called(admin, asked, stands.target), alias or stands.name
 
 
 def _unknown(name: str) -> Refused:

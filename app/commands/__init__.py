@@ -15,6 +15,7 @@ server that runs: it has what they change within a second.
     live.py      live                    usage.py     usage
     health_*.py  what the doctor looks at; finding.py: what it finds
     installed.py  which models Ollama has
+    remarks.py   what is said of what was set, though it need not be wrong
     database.py  database, which looks at tables that may be of another version
 """
 

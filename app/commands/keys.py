@@ -10,6 +10,7 @@ from ..gateway.credentials import STRONG
 from ..gateway.groups import GROUPS
 from ..gateway.keys import Key, Moment
 from ..moment import now_ms
+from . import remarks
 from .terminal import Terminal
 from .words import duration, expiry, json_of, limit, mapping, moment, table
 
@@ -147,13 +148,22 @@ def _create(terminal: Terminal, words: Namespace) -> None:
         said = _said(words)
         _warn(terminal, administration, said, words.yes)
         key, secret = administration.keys.create(said)
-    if words.json:
-        terminal.say(json_of({"key": secret, **view(key, now_ms())}))
-        return
-    terminal.say(secret)
-    terminal.note(
-        f"This is the key {key.name!r}, of {terminal.place}. It is not shown again."
-    )
+        if words.json:
+            terminal.say(json_of({"key": secret, **view(key, now_ms())}))
+        else:
+            terminal.say(secret)
+            terminal.note(
+                f"This is the key {key.name!r}, of {terminal.place}. It is not shown"
+                " again."
+            )
+        _remark(terminal, administration, said)
+
+
+def _remark(
+    terminal: Terminal, administration: Administration, said: dict[str, Any]
+) -> None:
+    remarks.of_overrides(terminal, said.get("overrides"))
+    remarks.of_patterns(terminal, administration, said.get("allow_models", ()))
 
 
 def _take_in(terminal: Terminal, words: Namespace) -> None:

@@ -5,9 +5,9 @@ from argparse import Namespace
 from functools import partial
 from typing import Any
 
-from ..administration import Administration
 from ..gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from ..wire.names import key as key_of
+from . import remarks
 from .installed import installed
 from .terminal import Terminal
 from .words import json_of, line_of, mapping, table
@@ -117,20 +117,25 @@ def _set(terminal: Terminal, words: Namespace) -> None:
     said = {field: getattr(words, field) for field in fields}
     said = {field: value for field, value in said.items() if value is not None}
     with terminal.administration() as administration:
-        name = _called(terminal, administration, words.name)
-        entry = administration.models.set(name, said)
+        there = installed(administration.choices.in_force())
+        entry = administration.models.set(_called(there, words.name), said)
     terminal.say(json_of(entry))
+    if there is None:
+        terminal.note(
+            "Ollama does not answer, so it was not checked whether it has"
+            f" {entry.name!r}."
+        )
+    elif key_of(entry.name) not in set(map(key_of, there)):
+        terminal.note(
+            f"Ollama has no model {entry.name!r} now; this is kept until it has."
+        )
+    remarks.of_overrides(terminal, words.overrides)
 
 
-def _called(terminal: Terminal, administration: Administration, name: str) -> str:
+def _called(there: list[str] | None, name: str) -> str:
     """A model's name as Ollama writes it, if Ollama has it."""
-    there = installed(administration.choices.in_force())
-    for one in there or ():
-        if key_of(one) == key_of(name):
-            return one
-    if there is not None:
-        terminal.note(f"Ollama has no model {name!r} now; this is kept until it has.")
-    return name
+    same = (one for one in there or () if key_of(one) == key_of(name))
+    return next(same, name)
 
 
 def _reset(terminal: Terminal, words: Namespace) -> None:
@@ -146,9 +151,15 @@ def _add(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
         there = installed(administration.choices.in_force())
         entry = administration.aliases.set(given, there or ())
-    if there is not None and key_of(entry.target) not in set(map(key_of, there)):
+    if there is None:
+        terminal.note(
+            "Ollama does not answer, so it was not checked whether it has"
+            f" {entry.target!r}, or a model that is called {entry.name!r} itself."
+        )
+    elif key_of(entry.target) not in set(map(key_of, there)):
         terminal.note(f"Ollama has no model {entry.target!r} now.")
     terminal.say(f"{entry.name!r} stands for {entry.target!r}.")
+    remarks.of_overrides(terminal, words.overrides)
 
 
 def _remove(terminal: Terminal, words: Namespace) -> None:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from ..administration import Refused
 from ..changeable import WHERE, changeable
 from ..option import Given, Option, meaning
+from . import remarks
 from .terminal import Terminal
 from .words import json_of, mapping, table
 
@@ -108,3 +109,4 @@ def _set_overrides(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
         administration.choices.set_overrides(words.overrides)
     terminal.say(json_of(words.overrides))
+    remarks.of_overrides(terminal, words.overrides)

@@ -345,6 +345,47 @@ def test_an_alias_of_an_alias(typed: Typed) -> None:
     typed.do("alias", "add", "faster", "llama3")
 
 
+OVERRIDES = ["--overrides", '{"temprature": 1, "top_k": 3, "max_tokens": 9}']
+KEY = ["keys", "create", "--name", "a", "--yes", "--allow"]
+
+
+@pytest.mark.parametrize(
+    ("words", "answers", "said"),
+    [
+        (["models", "set", "m", "--disable"], False, "checked whether it has 'm'"),
+        (["models", "set", "m", "--disable"], True, "no model 'm' now"),
+        (["alias", "add", "a:8b", "m"], False, "a model that is called 'a:8b'"),
+        (["alias", "add", "a:8b", "m"], True, "no model 'm' now"),
+        (["models", "set", "m", *OVERRIDES], True, "'temprature' (is 'temperature'"),
+        (["alias", "add", "a", "m", *OVERRIDES], True, "option 'temprature'"),
+        (["overrides", "set", '{"xyzzy": 1}'], True, "an option 'xyzzy'."),
+        ([*KEY, "*", *OVERRIDES], True, "option 'temprature'"),
+        ([*KEY, "llama9"], True, "fits 'llama9'"),
+        ([*KEY, "llama9"], False, "not checked whether it has models that fit"),
+    ],
+    ids=lambda one: " ".join(one)[:40] if isinstance(one, list) else None,
+)
+def test_what_may_be_a_mistake(
+    typed: Typed, ollama: Simulator, words: list[str], answers: bool, said: str
+) -> None:
+    """It is done, and what may be wrong with it is said in one line."""
+    if not answers:
+        typed.set("OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
+    code, _, noted = typed(*words)
+    assert code == 0
+    assert said in noted
+    for known in ("top_k", "max_tokens"):
+        assert known not in noted
+
+
+def test_what_is_no_mistake(typed: Typed, ollama: Simulator) -> None:
+    """Patterns that fit a model, or an alias, are not remarked on."""
+    typed.do("alias", "add", "small", "llama3.2")
+    _, _, noted = typed(*KEY, "llama*", "small", "*")
+    assert "fits" not in noted
+    assert "checked" not in noted
+
+
 # ------------------------------------------------------------------- usage
 
 
@@ -445,6 +486,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["models", "set", "a", "--overrides", '{"num_ctx": "x"}'], "num_ctx"),
     (["models", "set", "a", "--code", "chat"], '{"strategy": "chat"}'),
     (["models", "set", "a", "--code", '{"strategy": "x"}'], "code.strategy"),
+    (["models", "set", "a", "--code", '{"strategy": "x"}'], "'chat', 'prefix'"),
     (["models", "set", "a", "--code", '{"template": "x"}'], "{code_prefix}"),
     (["alias", "add", "a b", "c"], "name"),
     (["alias", "remove", "a"], "'a'"),

@@ -9,12 +9,17 @@ from importlib import import_module
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gevent import get_hub
+from gevent.lock import BoundedSemaphore
+
+#: Two threads that load what needs each other can wait for each other.
+_alone = BoundedSemaphore()
 
 
 def load_aside(*modules: str) -> None:
-    """Import modules in another thread, while requests in this one go on."""
-    for module in modules:
-        get_hub().threadpool.apply(import_module, (module,))
+    """Import modules in another thread, one at a time, while requests here go on."""
+    with _alone:
+        for module in modules:
+            get_hub().threadpool.apply(import_module, (module,))
 
 
 class Later:

@@ -13,6 +13,7 @@ from gevent import subprocess
 
 from .. import launch
 from ..errors import StorageUnavailable
+from ..later import load_aside
 from ..settings import Settings
 from .aside import Aside
 from .failure import Failure
@@ -147,6 +148,7 @@ class Storage:
         return self._database
 
     def _ready(self) -> "Database":
+        load_aside("app.storage.database")  # here is where SQLAlchemy is loaded
         database = self._aside.run(self._load)
         try:
             if not self._aside.run(database.is_current):
@@ -159,7 +161,7 @@ class Storage:
         return database
 
     def _load(self) -> "Database":
-        from .database import Database  # here is where SQLAlchemy is loaded
+        from .database import Database
 
         return Database(self._url, self._state_dir)
 

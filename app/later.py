@@ -11,7 +11,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from gevent import get_hub
 from gevent.lock import BoundedSemaphore
 
-#: Two threads that load what needs each other can wait for each other.
+#: Whoever loads something has it.  The locks of Python's own imports are gevent's here,
+#: and two threads that load the same at once may wait for each other for ever.
 _alone = BoundedSemaphore()
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+#: What jobs need.  It loads SQLAlchemy, and not when the thread of jobs first does.
+_PARTS = "database queries configuration admins usage_writing usage_keys usage_queries"
+
 #: Seconds that a request waits, and the first one, which has it all loaded
 #: (specification: decisions, 31).
 WAIT, FIRST = 2.0, 10.0
@@ -148,7 +151,7 @@ class Storage:
         return self._database
 
     def _ready(self) -> "Database":
-        load_aside("app.storage.database")  # here is where SQLAlchemy is loaded
+        load_aside(*[f"app.storage.{part}" for part in _PARTS.split()])
         database = self._aside.run(self._load)
         try:
             if not self._aside.run(database.is_current):

@@ -4,7 +4,6 @@ A row and its part of the sums are of one transaction, so that sums are always t
 the rows that ever were there.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -50,8 +49,10 @@ def _put(
     """
     mark, together = "%s", TOGETHER
     if connection.dialect.name == "sqlite":
+        from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER as LIMIT
+
         driver: Any = connection.connection.dbapi_connection
-        most = driver.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        most = driver.getlimit(LIMIT)
         mark, together = "?", min(TOGETHER, most // len(columns))
     for start in range(0, len(rows), together):
         some = rows[start : start + together]

@@ -120,16 +120,20 @@ class Layers:
         )
         found = self._merged.get(at)
         if found is None:
-            if len(self._merged) >= MOST:
-                self._merged.clear()
-            found = self._merged[at] = merged(
+            own = read(key.terms.overrides, "key") if key and at[2] else {}
+            found = merged(
                 [
                     self._layer("alias", at[0], of_alias),
                     self._layer("model", at[1], of_model),
-                    self._layer("key", at[2], key.terms if key else None),
+                    own,
                     self._layer("global", "*", known),
                 ]
             )
+            # A request may have come with what a key was before this snapshot.
+            if not at[2] or (key and known.keys.get(key.digest) is key):
+                if len(self._merged) >= MOST:
+                    self._merged.clear()
+                self._merged[at] = found
         return found
 
     def _layer(self, origin: str, id: str, holder: Any) -> Mapping[str, Rule]:

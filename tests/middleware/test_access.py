@@ -668,6 +668,20 @@ def test_what_is_set_anew_counts_at_once() -> None:
     assert chatting(app, "qwen3").status == 404
 
 
+def test_a_request_from_before_leaves_nothing_behind() -> None:
+    """What a key might use before it was changed is remembered for nobody after it."""
+    old, new = (
+        snapshot(key(allow_models=("*",), deny_models=deny)) for deny in ((), ("tiny",))
+    )
+    for before, after in ((old, new), (new, old)):
+        current = Current(Known(after))
+        current.renew()
+        access = Access(current, Settings())
+        ((was,), (is_now,)) = before.keys.values(), after.keys.values()
+        assert access.admits(was, "tiny") is not access.admits(is_now, "tiny")
+        assert access.admits(is_now, "tiny") is (after is old)
+
+
 # ---------------------------------------------------------------------- the default
 
 

@@ -79,8 +79,7 @@ class Access:
         verdict = self._verdicts.get(asked)
         if verdict is None:
             verdict = self._enabled(now, model) and grants(key, model, alias, name)
-            # A request may have come with what a key was before this snapshot.
-            present = key is None or now.keys.get(key.digest) is key
+            present = key is None or now.has(key)
             if present and max(len(model), len(alias), len(name)) <= _LONGEST:
                 if len(self._verdicts) >= _REMEMBERED:
                     self._verdicts.clear()

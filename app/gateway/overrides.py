@@ -129,8 +129,7 @@ class Layers:
                     self._layer("global", "*", known),
                 ]
             )
-            # A request may have come with what a key was before this snapshot.
-            if not at[2] or (key and known.keys.get(key.digest) is key):
+            if not at[2] or (key and known.has(key)):
                 if len(self._merged) >= MOST:
                     self._merged.clear()
                 self._merged[at] = found

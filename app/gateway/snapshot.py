@@ -29,6 +29,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     settings: Mapping[str, Any] = MappingProxyType({})
     overrides: Mapping[str, Any] = MappingProxyType({})
 
+    def has(self, key: Key) -> bool:
+        """Whether a key is as it is here; a request may have come with an older one.
+
+        What is found out for that one must not be kept for this snapshot.
+        """
+        return self.keys.get(key.digest) is key
+
     def next_end(self, now: float) -> Moment | None:
         """When the next key, or secret before a rotation, is good no more.
 

@@ -227,6 +227,11 @@ EXPLAINED = [
 ]
 
 
+def counted(row: Row) -> tuple[int | None, int | None, bool]:
+    """The tokens that a row has, and whether they are a guess."""
+    return row.prompt_tokens, row.completion_tokens, row.estimated
+
+
 @pytest.mark.parametrize("path", EXPLAINED)
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_only_explained(path: str, stream: bool) -> None:
@@ -237,11 +242,7 @@ def test_what_is_only_explained(path: str, stream: bool) -> None:
     assert answer.json["object"] == "pannier.explanation"
     row = noted.one
     assert (row.status, row.finish_reason) == ("ok", "explained")
-    assert (row.prompt_tokens, row.completion_tokens, row.estimated) == (
-        None,
-        None,
-        False,
-    )
+    assert counted(row) == (None, None, False)
     assert (row.stream, row.ttft_ms, row.eval_ms) == (False, None, None)
 
 
@@ -253,11 +254,7 @@ def test_what_is_read_ahead(stream: bool) -> None:
     assert noted.ask("/infill", ahead).status == 200
     row = noted.one
     assert (row.status, row.finish_reason) == ("ok", "read_ahead")
-    assert (row.prompt_tokens, row.completion_tokens, row.estimated) == (
-        None,
-        None,
-        False,
-    )
+    assert counted(row) == (None, None, False)
     assert (row.stream, row.ttft_ms) == (stream, None)
 
 

@@ -64,11 +64,13 @@ class ThrottleMiddleware:
         limits = self.limits
         exchange.taken = taken = Taken(exchange.key)
         exchange.closing.append(partial(_leave, limits, exchange))
-        exchange.headers = partial(_headers, limits, taken, environ)
+        # Not the environ, which has the exchange: requests are freed when they end.
+        path, version = environ["PATH_INFO"], environ.get("HTTP_ANTHROPIC_VERSION")
+        exchange.headers = partial(_headers, limits, taken, path, version)
         limits.enter(taken)
         if taken.refused:
             raise _refused(taken)
-        if exchange.key.terms.tpd is not None and environ["PATH_INFO"] in NAMING:
+        if exchange.key.terms.tpd is not None and path in NAMING:
             length = environ.get("CONTENT_LENGTH") or ""
             size = int(length) if length.isdecimal() else 0
             taken.prompt = min(size // _BYTES, _NATIVE)
@@ -206,7 +208,7 @@ def _too_much(message: str, code: str, headers: Headers) -> BadRequest:
     return BadRequest(message, status=429, code=code, headers=headers)
 
 
-def _headers(limits: Limits, taken: Taken, environ: WSGIEnvironment) -> Headers:
+def _headers(limits: Limits, taken: Taken, path: str, version: str | None) -> Headers:
     """How much is left, as OpenAI says it, and for Anthropic's clients as that does."""
     terms = taken.key.terms
     rpm, tpd = terms.rpm, terms.tpd
@@ -223,8 +225,7 @@ def _headers(limits: Limits, taken: Taken, environ: WSGIEnvironment) -> Headers:
             ("x-ratelimit-remaining-tokens", _left(tpd, taken.tokens)),
             ("x-ratelimit-reset-tokens", duration(ceil(limits.left_of_day()))),
         )
-    version = environ.get("HTTP_ANTHROPIC_VERSION")
-    if errors.dialect(environ["PATH_INFO"], version) == "anthropic":
+    if errors.dialect(path, version) == "anthropic":
         if rpm is not None:
             until = limits.now() + taken.reset
             headers += _gauge("requests", rpm, taken.requests, until)

@@ -213,7 +213,10 @@ class Pool:
                     raise
         except OSError as exc:  # the look-up, or no descriptor left
             cause = exc
-        raise unreachable(cause) from cause
+        try:
+            raise unreachable(cause) from cause
+        finally:  # this frame holds it, and it this frame
+            del cause
 
     def take_back(self, connection: Connection) -> bool:
         """Keep a connection whose exchange is complete, if there is room."""

@@ -87,6 +87,8 @@ def _message(
 ) -> ollama.Message:
     role = role_of(message.role, _ROLES, param)
     content, pictures = _content(message, role, param, images)
+    if message.images:
+        _take_images(message.images, f"{param}.images", pictures, images)
     native = ollama.Message(
         role=role,
         content=content,
@@ -127,7 +129,8 @@ def _content(
     if isinstance(content, str):
         return content, []
     if content is None:
-        if message.tool_calls is None and role != "assistant":
+        silent = message.tool_calls is None and not message.images
+        if silent and role != "assistant":
             raise BadRequest(
                 "invalid message content type: null",
                 code="invalid_type",
@@ -172,6 +175,21 @@ def _take(
         raise BadRequest(
             "invalid message format", code="invalid_value", param=f"{param}.type"
         )
+
+
+def _take_images(
+    given: list[str], param: str, pictures: list[str], images: Images
+) -> None:
+    """Put what Ollama's own field holds behind the pictures of the parts."""
+    if len(given) > MAX_PARTS:
+        raise BadRequest(
+            f"Invalid '{param}': expected at most {MAX_PARTS} images, but got"
+            f" {len(given)} instead.",
+            code="invalid_value",
+            param=param,
+        )
+    for index, image in enumerate(given):
+        images.take(image, f"{param}[{index}]", pictures)
 
 
 def required(text: str | None, param: str) -> str:

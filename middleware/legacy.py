@@ -170,10 +170,12 @@ def _dropped(request: openai.Sampling, *names: str) -> list[str]:
 
 
 def _parted(message: openai.Message) -> list[openai.Message]:
-    """A message for each part of its content."""
+    """A message for each part of its content; the last one has the ``images``."""
     if not isinstance(message.content, list) or len(message.content) < 2:
         return [message]
-    return [replace(message, content=[part]) for part in message.content]
+    *before, last = message.content
+    parted = [replace(message, content=[part], images=None) for part in before]
+    return [*parted, replace(message, content=[last])]
 
 
 def _only_json(wanted: openai.ResponseFormat | None) -> openai.ResponseFormat | None:

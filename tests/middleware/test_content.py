@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.pictures import text
+from support.recordings import wav
 
 from app.errors import BadRequest
 from app.wire import openai
@@ -104,6 +106,41 @@ def test_images_are_collected() -> None:
     )
     assert found["content"] == "a\n\nb"
     assert found["images"] == ["/9j/", "/9j/BBBB", "T2dnUw=="]
+
+
+@pytest.mark.parametrize("role", ["user", "system", "assistant", "tool"])
+def test_images_as_ollama_has_them(role: str) -> None:
+    """A message's own ``images`` come behind those among its parts, in any spelling."""
+    shown = {"type": "image_url", "image_url": {"url": "/9j/BBBB"}}
+    own = ["data:image/png;base64,/9j/", "_9j_-__-"]
+    for content, before in [("a", []), (None, []), ([shown], ["/9j/BBBB"])]:
+        found = one(role=role, content=content, images=own)
+        assert found["images"] == [*before, "/9j/", "/9j/+//+"]
+        assert found["content"] == ("a" if content == "a" else "")
+
+
+@pytest.mark.parametrize("images", [None, []])
+def test_no_images(images: Any) -> None:
+    """An empty list of images is none, and excuses no missing content."""
+    assert "images" not in one(images=images)
+    error = refused({"role": "user", "content": None, "images": images})
+    assert (error.param, error.code) == ("messages[0].content", "invalid_type")
+
+
+@pytest.mark.parametrize("bad", ["", "AAAA", "!", text(wav()), "http://x/y.png"])
+def test_bad_images(bad: str) -> None:
+    """One that is no image is a 400 that names message and place, and never dropped."""
+    message = {"role": "user", "content": "x"}
+    error = refused(message, {**message, "images": ["/9j/", bad]})
+    assert (error.param, error.code) == ("messages[1].images[1]", "invalid_image")
+
+
+def test_how_many_images() -> None:
+    """A message has at most as many images as it may have parts."""
+    message = {"role": "user", "content": "x"}
+    assert len(one(images=["/9j/"] * MAX_PARTS)["images"]) == MAX_PARTS
+    error = refused({**message, "images": ["/9j/"] * (MAX_PARTS + 1)})
+    assert (error.param, error.code) == ("messages[0].images", "invalid_value")
 
 
 @pytest.mark.parametrize("role", ["assistant", "ASSISTANT"])

@@ -140,6 +140,19 @@ def test_parts() -> None:
     assert len(called(CHAT, request, legacy=False)["messages"]) == 1
 
 
+def test_images_beside_parts() -> None:
+    """A message's own images go with its last part, once."""
+    content = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    message = {"role": "user", "content": content, "images": ["/9j/"]}
+    request = {"model": "m", "messages": [message]}
+    assert called(CHAT, request, legacy=True)["messages"] == [
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": "b", "images": ["/9j/"]},
+    ]
+    (one,) = called(CHAT, request, legacy=False)["messages"]
+    assert one["images"] == ["/9j/"]
+
+
 def test_a_stream() -> None:
     """A role and the time in every chunk, the raw reason in the last; no usage."""
     request = {"stream": True, "stream_options": {"include_usage": True}}

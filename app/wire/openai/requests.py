@@ -68,10 +68,11 @@ class ReasoningDetail(Struct):
 
 
 class Message(Struct):
-    """One message of the conversation."""
+    """One message of the conversation; ``images`` are base64, as in Ollama's own."""
 
     role: str | None = None
     content: str | list[ContentPart] | None = None
+    images: list[str] | None = None
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: FunctionCall | None = None

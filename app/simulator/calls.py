@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from . import grammar, names, schema, text, voices
+from .fitting import Messages, fitting
 from .golang import encode, string, truncated
 from .models import Catalogue, Model
 from .tiny import Token
@@ -183,16 +184,13 @@ class Call:
         """The prompt, with old messages dropped until it fits the context."""
         if not self.chat:
             return self._one_prompt()
-        prompt = self.voice.render(self)
-        if not self.request.get("truncate", True):
-            return prompt
-        while self.voice.count(self, prompt) > self.context:
-            old = [m for m in self.messages[:-1] if m.get("role") != "system"]
-            if not old:
-                break
-            self.messages.remove(old[0])
-            prompt = self.voice.render(self)
-        return prompt
+        if self.request.get("truncate", True):
+            self.messages = fitting(self.messages, self._fits)
+        return self.voice.render(self)
+
+    def _fits(self, messages: Messages) -> bool:
+        self.messages = messages
+        return self.voice.count(self, self.voice.render(self)) <= self.context
 
     def _one_prompt(self) -> str:
         request = self.request

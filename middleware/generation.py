@@ -58,6 +58,8 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
         exchange.hidden = self.settings.exclude_reasoning if hidden is None else hidden
         chosen = options(request, self.settings, exchange)
         exchange.given = chosen.keys() if hidden is None else {*chosen, HIDING}
+        if self.says_format(request):
+            exchange.given = {*exchange.given, "format"}
         return {
             "model": model_name(request.model),
             "stream": exchange.stream,
@@ -77,6 +79,10 @@ class GenerationMiddleware(RewriteMiddleware[Request]):
     def format_of(self, request: Request) -> Format | None:
         """What a request wants the answer held to."""
         raise NotImplementedError
+
+    def says_format(self, request: Request) -> bool:
+        """Whether a request says that at all: text is a format that holds nothing."""
+        return getattr(request, "response_format", None) is not None
 
 
 def bounded(value: float | None, param: str, minimum: int, maximum: int) -> int | None:

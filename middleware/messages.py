@@ -75,6 +75,10 @@ class MessagesMiddleware(ConversationMiddleware[anthropic.MessagesRequest]):
         found = _formats(request)
         return _format(*found[0]) if found else None
 
+    def says_format(self, request: anthropic.MessagesRequest) -> bool:
+        """Whether either name of it is there."""
+        return bool(_formats(request))
+
     def without_force(self, request: anthropic.MessagesRequest) -> list[str]:
         """Any other format."""
         return [param for _, param in _formats(request)]

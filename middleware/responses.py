@@ -81,6 +81,10 @@ class ResponsesMiddleware(ConversationMiddleware[responses.ResponsesRequest]):
             raise missing(f"{param}.schema")
         return of_kind(wanted.type, wanted.schema, bool(wanted.strict), param, param)
 
+    def says_format(self, request: responses.ResponsesRequest) -> bool:
+        """Whether there is a ``text.format``."""
+        return request.text is not None and request.text.format is not None
+
     def choice(self, request: responses.ResponsesRequest, exchange: Exchange) -> Choice:
         """What ``tools`` and ``tool_choice`` say."""
         return choice(request, exchange.ignored)

@@ -96,10 +96,12 @@ class Special:
 def _put(exchange: Exchange, call: Any, name: str, found: Merged) -> None:
     """One field of a call, as its rule has it."""
     given = getattr(call, name)
-    if found.rule is None or (given is not None and not found.forces):
+    # A format of "text" is said, and nothing of it is in the call.
+    said = given is not None or (name == "format" and name in exchange.given)
+    if found.rule is None or (said and not found.forces):
         return
     value = found.rule.value
-    if given is not None and given != value:
+    if said and given != value:
         exchange.adjusted.append(noted(name, value))
     setattr(call, name, value)
 

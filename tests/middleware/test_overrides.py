@@ -12,6 +12,7 @@ from support.ollama import EMBED, GENERATE, Answer, FakeUpstream, Ollama, ask
 from support.stack import linted
 
 from app.catalog import Catalog
+from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.current import Current
 from app.gateway.entries import AliasEntry, ModelEntry
@@ -487,6 +488,28 @@ def test_what_is_no_option(
     assert answer.headers.get("X-Pannier-Adjusted", "") == adjusted
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (CHAT, {"response_format": {"type": "text"}}),
+        ("/v1/completions", {"response_format": {"type": "text"}}),
+        ("/v1/responses", {"text": {"format": {"type": "text"}}}),
+        ("/v1/messages", {"output_config": {"format": {"type": "text"}}}),
+    ],
+)
+def test_text_is_a_format(path: str, fields: dict[str, Any]) -> None:
+    """Who asks for text gets no default in its place; what is forced, and named."""
+    answer, call = asked(models(format="json"), path, **fields)
+    assert (answer.status, call.get("format")) == (200, None)
+    assert "X-Pannier-Adjusted" not in answer.headers
+    _, call = asked(models(format="json"), path)
+    assert call["format"] == "json"
+    forced = models(format={"value": "json", "mode": "force"})
+    answer, call = asked(forced, path, **fields)
+    assert call["format"] == "json"
+    assert answer.headers["X-Pannier-Adjusted"] == "format=json"
+
+
 # ----------------------------------------------------------------- reasoning
 
 
@@ -824,12 +847,12 @@ def test_unknown_options(path: str, place: str) -> None:
 
 
 def native(
-    now: Snapshot, members: Any, holder: Key | None = None
+    now: Snapshot, members: Any, holder: Key | None = None, **settings: Any
 ) -> tuple[Any, Exchange]:
     """Members of a native request after what is set, and what is said of it."""
     current = installed(now).current
     exchange = Exchange(model="m", resolved="m", key=holder)
-    policy = Overrides(current, Settings(), Catalog(Loaded(loaded=32768)))
+    policy = Overrides(current, Settings(**settings), Catalog(Loaded(loaded=32768)))
     raw = {name: msgspec.Raw(json.dumps(one).encode()) for name, one in members.items()}
     found = policy.native(exchange, raw)
     return {name: json.loads(bytes(one)) for name, one in found.items()}, exchange
@@ -920,8 +943,15 @@ BOUND = key(max_output_tokens=50, max_num_ctx=8192)
             ["options.num_gpu"],
         ),
         ({}, key(), {"options": {"Num_GPU": 1}}, {"options": {}}, ["options.Num_GPU"]),
-        ({}, key(), {"Keep_Alive": 0}, {}, ["keep_alive"]),
-        ({}, key(), {"\u212aeep_alive": 0, "x": 1}, {"x": 1}, ["keep_alive"]),
+        ({}, key(), {"Keep_Alive": 5}, {}, ["keep_alive"]),
+        ({}, key(), {"keep_alive": None}, {}, []),
+        (
+            {},
+            key(),
+            {"\u212aeep_alive": 0, "prompt": "x"},
+            {"prompt": "x"},
+            ["keep_alive"],
+        ),
         ({}, key(allow_keep_alive=True), {"keep_alive": 0}, {"keep_alive": 0}, []),
         ({"keep_alive": 5}, None, {}, {}, []),
         (
@@ -951,6 +981,28 @@ def test_native(
     assert exchange.ignored + exchange.adjusted == said
 
 
+@pytest.mark.parametrize("kept", [0, -0.0, 0e9, 1e-12, "0", "0s", "-0h0.0m", "+0"])
+@pytest.mark.parametrize(
+    "nothing", [{}, {"Prompt": ""}, {"messages": [], "prompt": None}, {"input": []}]
+)
+def test_unloading(kept: Any, nothing: Any) -> None:
+    """A key needs a right to unload; without, it is told so and no model is loaded."""
+    asked = {"model": "m", "Keep_Alive": kept, **nothing}
+    for strict in (False, True):
+        with pytest.raises(BadRequest, match="unload") as refused:
+            native(NOTHING, asked, key(), strict=strict)
+        assert (refused.value.status, refused.value.code) == (
+            403,
+            "endpoint_not_allowed",
+        )
+    for holder in (None, key(allow_keep_alive=True)):
+        assert native(NOTHING, asked, holder)[0] == asked
+    for said in ({"keep_alive": "5m"}, {"prompt": "x"}, {"messages": ["x" * 99]}):
+        found, exchange = native(NOTHING, {"keep_alive": kept, **said}, key())
+        assert "keep_alive" not in found
+        assert exchange.ignored == ["keep_alive"]
+
+
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed"])
 def test_native_routes(path: str) -> None:
     """Ollama's own routes keep to what is set, and their answers say so."""
@@ -962,7 +1014,7 @@ def test_native_routes(path: str) -> None:
     chosen = Settings(access_log=False, responses_ttl=0)
     with patch("middleware.stack.Upstream.of", lambda settings: upstream):
         app = build_stack(chosen, installed(now))
-    body = {"model": "a", "keep_alive": 0, "options": {"num_gpu": 1, "top_k": 2}}
+    body = {"model": "a", "keep_alive": 5, "options": {"num_gpu": 1, "top_k": 2}}
     answer = ask(app, path=path, body=body, Authorization=f"Bearer {SECRET}")
     assert json.loads(upstream.requests[0].body) == {  # type: ignore[arg-type]
         "model": "m",

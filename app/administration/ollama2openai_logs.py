@@ -2,15 +2,22 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from ..gateway.usage import Row
+from ..moment import LAST
 from ..storage.refusal import Refused
 from ..wire.names import short
 from .foreign import File, at, entries, moment
 
 LOGS = "logs.json"
+#: Tokens, or milliseconds, of one request: far more than any had, and of a million such
+#: rows databases still have the sum (specification: gateway, section 2).
+_MOST = 2**42
+_Tokens = Annotated[int, Meta(ge=0, le=_MOST)]
 
 
 class _Log(msgspec.Struct, rename="camel"):
@@ -21,9 +28,10 @@ class _Log(msgspec.Struct, rename="camel"):
     api_key_id: str | int = ""
     api_key_name: str = ""
     model: str = ""
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    response_time: float = 0
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
+    # Below 0 where a clock was put back.
+    response_time: Annotated[float, Meta(le=_MOST)] = 0
     status: str = "success"
     endpoint: str = ""
     user_agent: str = ""
@@ -40,7 +48,7 @@ def rows(
     for where, entry in entries(place / LOGS, _Log):
         with at(where):
             came = moment(entry.timestamp, "timestamp")
-            if not came or came < 0:
+            if came is None or not 0 < came <= LAST:
                 raise Refused("timestamp: a time is wanted.", "timestamp")
             model = short(models.get(entry.model, entry.model))
             yield _row(entry, came, keys.get(str(entry.api_key_id), ""), model)

@@ -39,6 +39,8 @@ POINTS, MANY = 1500, 20
 OTHERS = "*"
 #: Rows that are looked at for one page of those that a filter fits.
 LOOKED = 20_000
+#: The largest count that is told (specification: gateway, section 2).
+MOST = 2**53
 #: What did as it was asked, or was not wanted any more.
 _FINE = ("ok", "cancelled")
 _CURSOR = re.compile(r"[0-9a-f]{12,64}")
@@ -53,7 +55,9 @@ _ROW_FILTERS = {
     "stream": _R.stream,
 }
 _SUMMED = {
-    **{n: sa.func.sum(_U[n]) for n in (*COUNTS, *TIMES, *HISTOGRAMS)},
+    # SQLite refuses a sum of whole numbers that has more than 64 bits.
+    **{n: sa.func.sum(sa.cast(_U[n], sa.Float)) for n in COUNTS},
+    **{n: sa.func.sum(_U[n]) for n in (*TIMES, *HISTOGRAMS)},
     **{n: sa.func.max(_U[n]) for n in MAXIMA},
     "errors": sa.func.sum(sa.case((_U.status.in_(_FINE), 0), else_=_U.requests)),
 }
@@ -164,8 +168,13 @@ def _rows(
 
 
 def _number(name: str, value: Any) -> Any:
-    """A sum as Python has it: databases may say Decimal, or nothing."""
-    return round(float(value or 0), 3) if name in TIMES else int(value or 0)
+    """A sum as Python has it: databases may say Decimal, or nothing.
+
+    What can be no count, which rows of another program may have brought, is the next.
+    """
+    if name in TIMES:
+        return round(float(value or 0), 3)
+    return min(max(int(value or 0), 0), MOST)
 
 
 def _grain(names: Collection[str]) -> str:

@@ -1030,6 +1030,19 @@ def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
         ("overrides.json", [], "overrides.json: "),
         ("logs.json", [{"timestamp": "later"}], "logs.json, entry 1: timestamp"),
         ("logs.json", [{}], "logs.json, entry 1: "),
+        *(
+            ("logs.json", [{"timestamp": "2026-01-02", name: value}], f"1: {name}")
+            for name, value in [
+                ("responseTime", 1e300),
+                *(("promptTokens", n) for n in (-3, 2**42 + 1, 2**63, 2**64)),
+                *(("completionTokens", n) for n in (-3, 2**63 - 1, 2**70)),
+            ]
+        ),
+        (
+            "logs.json",
+            [{"timestamp": "9999-12-31T23:59:59-23:59"}],
+            "entry 1: timestamp",
+        ),
         ("config.json", {"ollamaUrl": 7}, "config.json: "),
         ("config.json", {"ollamaUrl": "nonsense"}, "config.json: "),
     ],

@@ -9,6 +9,7 @@ from itertools import count, pairwise
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.gateway import key
 from support.server import PATIENCE, ROOT, clean_environ
 
@@ -411,6 +412,24 @@ def test_sums_have_no_noise(ledger: Ledger) -> None:
     assert point["value"] == 0.3
     assert ledger.summary((TODAY, TODAY + HOUR))["queue_ms"] == 0.9
     assert ledger.records(ALL).records[0]["tokens_per_s"] == 166.67
+
+
+def test_q5_sums_of_what_cannot_be(ledger: Ledger) -> None:
+    """A period with counts that nobody can have has totals: from 0 up to 2**53."""
+    rows = [row(TODAY - n * DAY, prompt_tokens=2**63 - 1) for n in range(2)]
+    ledger.add([replace(one, completion_tokens=-3) for one in rows], {})
+    found = ledger.summary(ALL)
+    assert (found["prompt_tokens"], found["completion_tokens"]) == (2**53, 0)
+    assert [point["value"] for point in ledger.series("tokens", ALL)] == [2**53] * 2
+    (one,) = ledger.top("model", ALL)
+    assert (one["requests"], one["tokens"]) == (2, 2**53)
+
+
+def test_q5_counts_are_exact(ledger: Ledger) -> None:
+    """Up to 2**53 a total is that of its rows, to the last token."""
+    rows = [row(TODAY - n * DAY, prompt_tokens=2**52 - n) for n in range(2)]
+    ledger.add(rows, {})
+    assert ledger.summary(ALL)["prompt_tokens"] == 2**53 - 1
 
 
 def test_use_of_keys_is_noted(ledger: Ledger, storage: Storage) -> None:

@@ -10,7 +10,7 @@ from ..gateway.entries import AliasEntry
 from . import tags
 from .asked import Admin, Asked, Route, Sent
 from .models import check_fields
-from .query import Query, page
+from .query import PAGES, Query, page
 
 #: What can be changed of an alias, and what can be said of a new one.
 FIELDS = tuple(n for n in AliasEntry.__struct_fields__ if n != "name")
@@ -18,7 +18,7 @@ FIELDS = tuple(n for n in AliasEntry.__struct_fields__ if n != "name")
 
 def listed(admin: Admin, asked: Asked) -> Any:
     """A page of aliases by name."""
-    query = Query(asked, "cursor", "limit", "q")
+    query = Query(asked)
     entries = admin.office(asked.actor).aliases.list()
     some, cursor = page(entries, lambda entry: entry.name, query)
     return {"aliases": [_shown(entry) for entry in some], "cursor": cursor}
@@ -26,7 +26,6 @@ def listed(admin: Admin, asked: Asked) -> Any:
 
 def create(admin: Admin, asked: Asked) -> Any:
     """Make an alias of a name that none has."""
-    Query(asked)
     given = asked.json(dict[str, Any])
     aliases = admin.office(asked.actor).aliases
     return _answer(aliases.set(given, _installed(admin), is_new=True), 201)
@@ -34,7 +33,6 @@ def create(admin: Admin, asked: Asked) -> Any:
 
 def change(admin: Admin, asked: Asked) -> Any:
     """Change fields of an alias."""
-    Query(asked)
     changes = asked.json(dict[str, Any])
     check_fields(changes, FIELDS)
     aliases = _office(admin, asked).aliases
@@ -43,7 +41,6 @@ def change(admin: Admin, asked: Asked) -> Any:
 
 def remove(admin: Admin, asked: Asked) -> None:
     """Remove an alias."""
-    Query(asked)
     _office(admin, asked).aliases.remove(asked.path["name"])
 
 
@@ -69,8 +66,8 @@ def _answer(entry: AliasEntry, status: int = 200) -> Sent:
 
 
 ROUTES: list[Route] = [
-    ("GET", "/aliases", listed),
-    ("POST", "/aliases", create),
-    ("PATCH", "/aliases/<path:name>", change),
-    ("DELETE", "/aliases/<path:name>", remove),
+    Route("GET", "/aliases", listed, PAGES),
+    Route("POST", "/aliases", create),
+    Route("PATCH", "/aliases/<path:name>", change),
+    Route("DELETE", "/aliases/<path:name>", remove),
 ]

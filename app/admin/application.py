@@ -20,8 +20,8 @@ from ..logs import Faults
 from ..proxies import Proxies
 from ..redaction import Redaction
 from ..storage.audit import Actor
-from . import guard, me
-from .asked import Admin, Asked, Handler, Route, Sent
+from . import guard, me, query
+from .asked import Admin, Asked, Route, Sent
 from .me import Visit
 from .routes import ROUTES
 from .sessions import Cookie, Visitor
@@ -61,8 +61,8 @@ def create_app(
 
     for method, path, own, is_open, is_first in me.ROUTES:
         add(method, path, partial(reception.own, path, own, is_open, is_first))
-    for method, path, handler in routes:
-        add(method, path, partial(reception.handle, path, handler))
+    for route in routes:
+        add(route.method, route.path, partial(reception.handle, route))
     return partial(_guarded, app, Faults())
 
 
@@ -74,13 +74,13 @@ class Reception:
         self._signing_in = signing_in
         self._address = Proxies(admin.settings.trusted_proxies).client
 
-    def handle(self, path: str, handler: Handler, /, **parts: str) -> Response:
+    def handle(self, route: Route, /, **parts: str) -> Response:
         """The answer to somebody who may do everything."""
         visitor = self._visitor()
         _refuse_beginner(visitor)
-        asked = self._asked(path, parts, visitor)
+        asked = self._asked(route.path, parts, visitor, route.query)
         try:
-            return _response(handler(self._admin, asked))
+            return _response(route.handler(self._admin, asked))
         except UpstreamError as error:
             # Who runs it may know what a client is not told (reliability, W8).
             if error.detail:
@@ -122,15 +122,21 @@ class Reception:
         return visitor
 
     def _asked(
-        self, path: str, parts: dict[str, str], visitor: Visitor | None
+        self,
+        path: str,
+        parts: dict[str, str],
+        visitor: Visitor | None,
+        known: tuple[str, ...] = (),
     ) -> Asked:
+        given = {name: found[-1] for name, found in request.args.lists()}
+        query.check(given, known)
         limit = guard.LARGE if path.strip("/") in _LARGE else guard.LIMIT
         seconds = self._admin.settings.body_timeout
         address = self._address(request.environ)
         who = "" if visitor is None else visitor.account.username
         return Asked(
             path=parts,
-            query={name: found[-1] for name, found in request.args.lists()},
+            query=given,
             body=guard.body_of(request.environ, limit, seconds),
             if_match=request.environ.get("HTTP_IF_MATCH", ""),
             actor=Actor.at(who, address),

@@ -5,7 +5,7 @@ A handler returns what is sent as JSON, ``None`` for an answer without a body, o
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -81,5 +81,16 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Handler = Callable[[Admin, Asked], Any]
-#: Method; path below the prefix, its parts in angle brackets; handler.
-Route = tuple[str, str, Handler]
+
+
+class Route(NamedTuple):
+    """Where a handler is found: ``path`` is below the prefix, parts in angle brackets.
+
+    ``query`` are the parameters that mean something; with any other the handler is
+    never called.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    query: tuple[str, ...] = ()

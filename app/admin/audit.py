@@ -10,7 +10,7 @@ from .query import MOST, Query
 
 def listed(admin: Admin, asked: Asked) -> Any:
     """A page of changes, newest first; ``cursor`` is the ``before`` of the next."""
-    query = Query(asked, "limit", "before")
+    query = Query(asked)
     limit = query.number("limit", 50, 1, MOST)
     before = query.number("before", 0, 1, 2**63 - 1) or None
     entries = admin.office(asked.actor).audit(limit, before)
@@ -18,4 +18,4 @@ def listed(admin: Admin, asked: Asked) -> Any:
     return {"entries": msgspec.to_builtins(entries), "cursor": cursor}
 
 
-ROUTES: list[Route] = [("GET", "/audit", listed)]
+ROUTES: list[Route] = [Route("GET", "/audit", listed, ("limit", "before"))]

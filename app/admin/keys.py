@@ -15,8 +15,8 @@ from ..storage import configuration as kept
 from . import tags
 from .asked import Admin, Asked, Route, Sent
 from .models import admitted
-from .query import Query, window
-from .usage import of_key
+from .query import PAGES, Query, window
+from .usage import TIMES, of_key
 
 #: What changes with every request, or with time alone, and is nobody's change.
 _PASSING = {"state", "last_used_at", "last_used_ip"}
@@ -37,7 +37,7 @@ class Patterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def listed(admin: Admin, asked: Asked) -> Any:
     """A page of keys by name; and whether a first one would close the door."""
-    after, part, most = window(Query(asked, "cursor", "limit", "q"))
+    after, part, most = window(Query(asked))
     keys = admin.office(asked.actor).keys
     found, there = keys.page(after, part, most + 1)
     some = found[:most]
@@ -52,7 +52,7 @@ def listed(admin: Admin, asked: Asked) -> Any:
 
 def create(admin: Admin, asked: Asked) -> Any:
     """Make a key, or take in one from elsewhere (``key``)."""
-    dry_run = Query(asked, "dry_run").flag("dry_run")
+    dry_run = Query(asked).flag("dry_run")
     given = asked.json(dict[str, Any])
     secret = given.pop("key", None)
     keys = admin.office(asked.actor).keys
@@ -69,7 +69,6 @@ def create(admin: Admin, asked: Asked) -> Any:
 
 def get(admin: Admin, asked: Asked) -> Any:
     """One key."""
-    Query(asked)
     return _answer(admin.office(asked.actor).keys.get(asked.path["id"]))
 
 
@@ -81,7 +80,6 @@ def change(admin: Admin, asked: Asked) -> Any:
 
 def remove(admin: Admin, asked: Asked) -> None:
     """Remove a key as if it had never been."""
-    Query(asked)
     _office(admin, asked).keys.delete(asked.path["id"])
 
 
@@ -113,14 +111,12 @@ def usage(admin: Admin, asked: Asked) -> Any:
 
 def models(admin: Admin, asked: Asked) -> Any:
     """What a key may use now."""
-    Query(asked)
     terms = admin.office(asked.actor).keys.get(asked.path["id"]).terms
     return admitted(admin, terms.allow_models, terms.deny_models)
 
 
 def matches(admin: Admin, asked: Asked) -> Any:
     """What a key with these patterns could use now."""
-    Query(asked)
     wanted = shaped(asked.json(dict[str, Any]), Patterns)
     check_terms(Terms(allow_models=wanted.allow_models, deny_models=wanted.deny_models))
     return admitted(admin, wanted.allow_models, wanted.deny_models)
@@ -152,7 +148,6 @@ def _answer(made: Key, status: int = 200, **more: Any) -> Sent:
 
 def _check_empty(asked: Asked) -> None:
     """Raise ``BadRequest`` where more is said than there is to say."""
-    Query(asked)
     if asked.body:
         asked.json(Nothing)
 
@@ -162,16 +157,16 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 ROUTES: list[Route] = [
-    ("GET", "/keys", listed),
-    ("POST", "/keys", create),
-    ("POST", "/keys/matches", matches),
-    ("GET", "/keys/<id>", get),
-    ("PATCH", "/keys/<id>", change),
-    ("DELETE", "/keys/<id>", remove),
-    ("POST", "/keys/<id>/rotate", rotate),
-    ("POST", "/keys/<id>/enable", partial(switch, True)),
-    ("POST", "/keys/<id>/disable", partial(switch, False)),
-    ("POST", "/keys/<id>/revoke", revoke),
-    ("GET", "/keys/<id>/usage", usage),
-    ("GET", "/keys/<id>/models", models),
+    Route("GET", "/keys", listed, PAGES),
+    Route("POST", "/keys", create, ("dry_run",)),
+    Route("POST", "/keys/matches", matches),
+    Route("GET", "/keys/<id>", get),
+    Route("PATCH", "/keys/<id>", change),
+    Route("DELETE", "/keys/<id>", remove),
+    Route("POST", "/keys/<id>/rotate", rotate),
+    Route("POST", "/keys/<id>/enable", partial(switch, True)),
+    Route("POST", "/keys/<id>/disable", partial(switch, False)),
+    Route("POST", "/keys/<id>/revoke", revoke),
+    Route("GET", "/keys/<id>/usage", usage, TIMES),
+    Route("GET", "/keys/<id>/models", models),
 ]

@@ -10,6 +10,7 @@ import msgspec
 from ..errors import BadRequest, GatewayError
 from ..live import CANCEL, Live
 from .asked import Admin, Asked, Route, Sent
+from .query import Query
 
 #: Seconds between two looks, and after which whoever looks has to come again: only then
 #: is it seen that somebody is not signed in any more.
@@ -53,7 +54,7 @@ class Feed:
 def look(admin: Admin, asked: Asked) -> Sent:
     """What runs: with ``once`` as JSON, else as events until nobody looks any more."""
     live = admin.installation.live
-    if asked.query.get("once", "") not in ("", "0"):
+    if Query(asked).flag("once"):
         return Sent(value=live.overview())
     if Feed.open >= MOST:
         raise BadRequest(
@@ -79,6 +80,6 @@ def cancel(admin: Admin, asked: Asked) -> dict[str, int]:
 
 
 ROUTES: list[Route] = [
-    ("GET", "live", look),
-    ("POST", "live/<request_id>/cancel", cancel),
+    Route("GET", "/live", look, ("once",)),
+    Route("POST", "/live/<request_id>/cancel", cancel),
 ]

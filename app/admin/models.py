@@ -20,7 +20,7 @@ from ..wire import ollama
 from ..wire.names import key as key_of
 from . import tags
 from .asked import Admin, Asked, Route
-from .query import Query, page, wrong
+from .query import PAGES, Query, page, wrong
 
 #: What can be changed of a model.
 FIELDS = tuple(n for n in ModelEntry.__struct_fields__ if n != "name")
@@ -37,14 +37,13 @@ class Found(msgspec.Struct, frozen=True):
 
 def listed(admin: Admin, asked: Asked) -> Any:
     """A page of models by name."""
-    query = Query(asked, "cursor", "limit", "q")
+    query = Query(asked)
     found, cursor = page(_found(admin, asked), lambda one: one.name, query)
     return {"models": [_shown(admin, one) for one in found], "cursor": cursor}
 
 
 def get(admin: Admin, asked: Asked) -> Any:
     """One model."""
-    Query(asked)
     wanted = key_of(asked.path["name"])
     for one in _found(admin, asked):
         if key_of(one.name) == wanted:
@@ -55,7 +54,6 @@ def get(admin: Admin, asked: Asked) -> Any:
 
 def change(admin: Admin, asked: Asked) -> Any:
     """Set something for a model."""
-    Query(asked)
     changes = asked.json(dict[str, Any])
     check_fields(changes, FIELDS)
     name = _called(admin, asked, asked.path["name"])
@@ -68,13 +66,11 @@ def change(admin: Admin, asked: Asked) -> Any:
 
 def forget(admin: Admin, asked: Asked) -> None:
     """Forget all that is set for a model."""
-    Query(asked)
     _office(admin, asked).models.reset(asked.path["name"])
 
 
 def refresh(admin: Admin, asked: Asked) -> Any:
     """Ask Ollama again, in all workers."""
-    Query(asked)
     admin.office(asked.actor).models.refresh()
     admin.catalog.forget()
     return {"models": [model.called for model in admin.catalog.models()]}
@@ -82,7 +78,7 @@ def refresh(admin: Admin, asked: Asked) -> Any:
 
 def effective(admin: Admin, asked: Asked) -> Any:
     """What is in force for a model, and which layer says so."""
-    query = Query(asked, "key", "alias")
+    query = Query(asked)
     office = admin.office(asked.actor)
     alias, which = query.text("alias"), query.text("key")
     key = office.keys.get(which) if which else None
@@ -241,10 +237,10 @@ def _office(admin: Admin, asked: Asked) -> Administration:
 
 
 ROUTES: list[Route] = [
-    ("GET", "/models", listed),
-    ("POST", "/models/refresh", refresh),
-    ("GET", "/models/<path:name>", get),
-    ("PATCH", "/models/<path:name>", change),
-    ("DELETE", "/models/<path:name>", forget),
-    ("GET", "/models/<path:name>/effective", effective),
+    Route("GET", "/models", listed, PAGES),
+    Route("POST", "/models/refresh", refresh),
+    Route("GET", "/models/<path:name>", get),
+    Route("PATCH", "/models/<path:name>", change),
+    Route("DELETE", "/models/<path:name>", forget),
+    Route("GET", "/models/<path:name>/effective", effective, ("key", "alias")),
 ]

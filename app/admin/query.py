@@ -1,9 +1,10 @@
 """Query: what stands behind the question mark of a request, read with care.
 
-What is wrong is refused with its name (422); so is a name that means nothing here.
+What is wrong is refused with its name (422); so is a name that means nothing to the
+route, before any handler is called.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,6 +14,8 @@ from .asked import Asked
 
 T = TypeVar("T")
 
+#: What pages of lists by name take.
+PAGES = ("cursor", "limit", "q")
 #: Characters of a text, and entries of a page.
 LONGEST, MOST = 1024, 500
 
@@ -22,17 +25,21 @@ def wrong(param: str, message: str) -> BadRequest:
     return BadRequest(message, status=422, code="invalid_value", param=param)
 
 
-class Query:
-    """The query of one request; ``known`` are the names that mean something."""
+def check(given: Mapping[str, str], known: Collection[str]) -> None:
+    """Raise ``BadRequest``, 422, for a name that is none of ``known``, or no text."""
+    for name, text in given.items():
+        if name not in known:
+            meant = f" ({', '.join(known)})" if known else ""
+            raise wrong(name[:64], f"There is no parameter {name[:64]!r}{meant}.")
+        if len(text) > LONGEST or "\0" in text:
+            raise wrong(name, f"{name!r} is too long, or no text.")
 
-    def __init__(self, asked: Asked, *known: str) -> None:
+
+class Query:
+    """The query of one request, of the names that its route knows."""
+
+    def __init__(self, asked: Asked) -> None:
         self._query = asked.query
-        for name, text in asked.query.items():
-            if name not in known:
-                meant = f" ({', '.join(known)})" if known else ""
-                raise wrong(name[:64], f"There is no parameter {name[:64]!r}{meant}.")
-            if len(text) > LONGEST or "\0" in text:
-                raise wrong(name, f"{name!r} is too long, or no text.")
 
     def text(self, name: str, default: str = "") -> str:
         """A text."""
@@ -84,7 +91,7 @@ class Query:
 def window(query: Query) -> tuple[str, str, int]:
     """After which name, with which part in it, and how many: all names in folded case.
 
-    ``query`` knows ``cursor``, ``q``, a part of the name, and ``limit``.
+    ``query`` is of ``PAGES``; ``q`` is a part of the name.
     """
     after, part = query.text("cursor"), query.text("q").casefold()
     return after, part, query.number("limit", 100, 1, MOST)

@@ -16,7 +16,7 @@ from ..storage import configuration as kept
 from ..storage.configuration import OVERRIDES
 from . import tags
 from .asked import Admin, Asked, Route
-from .query import Query, wrong
+from .query import wrong
 
 _HIDDEN = "********"
 _TYPES: dict[type, str] = {
@@ -37,13 +37,11 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 
 def listed(admin: Admin, asked: Asked) -> Any:
     """All settings."""
-    Query(asked)
     return _answer(admin, admin.office(asked.actor))
 
 
 def change(admin: Admin, asked: Asked) -> Any:
     """Set some; ``null`` is as if one had never been set."""
-    Query(asked)
     given = asked.json(dict[str, Any])
     overrides = given.pop(OVERRIDES, None)
     if overrides is not None and not isinstance(overrides, dict):
@@ -143,4 +141,7 @@ def _check(admin: Admin, field: str, value: Any) -> None:
         raise wrong(field, f"{field}: {wanted} is wanted.")
 
 
-ROUTES: list[Route] = [("GET", "/settings", listed), ("PATCH", "/settings", change)]
+ROUTES: list[Route] = [
+    Route("GET", "/settings", listed),
+    Route("PATCH", "/settings", change),
+]

@@ -74,7 +74,6 @@ class File:
 
 def export(admin: Admin, asked: Asked) -> Sent:
     """All that is set, or some sections of it."""
-    Query(asked)
     wanted = asked.json(Export) if asked.body else Export()
     document = admin.office(asked.actor).transfer.export(wanted.sections)
     return Sent(body=[document.written()], headers=_FILE)
@@ -82,7 +81,7 @@ def export(admin: Admin, asked: Asked) -> Sent:
 
 def take_in(admin: Admin, asked: Asked) -> Any:
     """Take in what ``export`` has given, or say what that would do."""
-    query = Query(asked, "dry_run", "mode", "open")
+    query = Query(asked)
     modes: tuple[Mode, ...] = get_args(Mode)
     wanted = query.one_of("mode", modes, "merge")
     mode = next(mode for mode in modes if mode == wanted)
@@ -93,7 +92,7 @@ def take_in(admin: Admin, asked: Asked) -> Any:
 
 def migrate(admin: Admin, asked: Asked) -> Any:
     """Take over what Ollama2OpenAI has: its files by their names."""
-    dry_run = Query(asked, "dry_run").flag("dry_run")
+    dry_run = Query(asked).flag("dry_run")
     files = asked.json(dict[str, msgspec.Raw])
     for name in files:
         if name not in FILES:
@@ -171,7 +170,7 @@ def _said(steps: Iterable[Step]) -> list[dict[str, Any]]:
 
 
 ROUTES: list[Route] = [
-    ("POST", "/export", export),
-    ("POST", "/import", take_in),
-    ("POST", "/migrate", migrate),
+    Route("POST", "/export", export),
+    Route("POST", "/import", take_in, ("dry_run", "mode", "open")),
+    Route("POST", "/migrate", migrate, ("dry_run",)),
 ]

@@ -21,7 +21,8 @@ from .query import Query, wrong
 #: Filters of sums, and of records beside.
 _SUMS = tuple(GROUPS)
 _RECORDS = (*_SUMS, "protocol", "stream")
-_TIMES = ("from", "to")
+TIMES = ("from", "to")
+_SUMMED, _FILE = (*TIMES, *_SUMS), (*TIMES, *_RECORDS)
 _ID = re.compile(r"[0-9a-f]{12,64}")
 #: Lines of a file that are sent at once.
 _LINES = 500
@@ -29,13 +30,13 @@ _LINES = 500
 
 def summary(admin: Admin, asked: Asked) -> Any:
     """All metrics of a period, and its requests by status."""
-    query = Query(asked, *_TIMES, *_SUMS)
+    query = Query(asked)
     return _ledger(admin).summary(_period(query), _filters(admin, query, _SUMS))
 
 
 def series(admin: Admin, asked: Asked) -> Any:
     """A metric over time."""
-    query = Query(asked, "metric", "group", "step", *_TIMES, *_SUMS)
+    query = Query(asked)
     group = query.one_of("group", GROUPS, "")
     filters = _filters(admin, query, _SUMS)
     try:
@@ -53,7 +54,7 @@ def series(admin: Admin, asked: Asked) -> Any:
 
 def top(admin: Admin, asked: Asked) -> Any:
     """Those with most of a metric."""
-    query = Query(asked, "by", "metric", "limit", *_TIMES, *_SUMS)
+    query = Query(asked)
     by = query.one_of("by", GROUPS, "model")
     found = _ledger(admin).top(
         by,
@@ -67,7 +68,7 @@ def top(admin: Admin, asked: Asked) -> Any:
 
 def records(admin: Admin, asked: Asked) -> Any:
     """A page of records, newest first."""
-    query = Query(asked, "cursor", "limit", *_TIMES, *_RECORDS)
+    query = Query(asked)
     cursor = query.text("cursor")
     if cursor and not _ID.fullmatch(cursor):
         raise wrong("cursor", "'cursor' comes from the page before.")
@@ -82,7 +83,6 @@ def records(admin: Admin, asked: Asked) -> Any:
 
 def record(admin: Admin, asked: Asked) -> Any:
     """One record."""
-    Query(asked)
     id = asked.path["id"]
     found: list[dict[str, Any]] = []
     if _ID.fullmatch(id):
@@ -102,7 +102,7 @@ def export(
     asked: Asked,
 ) -> Sent:
     """All records of a period as a file, read a page at a time."""
-    query = Query(asked, *_TIMES, *_RECORDS)
+    query = Query(asked)
     found = _ledger(admin).every(_period(query), _filters(admin, query, _RECORDS))
     body = _pieces(lines(found))
     # Whatever stands against it is said before there is an answer.
@@ -113,7 +113,7 @@ def export(
 
 def of_key(admin: Admin, asked: Asked, key: Key) -> Any:
     """What a key has used: in all, by day, and of which models."""
-    query = Query(asked, *_TIMES)
+    query = Query(asked)
     period, filters = _period(query, 30), {"key": key.id}
     ledger = _ledger(admin)
     return {
@@ -180,11 +180,11 @@ _CSV = partial(export, csv_lines, "usage.csv", "text/csv; charset=utf-8")
 _NDJSON = partial(export, ndjson_lines, "usage.ndjson", "application/x-ndjson")
 
 ROUTES: list[Route] = [
-    ("GET", "/usage/summary", summary),
-    ("GET", "/usage/series", series),
-    ("GET", "/usage/top", top),
-    ("GET", "/usage/records", records),
-    ("GET", "/usage/records/<id>", record),
-    ("GET", "/usage/export.csv", _CSV),
-    ("GET", "/usage/export.ndjson", _NDJSON),
+    Route("GET", "/usage/summary", summary, _SUMMED),
+    Route("GET", "/usage/series", series, ("metric", "group", "step", *_SUMMED)),
+    Route("GET", "/usage/top", top, ("by", "metric", "limit", *_SUMMED)),
+    Route("GET", "/usage/records", records, ("cursor", "limit", *_FILE)),
+    Route("GET", "/usage/records/<id>", record),
+    Route("GET", "/usage/export.csv", _CSV, _FILE),
+    Route("GET", "/usage/export.ndjson", _NDJSON, _FILE),
 ]

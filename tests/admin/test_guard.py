@@ -30,8 +30,8 @@ def every_route() -> Iterable[tuple[str, str]]:
     for method, path, _, is_open, _ in me.ROUTES:
         if not is_open:
             yield method, path
-    for method, path, _ in ROUTES:
-        yield method, path
+    for route in ROUTES:
+        yield route.method, route.path
 
 
 #: With something in the place of each name.
@@ -168,7 +168,7 @@ def test_w6_headers(
     build: Callable[..., House], base: str, path: str, method: str
 ) -> None:
     """All below /admin is kept nowhere, framed nowhere, and runs nobody's scripts."""
-    house = build(routes=[("GET", "try", broken)])
+    house = build(routes=[Route("GET", "try", broken)])
     browser = house.browser(base)
     browser.sign_in()
     headers = browser.open(method, f"/admin{path}").headers
@@ -234,7 +234,7 @@ def test_what_handlers_return(
 ) -> None:
     """What handlers return is sent, what they raise is told in OpenAI's form."""
     handler = raising(result) if isinstance(result, Exception) else lambda *_: result
-    answer = told([("GET", "/try", handler)], build)
+    answer = told([Route("GET", "/try", handler)], build)
     assert answer.status_code == status
     if isinstance(body, bytes):
         assert answer.data == body
@@ -247,7 +247,7 @@ def test_a_fault_says_nothing_of_itself(
     build: Callable[..., House], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault of ours is a 500 without details, and a trace in the log."""
-    answer = told([("GET", "try", broken)], build)
+    answer = told([Route("GET", "try", broken)], build)
     assert code(answer) == (500, "internal_error")
     assert b"secret of mine" not in answer.data
     assert "KeyError" in caplog.text
@@ -260,8 +260,8 @@ def test_what_handlers_are_given(build: Callable[..., House]) -> None:
     def handler(admin: Admin, asked: Asked) -> Any:
         got.append(asked)
 
-    routes: list[Route] = [("PUT", "things/<path:name>/of/<id>", handler)]
-    house = build(routes=routes, admin_username="root")
+    route = Route("PUT", "things/<path:name>/of/<id>", handler, ("x", "y"))
+    house = build(routes=[route], admin_username="root")
     browser = house.browser()
     browser.sign_in(username="root")
     browser.ask(
@@ -280,7 +280,7 @@ def test_w8_who_is_signed_in_sees_why(build: Callable[..., House]) -> None:
     """Where Ollama cannot be reached the administrator is told its address."""
     detail = "http://me:geheim@10.0.0.1:11434 refused"
     error = UpstreamUnreachable("Ollama cannot be reached.", detail=detail)
-    answer = told([("GET", "try", raising(error))], build)
+    answer = told([Route("GET", "try", raising(error))], build)
     assert code(answer) == (502, "upstream_unreachable")
     message = answer.json["error"]["message"]
     assert message.startswith("Ollama cannot be reached. (http://***@10.0.0.1:11434")
@@ -344,7 +344,7 @@ def test_an_import_may_be_larger(build: Callable[..., House]) -> None:
     def handler(admin: Admin, asked: Asked) -> Any:
         return len(asked.body)
 
-    routes = [("POST", "/import", handler), ("POST", "/try", handler)]
+    routes = [Route("POST", "/import", handler), Route("POST", "/try", handler)]
     browser = build(routes=routes).signed_in()
     for path, size, status in (
         ("import", LIMIT + 1, 200), ("import", LARGE + 1, 413), ("try", LIMIT + 1, 413),

@@ -1,7 +1,7 @@
 """Handlers of the administration in front of a database, without HTTP."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from app.admin.application import _said
-from app.admin.asked import Admin, Asked, Sent
+from app.admin.asked import Admin, Asked, Route, Sent
+from app.admin.query import check
 from app.admin.routes import ROUTES
 from app.administration import Refused
 from app.catalog import Catalog
@@ -66,12 +67,12 @@ class Handlers:
             catalog=self.catalog,
             inflight=Inflight(write_timeout=30),
         )
-        self._handlers: dict[str, Callable[[Admin, Asked], Any]] = {}
+        self._routes: dict[str, Route] = {}
         self._map = Map(merge_slashes=False)
-        for number, (method, path, handler) in enumerate(ROUTES):
-            rule = Rule(f"/{path.lstrip('/')}", methods=[method], endpoint=str(number))
-            self._map.add(rule)
-            self._handlers[str(number)] = handler
+        for number, route in enumerate(ROUTES):
+            name = str(number)
+            self._map.add(Rule(route.path, methods=[route.method], endpoint=name))
+            self._routes[name] = route
 
     def ask(
         self, method: str, target: str, body: Any = ..., if_match: str = ""
@@ -88,7 +89,9 @@ class Handlers:
         given = dict(parse_qsl(query, keep_blank_values=True))
         asked = Asked(path=parts, query=given, body=body, if_match=if_match, actor=WHO)
         try:
-            return _answer(self._handlers[endpoint](self.admin, asked))
+            route = self._routes[endpoint]
+            check(given, route.query)
+            return _answer(route.handler(self.admin, asked))
         except Refused as refused:
             error: GatewayError = _said(refused)
         except GatewayError as known:

@@ -1,7 +1,8 @@
 """Access: which models a request may use.
 
 A model that a key may not use, or that is switched off, is as one that does not exist:
-the answer is the same (specification: gateway, section 4; reliability, K4).
+the answer is the same (specification: gateway, section 4; reliability, K4).  Without
+keys that is Ollama's (decisions, 21).
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from app.gateway.keys import Key
 from app.gateway.snapshot import Snapshot
 from app.settings import Settings
 from app.wire.names import key as key_of
+from app.wire.ollama import EmbedRequest
 
 from .validation import MAX_NAME
 
@@ -42,13 +44,14 @@ class Access:
             return
         if exchange.filling is not None and not exchange.resolved:
             return  # nothing is to be filled in, and no model is asked
-        self.check(exchange, exchange.resolved or call.model)
+        model = exchange.resolved or call.model
+        self.check(exchange, model, embeds=isinstance(call, EmbedRequest))
 
-    def check(self, exchange: Exchange, model: str) -> None:
+    def check(self, exchange: Exchange, model: str, *, embeds: bool = False) -> None:
         """Raise ``BadRequest``, 404, unless a model may be used by whoever asks."""
         name = exchange.model
         if not self.admits(exchange.key, model, exchange.alias, name):
-            raise unknown(name)
+            raise unknown(name) if exchange.key else missing(model, embeds=embeds)
 
     def concerns(self, key: Key | None) -> bool:
         """Whether there may be a model that whoever asks may not use."""
@@ -119,8 +122,22 @@ def grants(key: Key | None, model: str, alias: str = "", name: str = "") -> bool
 def unknown(name: str) -> BadRequest:
     """The refusal of a model that does not exist, or might as well not."""
     shown = name[:MAX_NAME]
+    return _not_found(
+        f"The model `{shown}` does not exist or you do not have access to it."
+    )
+
+
+def missing(model: str, *, embeds: bool = False) -> BadRequest:
+    """The same in the words of Ollama, which has others where it embeds."""
+    shown = model[:MAX_NAME]
+    if embeds:
+        return _not_found(f'model "{shown}" not found, try pulling it first')
+    return _not_found(f"model '{shown}' not found")
+
+
+def _not_found(message: str) -> BadRequest:
     return BadRequest(
-        f"The model `{shown}` does not exist or you do not have access to it.",
+        message,
         status=404,
         code="model_not_found",
         param="model",

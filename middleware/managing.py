@@ -14,7 +14,7 @@ from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.keys import Key
 
-from .access import grants, unknown
+from .access import grants, missing, unknown
 from .members import NAMES, texts, walked
 from .native import NativeNames, note_name, with_body
 
@@ -88,7 +88,7 @@ class ManagingNames(NativeNames):
         is_source = field.casefold() in _SOURCES
         fits = self.aliases.access.admits if is_source else grants
         if not fits(exchange.key, name):
-            raise unknown(name)
+            raise unknown(name) if exchange.key else missing(name)
 
 
 class AllModels:

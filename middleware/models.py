@@ -126,8 +126,10 @@ class _OneModel:
         if self.aliases is None:
             return exchange.model
         model = self.aliases.note(exchange, exchange.model)
-        if self.aliases.access.concerns(exchange.key):
-            self.aliases.access.check(exchange, model)
+        access, key = self.aliases.access, exchange.key
+        named = exchange.alias, exchange.model
+        if access.concerns(key) and not access.admits(key, model, *named):
+            raise _unknown(exchange, exchange.model)
         return model
 
     def _answer(

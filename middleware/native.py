@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.turns import let_others
 from app.wire.decoding import decode
 
-from .access import unknown
+from .access import missing, unknown
 from .aliases import DEFAULT, Aliases
 from .bounds import checked
 from .members import Members, encoded, texts, walked
@@ -86,7 +86,8 @@ class NativeNames:
             given, unambiguous = walked(body)
             exchange = Exchange.of(environ)
             exchange.size = len(body)
-            members, model = self._governed(exchange, given)
+            embeds = environ["PATH_INFO"].startswith("/api/embed")
+            members, model = self._governed(exchange, given, embeds=embeds)
             given = given if unambiguous else {}
         if members != given:
             body = bytes(encoded(members))
@@ -100,7 +101,9 @@ class NativeNames:
         others = {f: encoded(m) for f, m in models.items() if m != names[f]}
         return given | others, _first(models)
 
-    def _governed(self, exchange: Exchange, given: Members) -> tuple[Members, str]:
+    def _governed(
+        self, exchange: Exchange, given: Members, *, embeds: bool
+    ) -> tuple[Members, str]:
         """The same of a request that may be served; raises ``BadRequest``."""
         members = dict(given)
         names = texts(given, self.keys)
@@ -110,7 +113,7 @@ class NativeNames:
             model, exchange.alias = self._meant(name, exchange.key)
             exchange.resolved = model
             if name:
-                self.aliases.access.check(exchange, model)
+                self.aliases.access.check(exchange, model, embeds=embeds)
             if model != name:
                 members[field] = encoded(model)
         if self._override is not None:
@@ -143,7 +146,7 @@ def note_name(exchange: Exchange, name: str) -> None:
     """
     exchange.model = name[:MAX_NAME]
     if len(name) > MAX_NAME:
-        raise unknown(name)
+        raise unknown(name) if exchange.key else missing(name)
 
 
 def _first(models: dict[str, str]) -> str:

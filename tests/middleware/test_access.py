@@ -616,10 +616,29 @@ def test_a_model_that_is_switched_off(keys: tuple[Key, ...]) -> None:
     app = standing(snapshot(*keys, models=entries))
     names = listed(app, "/v1/models")
     assert names == {*MODELS} - {"qwen3:latest", "me/tiny:latest"}
-    for route in ROUTES:
+    for route in ROUTES if keys else ():
         assert is_unknown(named(app, route, "qwen3"), "qwen3"), route
     assert chatting(app, "me/tiny").status == 200
     assert chatting(app, "qwen3:8b").status == 200
+
+
+@case("route", sorted(ASKING))
+@case("aliased", [False, True])
+def test_a_model_that_is_switched_off_without_keys(route: str, aliased: bool) -> None:
+    """Nobody can tell it from one that is not there: Ollama would say it as we do."""
+    told = []
+    aliases = [AliasEntry(name="fast", target="qwen3")] if aliased else []
+    for enabled, models in ((False, ("qwen3:latest",)), (True, ("a",))):
+        entries = [ModelEntry(name="qwen3", enabled=enabled)]
+        now = snapshot(models=entries, aliases=aliases)
+        shelves = Shelves(*models)
+        answer = named(standing(now, shelves), route, "fast" if aliased else "qwen3")
+        error = answer.json["error"]
+        assert answer.status == 404
+        assert ("generat" in route) or (enabled or not shelves.asked)
+        told.append(error)
+    assert told[0] == told[1]
+    assert "access" not in str(told)
 
 
 @case("name", ["qwen3:local", "x://registry.ollama.ai/library/qwen3", "a/b/c/qwen3"])
@@ -627,7 +646,9 @@ def test_a_name_that_ollama_may_read_otherwise(name: str) -> None:
     """Once a model is switched off, nobody comes to it by an odd name, key or none."""
     for keys in ((), (allowed("*"),)):
         now = snapshot(*keys, models=[ModelEntry(name="qwen3", enabled=False)])
-        assert is_unknown(chatting(standing(now), name), name)
+        answer = chatting(standing(now), name)
+        assert (answer.status, answer.error["code"]) == (404, "model_not_found")
+        assert is_unknown(answer, name) == bool(keys)
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -20,6 +20,7 @@ _LISTS = ("/api/tags", "/api/ps")
 #: How it says so differs from route to route.
 _ABSENT = {
     "/api/embed": 'model "{}" not found, try pulling it first',
+    "/api/embeddings": 'model "{}" not found, try pulling it first',
     "/api/delete": "model '{}' not found",
 }
 

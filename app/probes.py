@@ -2,6 +2,8 @@
 
 ``/health`` says that the process lives, ``/ready`` that Ollama answers, ``/version``
 which versions both have.  They are no pages, so that Flask need not be there for them.
+A database that is down makes nothing unready: keys that are known are served
+(reliability, Q2), and a balancer would send them nowhere.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +13,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import msgspec
 
 from .errors import UpstreamError
+from .gateway.current import Current
 from .protocol import status_line
 from .upstream import Upstream
 from .version import own_version
@@ -24,11 +27,14 @@ PROBE_SECONDS = 2.0
 Finding = tuple[int, dict[str, str | None]]
 
 
-def probes(upstream: Upstream) -> dict[str, WSGIApplication]:
-    """The application for each path; ``upstream`` is what readiness asks."""
+def probes(upstream: Upstream, current: Current) -> dict[str, WSGIApplication]:
+    """The application for each path.
+
+    Readiness asks ``upstream``, and tells of the database what ``current`` knows.
+    """
     return {
         **dict.fromkeys(HEALTH, _Probe(_health)),
-        **dict.fromkeys(READY, _Probe(partial(_ready, upstream))),
+        **dict.fromkeys(READY, _Probe(partial(_ready, upstream, current))),
         "/version": _Probe(partial(_version, upstream)),
     }
 
@@ -63,13 +69,15 @@ def _health() -> Finding:
     return 200, {"status": "ok"}
 
 
-def _ready(upstream: Upstream) -> Finding:
+def _ready(upstream: Upstream, current: Current) -> Finding:
+    database = current.database
     try:
         ollama = _upstream_version(upstream)
     except UpstreamError as exc:
         reason = {"upstream": exc.code, "message": exc.message}
-        return 503, {"status": "not ready", **reason}
-    return 200, {"status": "ready", "upstream": "ok", "ollama": ollama}
+        return 503, {"status": "not ready", **reason, "database": database}
+    found = {"upstream": "ok", "ollama": ollama, "database": database}
+    return 200, {"status": "ready", **found}
 
 
 def _version(upstream: Upstream) -> Finding:

@@ -75,7 +75,7 @@ def build_stack(
         [
             *front_door(pages, relay),
             *admin_routes(settings, installation, catalog, inflight),
-            *probe_routes(upstream, MetricsPage(installation, settings)),
+            *probe_routes(upstream, installation, settings),
             *native_routes(Native(relay, settings), shared),
             *dialect_routes(shared),
         ],
@@ -148,10 +148,13 @@ def front_door(pages: WSGIApplication, relay: Relay) -> Iterable[Route]:
     return [("GET", "/", front), ("HEAD", "/", front)]
 
 
-def probe_routes(upstream: Upstream, metrics: WSGIApplication) -> Iterable[Route]:
+def probe_routes(
+    upstream: Upstream, installation: Installation, settings: Settings
+) -> Iterable[Route]:
     """What is asked of Pannier itself."""
-    probed: dict[str, WSGIApplication] = {METRICS: metrics}
-    for path, probe in (probed | probes(upstream)).items():
+    probed: dict[str, WSGIApplication] = probes(upstream, installation.current)
+    probed[METRICS] = MetricsPage(installation, settings)
+    for path, probe in probed.items():
         yield ("GET", path, probe)
         yield ("HEAD", path, probe)
 

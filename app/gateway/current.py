@@ -8,7 +8,7 @@ worker.  While the database cannot say, what it said last stays in force
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import gevent
 from gevent.event import Event
@@ -88,6 +88,13 @@ class Current:
         if self._auth == "auto":
             return bool(self.now.keys)
         return self._auth == "on"
+
+    @property
+    def database(self) -> Literal["up", "down", "none"]:
+        """How the database was at the last look; ``none``: nothing is set in any."""
+        if self.failure is not None:
+            return "down"
+        return "up" if self._now.version else "none"
 
     def start(self) -> None:
         """Begin to look, if nobody has; of a worker, after the fork."""

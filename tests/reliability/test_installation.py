@@ -160,6 +160,9 @@ def test_q2_keys_without_a_database(
     pannier.feels(lambda: pannier.statuses(new_secret()) == {503})
     assert pannier.statuses(text) == {200}
     assert pannier.statuses() == {401}
+    for machine in pannier.machines:
+        ready = ask(machine.port, "GET", "/ready")
+        assert (ready.status, b'"database":"down"' in ready.body) == (200, True)
     if len(pannier.machines) > 1:
         request.getfixturevalue("database").start()
         pannier.feels(lambda: pannier.statuses(new_secret()) == {401})

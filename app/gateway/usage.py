@@ -31,8 +31,9 @@ PAUSE = 1.0
 END = 5.0
 #: Seconds between two lines about it.
 REPEAT = 60.0
-#: Seconds between two looks for rows that are too old.
-TIDY = 600.0
+#: Seconds between two looks for rows that are too old, and between two removals of a
+#: few of them: of millions there are thousands, and each makes requests slower.
+TIDY, REST = 600.0, 0.2
 _DAY = 86_400_000
 
 Status = Literal[
@@ -181,12 +182,16 @@ class Usage:
             if not (self._rows or self._used):
                 self._any.clear()
                 self._any.wait()
-            if len(self._rows) < BATCH:
-                self._many.clear()
-                self._many.wait(PERIOD)
+            self._await_many(PERIOD)
             while not self._write_all():
                 gevent.sleep(PAUSE)
             self._tidy()
+
+    def _await_many(self, seconds: float) -> None:
+        """Wait that long, or until there is a whole batch."""
+        if len(self._rows) < BATCH:
+            self._many.clear()
+            self._many.wait(seconds)
 
     def _write_all(self) -> bool:
         """Write what waits now; whether that was possible."""
@@ -233,6 +238,7 @@ class Usage:
         before = now_ms() - self.days * _DAY
         try:
             while self._keeper.tidy(before):
+                self._await_many(REST)
                 self._write_all()  # these do not wait for the end of it
         except GatewayError as error:
             log.warning("Old rows of usage were not removed: %s", error.detail)

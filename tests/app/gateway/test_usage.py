@@ -64,6 +64,7 @@ def usage(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Iterator[Usage]:
     """A queue that does not make a test wait."""
     monkeypatch.setattr(module, "PERIOD", 0.01)
     monkeypatch.setattr(module, "PAUSE", 0.01)
+    monkeypatch.setattr(module, "REST", 0.01)
     made = Usage(kept)
     yield made
     kept.broken = None
@@ -274,3 +275,20 @@ def test_old_rows_are_removed_beside(usage: Usage, kept: Kept) -> None:
     usage.add(row(1))
     wait(lambda: len(kept.ids) == 2)
     assert len(kept.tidied) == 3  # not again so soon
+
+
+def test_removing_rests(
+    usage: Usage, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two removals nothing is done, unless a batch of rows has come."""
+    monkeypatch.setattr(module, "REST", 3600.0)
+    kept.more = 3
+    usage.add(row(0))
+    wait(lambda: len(kept.tidied) == 1)
+    for _ in range(100):
+        gevent.sleep(0)
+    assert len(kept.tidied) == 1
+    for number in range(1, BATCH + 1):
+        usage.add(row(number))
+    wait(lambda: len(kept.tidied) == 2)
+    assert len(kept.ids) == BATCH + 1

@@ -58,7 +58,10 @@ class Special:
         if "format" in rules and not held:
             _put(exchange, call, "format", rules["format"])
         if "system" in rules and rules["system"].rule is not None:
+            said = _instructions(call)
             _instruct(call, rules["system"].rule)
+            if said and (now := _instructions(call)) != said:
+                exchange.adjusted.append(f"system={'set' if now else 'removed'}")
         if "tools_mode" in rules and not held:
             self._without_tools(exchange, call, rules["tools_mode"])
 
@@ -81,10 +84,13 @@ class Special:
         found = rules.get("exclude_reasoning")
         if found is not None and found.rule is not None:
             hidden = hidden if found.rule.value is None else found.rule.value
-        if HIDING in exchange.given and not (found and found.forces):
-            hidden = exchange.hidden
+        said, wanted = HIDING in exchange.given, exchange.hidden
+        if said and not (found and found.forces):
+            hidden = wanted
         field = exchange.reasoning_field or self._settings.reasoning_field
         exchange.hidden = hidden or field == "none"
+        if said and exchange.hidden != wanted:
+            exchange.adjusted.append(noted(HIDING, exchange.hidden))
 
     def _without_tools(self, exchange: Exchange, call: Any, found: Merged) -> None:
         off = found.rule is not None and found.rule.value == "off"
@@ -104,6 +110,13 @@ def _put(exchange: Exchange, call: Any, name: str, found: Merged) -> None:
     if said and given != value:
         exchange.adjusted.append(noted(name, value))
     setattr(call, name, value)
+
+
+def _instructions(call: Any) -> list[str]:
+    """What the model is told before all, and later on."""
+    if isinstance(call, ollama.ChatRequest):
+        return [one.content for one in call.messages if one.role == "system"]
+    return list(filter(None, [getattr(call, "system", "")]))
 
 
 def _instruct(call: Any, rule: Rule) -> None:

@@ -370,10 +370,12 @@ SYSTEM = [{"role": "system", "content": "Be brief."}, *HI]
 def test_system(
     rule: Any, alone: str, beside: str, path: str, with_system: dict[str, Any]
 ) -> None:
-    """Instructions of an installation, alone and beside a client's."""
+    """Instructions of an installation, alone and beside a client's, which are named."""
     now = models(system=rule)
-    for fields, wanted in (({}, alone), (with_system, beside)):
-        _, call = asked(now, path, **fields)
+    changed = {"": "system=removed", "Be brief.": None}.get(beside, "system=set")
+    for fields, wanted, said in (({}, alone, None), (with_system, beside, changed)):
+        answer, call = asked(now, path, **fields)
+        assert answer.headers.get("X-Pannier-Adjusted") == said
         if "messages" in call:
             first, *rest = call["messages"]
             found = first["content"] if first["role"] == "system" else ""
@@ -386,7 +388,9 @@ def test_system(
 def test_system_keeps_the_conversation() -> None:
     """What a client tells the model later on stays where it is."""
     said = [*HI, {"role": "system", "content": "Now be long."}, *HI]
-    _, call = asked(models(system={"value": "K", "mode": "prepend"}), messages=said)
+    now = models(system={"value": "K", "mode": "prepend"})
+    answer, call = asked(now, messages=said)
+    assert answer.headers["X-Pannier-Adjusted"] == "system=set"
     assert [one["content"] for one in call["messages"]] == [
         "K",
         "hi",
@@ -512,6 +516,8 @@ def test_text_is_a_format(path: str, fields: dict[str, Any]) -> None:
 
 # ----------------------------------------------------------------- reasoning
 
+FORCED_HIDING = {"exclude_reasoning": {"value": True, "mode": "force"}}
+
 
 @pytest.mark.parametrize(
     ("overrides", "fields", "settings", "keys"),
@@ -560,6 +566,39 @@ def test_where_the_reasoning_goes(
     answer, _ = asked(models(**overrides), answer=THOUGHT, settings=settings, **fields)
     message = answer.json["choices"][0]["message"]
     assert message.keys() & {"reasoning", "reasoning_content"} == keys
+
+
+@pytest.mark.parametrize(
+    ("rule", "said", "adjusted"),
+    [
+        (FORCED_HIDING, {"include_reasoning": True}, "exclude_reasoning=true"),
+        (FORCED_HIDING, {"reasoning": {"exclude": False}}, "exclude_reasoning=true"),
+        (FORCED_HIDING, {"exclude_reasoning": True}, None),
+        (FORCED_HIDING, {}, None),
+        (
+            {"exclude_reasoning": {"value": False, "mode": "force"}},
+            {"exclude_reasoning": True},
+            "exclude_reasoning=false",
+        ),
+        (
+            {"exclude_reasoning": {"mode": "remove"}},
+            {"exclude_reasoning": True},
+            "exclude_reasoning=false",
+        ),
+        (
+            {"reasoning_field": "none"},
+            {"include_reasoning": True},
+            "exclude_reasoning=true",
+        ),
+        ({"exclude_reasoning": True}, {"include_reasoning": True}, None),
+    ],
+)
+def test_what_is_hidden_against_a_wish_is_named(
+    rule: Any, said: Any, adjusted: str | None
+) -> None:
+    """Who asked to see the reasoning, or not to, is told that it is otherwise."""
+    answer, _ = asked(models(**rule), answer=THOUGHT, **said)
+    assert answer.headers.get("X-Pannier-Adjusted") == adjusted
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from ..administration import Administration
+from ..administration.checks import refusal
 from ..administration.desk import Begin
 from ..catalog import Catalog
 from ..errors import BadRequest
@@ -36,17 +37,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
 
     def json(self, type: type[T]) -> T:
-        """The body; raises ``BadRequest``, 422, that names the field."""
+        """The body; raises ``Refused``, which names the field.
+
+        What is no JSON is a ``BadRequest``, 422: no field is to blame.
+        """
         try:
             return msgspec.json.decode(self.body, type=type)
+        except msgspec.ValidationError as error:
+            raise refusal(error, type) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            said, _, where = str(error).partition(" - at `$")
-            raise BadRequest(
-                said,
-                status=422,
-                code="invalid_value",
-                param=where.strip("`.") or None,
-            ) from None
+            raise BadRequest(str(error), status=422, code="invalid_value") from None
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,8 +72,9 @@ def key_page(connection: Connection, after: str, part: str, most: int) -> list[K
 
 def find_key(connection: Connection, wanted: str) -> Key:
     """The key of this id, or of this name in any case; raises ``Refused``."""
+    storable.row({"id": wanted})
     values = {"wanted": wanted, "name_key": name_key(wanted)}
-    found = connection.execute(_ONE, storable.row(values)).all()
+    found = connection.execute(_ONE, values).all()
     if not found:
         raise Refused(f"There is no key '{wanted[:128]}'.", "id", unknown=True)
     # A name may look like the id of another key: the id counts.

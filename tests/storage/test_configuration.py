@@ -291,7 +291,7 @@ REFUSED: dict[str, tuple[Change, str, bool]] = {
     ),
     "change of nobody": (lambda one: change_key(one, "nobody", {}, "x"), "id", True),
     "removal of nobody": (lambda one: remove_key(one, "' OR 1=1 --", "x"), "id", True),
-    "removal of NUL": (lambda one: remove_key(one, "\0", "x"), "wanted", False),
+    "removal of NUL": (lambda one: remove_key(one, "\0", "x"), "id", False),
     "model": (lambda one: remove_model(one, "none", "x"), "name", True),
     "alias": (lambda one: remove_alias(one, "none", "x"), "name", True),
     "a model's name": (

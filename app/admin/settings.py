@@ -43,9 +43,7 @@ def listed(admin: Admin, asked: Asked) -> Any:
 def change(admin: Admin, asked: Asked) -> Any:
     """Set some; ``null`` is as if one had never been set."""
     given = asked.json(dict[str, Any])
-    overrides = given.pop(OVERRIDES, None)
-    if overrides is not None and not isinstance(overrides, dict):
-        raise wrong(OVERRIDES, "'overrides' are an object.")
+    overrides = _overrides(given.pop(OVERRIDES)) if OVERRIDES in given else None
     for field, value in given.items():
         _check(admin, field, value)
     office = admin.office(
@@ -54,6 +52,13 @@ def change(admin: Admin, asked: Asked) -> Any:
     )
     office.choices.set(given, overrides)
     return _answer(admin, office)
+
+
+def _overrides(said: Any) -> dict[str, Any]:
+    """What takes the place of all that were there; raises ``BadRequest``."""
+    if said is not None and not isinstance(said, dict):
+        raise wrong(OVERRIDES, "'overrides' are an object.")
+    return said or {}
 
 
 def _set(found: dict[str, Any]) -> dict[str, Any]:

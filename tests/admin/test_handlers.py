@@ -272,6 +272,20 @@ def test_settings(here: Handlers) -> None:
     assert "PANNIER_DATABASE_URL" in fixed["why"]
 
 
+def test_overrides_are_unset_as_settings_are(here: Handlers) -> None:
+    """The parameters for all models go with ``null``, as with an empty object.
+
+    What does not name them leaves them.
+    """
+    for nothing in (None, {}):
+        here.do("PATCH", "settings", {"overrides": {"top_k": 40}})
+        here.do("PATCH", "settings", {"heartbeat": None})
+        assert here.do("GET", "settings")["overrides"] == {"top_k": 40}
+        changed = here.do("PATCH", "settings", {"overrides": nothing})
+        assert changed["overrides"] == {}
+        assert here.do("GET", "settings")["overrides"] == {}
+
+
 def test_pinned_settings(tmp_path: Path) -> None:
     """What the environment says cannot be changed here; secrets are not shown."""
     found = {

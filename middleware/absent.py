@@ -87,7 +87,7 @@ _TABLE = (
 )
 #: What is known without ``/v1`` too: calls that a program which chats may make besides.
 #: Most other names are common words, and the root belongs to Pannier's own pages.
-_KNOWN_BARE = ("/audio/", "/images/", "/moderations", "/responses")
+_KNOWN_BARE = ("/audio/", "/images/", "/messages/", "/moderations", "/responses")
 
 
 class Absent:

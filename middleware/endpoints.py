@@ -157,7 +157,7 @@ def anthropic_routes(shared: Shared) -> Iterable[Route]:
         signatures=shared.signatures,
     )
     count = CountMiddleware(messages, MessageTokensWriter, shared.admit)
-    for base in ("/v1", "/anthropic/v1"):
+    for base in ("/v1", "", "/anthropic/v1"):
         yield ("POST", f"{base}/messages", messages)
         yield ("POST", f"{base}/messages/count_tokens", count)
     yield from absent_routes("/anthropic/v1")

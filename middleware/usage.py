@@ -45,7 +45,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "/beta/completions": ("completions", "openai"),
     **{
         f"{base}{path}": ("messages", "anthropic")
-        for base in ("/v1", "/anthropic/v1")
+        for base in ("/v1", "", "/anthropic/v1")
         for path in ("/messages", "/messages/count_tokens")
     },
     "/infill": ("code", "llamacpp"),
@@ -78,6 +78,7 @@ class UsageNotes:
         self._installation = installation
         self._current = installation.current
         self._usage = installation.usage
+        self._kept = installation.kept_address
         self._usage.days = settings.usage_days
         self._off = settings.usage == "off"
         self._all = settings.usage == "on"
@@ -96,7 +97,7 @@ class UsageNotes:
         exchange.spent = Spent(
             endpoint,
             protocol,
-            self.address(environ),
+            self._kept(self.address(environ)),
             environ.get("HTTP_USER_AGENT", "")[:AGENT],
             int(length) if length.isdecimal() else 0,
         )

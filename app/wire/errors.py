@@ -29,7 +29,7 @@ _ANTHROPIC_TYPES = {
 _ANTHROPIC_CODES = {"thread_unsupported_request"}
 
 #: How paths begin that only Anthropic's clients call.
-_ANTHROPICS = ("/v1/messages", "/anthropic/")
+_ANTHROPICS = ("/v1/messages", "/messages", "/anthropic/")
 
 #: No error is larger, whatever a client or Ollama put into it (reliability, E2).
 MAX_BYTES = 8 * 1024

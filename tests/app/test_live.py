@@ -70,6 +70,7 @@ ROUTES = [
     ("POST", "/completions", ("completions", "openai")),
     ("POST", "/v1/responses", ("responses", "openai")),
     ("POST", "/anthropic/v1/messages", ("messages", "anthropic")),
+    ("POST", "/messages", ("messages", "anthropic")),
     ("POST", "/v1/embeddings", ("embeddings", "openai")),
     ("POST", "/v1/audio/transcriptions", ("audio", "openai")),
     ("POST", "/infill", ("code", "llamacpp")),

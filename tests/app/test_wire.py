@@ -123,6 +123,8 @@ def test_namespaces(name: str, owner: str) -> None:
         ("/v1/messages", None, "anthropic"),
         ("/v1/messages/count_tokens", None, "anthropic"),
         ("/anthropic/v1/messages", None, "anthropic"),
+        ("/messages", None, "anthropic"),
+        ("/messages/count_tokens", None, "anthropic"),
         ("/v1/messages/batches", None, "anthropic"),
         ("/v1/complete", None, "anthropic"),
         ("/v1/completions", None, "openai"),

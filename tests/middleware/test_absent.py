@@ -186,7 +186,7 @@ def test_unknown_stays_unknown(path: str) -> None:
 def test_the_root_stays_free() -> None:
     """Without ``/v1`` only names are taken that no page of Pannier's could have."""
     names = {path.split("/")[1] for _, path, _ in absent_routes("")}
-    assert names == {"audio", "images", "moderations", "responses"}
+    assert names == {"audio", "images", "messages", "moderations", "responses"}
     for path in ("/files", "/projects/x", "/live/x", "/skills"):
         assert ask(stacked(FakeUpstream()), "GET", path).status == 404
 

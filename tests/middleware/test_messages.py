@@ -60,7 +60,7 @@ def refused(**fields: Any) -> str:
 # ------------------------------------------------------------------ the simplest
 
 
-@pytest.mark.parametrize("path", [MESSAGES, "/anthropic/v1/messages"])
+@pytest.mark.parametrize("path", [MESSAGES, "/messages", "/anthropic/v1/messages"])
 @pytest.mark.parametrize("stream", [False, True, None])
 def test_the_call(path: str, stream: Any) -> None:
     """Nothing is sent that was not asked for: no temperature, no length, no wish."""

@@ -53,6 +53,8 @@ PATHS = [
     "/v1/messages/count_tokens",
     "/v1/messages/batches",
     "/v1/messages/x",
+    "/messages",
+    "/messages/x",
     "/anthropic/v1/messages",
     "/anthropic/v1/models/nope",
     "/anthropic/nothing",
@@ -125,7 +127,7 @@ def check(method: str, path: str, answer: Any, body: bytes, port: int) -> None:
     parsed = json.loads(body)
     if isinstance(parsed["error"], str):
         assert relayed, shown
-    elif path.startswith(("/v1/messages", "/anthropic/")):
+    elif path.startswith(("/v1/messages", "/messages", "/anthropic/")):
         assert set(parsed) == {"type", "error", "request_id"}, shown
         assert set(parsed["error"]) == {"type", "message"}, shown
         assert parsed["request_id"] == answer.headers["request-id"], shown

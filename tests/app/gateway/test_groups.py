@@ -24,6 +24,8 @@ ROWS = [
     ("POST", "/responses/input_tokens", "responses"),
     ("DELETE", "/v1/responses/resp_1", "responses"),
     ("POST", "/v1/messages", "messages"),
+    ("POST", "/messages", "messages"),
+    ("POST", "/messages/count_tokens", "messages"),
     ("POST", "/anthropic/v1/messages/count_tokens", "messages"),
     ("GET", "/v1/models", "models"),
     ("GET", "/models/hf.co/a/b:c", "models"),

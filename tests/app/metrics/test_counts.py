@@ -224,6 +224,7 @@ def test_dropped_rows() -> None:
         ("POST /chat/completions", "chat"),
         ("POST /v1/completions", "completions"),
         ("POST /anthropic/v1/messages", "messages"),
+        ("POST /messages", "messages"),
         ("POST /v1/responses", "responses"),
         ("GET /v1/models/a", "models"),
         ("DELETE /v1/models/a", "manage"),

@@ -414,7 +414,7 @@ def test_sums_have_no_noise(ledger: Ledger) -> None:
     assert ledger.records(ALL).records[0]["tokens_per_s"] == 166.67
 
 
-def test_q5_sums_of_what_cannot_be(ledger: Ledger) -> None:
+def test_sums_of_what_cannot_be(ledger: Ledger) -> None:
     """A period with counts that nobody can have has totals: from 0 up to 2**53."""
     rows = [row(TODAY - n * DAY, prompt_tokens=2**63 - 1) for n in range(2)]
     ledger.add([replace(one, completion_tokens=-3) for one in rows], {})
@@ -425,7 +425,7 @@ def test_q5_sums_of_what_cannot_be(ledger: Ledger) -> None:
     assert (one["requests"], one["tokens"]) == (2, 2**53)
 
 
-def test_q5_counts_are_exact(ledger: Ledger) -> None:
+def test_counts_are_exact(ledger: Ledger) -> None:
     """Up to 2**53 a total is that of its rows, to the last token."""
     rows = [row(TODAY - n * DAY, prompt_tokens=2**52 - n) for n in range(2)]
     ledger.add(rows, {})

@@ -57,7 +57,8 @@ def refusal(error: msgspec.ValidationError, kind: Any, place: str = "") -> Refus
     """What msgspec has against a value of type ``kind`` at a place, as ``Refused``."""
     said, _, path = str(error).partition(" - at `$")
     said = _PATTERN.sub("this has characters that it cannot have", said)
-    path = path.strip(".`")
+    # Of a mapping msgspec does not say which entry is meant.
+    path = path.partition("[...]")[0].strip(".`")
     if choices := _choices(kind, path):
         said = f"{said.rstrip('.')}: one of {', '.join(map(repr, choices))} is wanted"
     field = re.search(r"field `([^`]*)`", said)
@@ -177,6 +178,20 @@ def check_alias(entry: AliasEntry, models: Container[str]) -> None:
             ' it shall, say --shadow, or over HTTP "shadow": true.',
             "name",
         )
+
+
+def check_once(
+    known: dict[str, str], identity: str, name: str, field: str = "name"
+) -> None:
+    """Note a name of a file; raise ``Refused`` where that is another's already.
+
+    ``known`` are the names before it by their ``identity``, which spellings share.
+    """
+    if identity in known:
+        raise Refused(
+            f"{known[identity]!r} is in the file already, which is the same.", field
+        )
+    known[identity] = name
 
 
 def check_new_alias(name: str) -> None:

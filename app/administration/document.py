@@ -64,7 +64,7 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 if name != "keys":
                     check_size(name, raw, LARGEST.get(name, LARGEST_OTHER))
             lists = {name: given.pop(name) for name in _KINDS if name in given}
-            plain = {name: msgspec.json.decode(raw) for name, raw in given.items()}
+            plain = {name: _value(name, raw) for name, raw in given.items()}
             document = shaped(plain, cls)
             for name, raw in lists.items():
                 setattr(document, name, _entries(name, raw, bounded))
@@ -136,6 +136,14 @@ def _members(data: bytes) -> dict[str, Raw]:
         raise refusal(error, Document) from None
     members = msgspec.structs.asdict(found)
     return {name: raw for name, raw in members.items() if memoryview(raw)}
+
+
+def _value(name: str, data: Raw) -> Any:
+    """What a member is."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.ValidationError as error:  # a number is too large
+        raise refusal(error, Any, name) from None
 
 
 def _entries(section: str, data: Raw, bounded: bool) -> list[Any]:

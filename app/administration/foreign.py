@@ -12,7 +12,7 @@ import msgspec
 
 from ..storage.refusal import Refused
 from ..turns import in_turns
-from .checks import shaped
+from .checks import refusal, shaped
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -54,8 +54,10 @@ def file(path: File, kind: type[T], nothing: T) -> T:
         return nothing
     except OSError as error:
         raise Refused(f"{error.strerror}.", "") from None
+    except msgspec.ValidationError as error:
+        raise refusal(error, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{str(error).replace(' - at `$', ' - at `')}.", "") from None
+        raise Refused(f"{error}.", "") from None
 
 
 def moment(text: str | None, field: str) -> int | None:
@@ -70,10 +72,11 @@ def moment(text: str | None, field: str) -> int | None:
 
 @contextlib.contextmanager
 def at(where: str) -> Iterator[None]:
-    """Say where it is when something is refused."""
+    """Say where it is when something is refused: ``where`` begins with the file."""
     try:
         yield
     except Refused as refused:
         param = refused.param
         field = "" if not param or param in str(refused) else f"{param}: "
-        raise Refused(f"{where}: {field}{refused}", param) from None
+        file, _, _ = where.partition(",")
+        raise Refused(f"{where}: {field}{refused}", param or file) from None

@@ -100,7 +100,7 @@ def _place(directory: File) -> File:
     raise Refused(
         f"{directory} has none of the files of Ollama2OpenAI's data directory"
         f" ({KEYS}, {MODELS}, {CONFIG}).",
-        "directory",
+        "",
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..storage.refusal import Refused
 from ..wire.names import key as key_of
-from .checks import check_alias, check_model, shaped
+from .checks import check_alias, check_model, check_once, shaped
 from .foreign import File, at, entries, file
 
 MODELS, OVERRIDES = "models.json", "overrides.json"
@@ -40,14 +40,18 @@ def models(place: File) -> tuple[list[ModelEntry], list[AliasEntry], list[str]]:
     listed = list(entries(place / MODELS, _Model))
     with at(OVERRIDES):
         left = file(place / OVERRIDES, dict[str, dict[str, Any]], {})
-    found = []
+    found: list[ModelEntry] = []
+    known: dict[str, str] = {}
     for where, entry in listed:
         with at(where):
+            name = entry.original_name
+            check_once(known, key_of(name), name, "originalName")
             model = _entry(entry, left)
         if model != ModelEntry(name=model.name):
             found.append(model)
     for name, chosen in left.items():
         with at(f"{OVERRIDES}, {name!r}"):
+            check_once(known, key_of(name), name, "name")
             found.append(shaped({"name": name, "overrides": chosen}, ModelEntry))
             check_model(found[-1])
     return found, *_aliases(listed)

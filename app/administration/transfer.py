@@ -7,7 +7,7 @@ A document is checked as a whole before anything of it is written, in one transa
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..gateway import credentials
 from ..gateway.usage import BATCH, Row
@@ -22,6 +22,7 @@ from .checks import (
     check_model,
     check_moment,
     check_name,
+    check_once,
     check_overrides,
     check_terms,
     check_text,
@@ -30,9 +31,6 @@ from .choices import check_settings, settings_of
 from .desk import Connection, Desk
 from .document import SECTIONS, Document, KeptKey
 from .steps import Changes, Mode, Step, steps
-
-if TYPE_CHECKING:
-    from ..gateway.entries import AliasEntry, ModelEntry
 
 #: What is said before the last key goes.
 OPENS = "This removes the last key: from then on nobody needs one (PANNIER_AUTH=auto)."
@@ -162,17 +160,17 @@ class Transfer:
 
 def _check(document: Document) -> None:
     """Raise ``Refused``, saying where, for what cannot be set."""
-    with _at("overrides"):
-        check_overrides(document.overrides or {})
-    models: list[ModelEntry] = document.models or []
-    for number, model in enumerate(models):
+    check_overrides(document.overrides or {})
+    models: dict[str, str] = {}
+    for number, model in enumerate(document.models or []):
         with _at(f"models[{number}] ({model.name})"):
             check_model(model)
-    names = {key_of(model.name) for model in models}
-    aliases: list[AliasEntry] = document.aliases or []
-    for number, alias in enumerate(aliases):
+            check_once(models, key_of(model.name), model.name)
+    aliases: dict[str, str] = {}
+    for number, alias in enumerate(document.aliases or []):
         with _at(f"aliases[{number}] ({alias.name})"):
-            check_alias(alias, names)
+            check_alias(alias, models)
+            check_once(aliases, alias.name.lower(), alias.name)
     for number, key in enumerate(document.keys or []):
         with _at(f"keys[{number}] ({key.name})"):
             _check_key(key)

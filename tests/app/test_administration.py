@@ -731,6 +731,13 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
     return change
 
 
+def _again(section: str, **fields: Any) -> Callable[[dict[str, Any]], object]:
+    def change(document: dict[str, Any]) -> None:
+        document[section].append(document[section][0] | fields)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [
@@ -750,6 +757,9 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (_set("aliases.0.target", "a\x1b"), "aliases[0] ("),
         (_set("models.0.name", "a\u202e"), "models[0] ("),
         (_set("aliases.0.name", "qwen3*"), "aliases[0] (qwen3*)"),
+        (_again("models", name="QWEN3:latest"), "models[1] (QWEN3:latest): 'qwen3' is"),
+        (_again("models"), "models[1] (qwen3): 'qwen3' is in the file already"),
+        (_again("aliases", name="GPT-4o"), "aliases[1] (GPT-4o): 'gpt-4o' is"),
         (_set("keys.0.typo", 1), "typo"),
         (_set("keys.0.name", " x"), "keys[0] ( x)"),
         (_set("keys.0.notes", "\u202e"), "keys[0] (laptop)"),
@@ -1025,6 +1035,16 @@ def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
             "models.json",
             [{"originalName": "a", "parameterOverrides": {"num_ctx": "x"}}],
             "models.json, entry 1: overrides.num_ctx",
+        ),
+        (
+            "models.json",
+            [{"originalName": "a"}, {"originalName": "A:latest", "enabled": False}],
+            "models.json, entry 2: originalName: 'a' is in the file already",
+        ),
+        (
+            "overrides.json",
+            {"old": {"top_k": 1}, "old:latest": {"top_k": 2}},
+            "overrides.json, 'old:latest': name: 'old' is",
         ),
         ("overrides.json", {"a": {"top_k": "x"}}, "overrides.json, 'a': "),
         ("overrides.json", [], "overrides.json: "),

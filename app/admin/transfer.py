@@ -17,7 +17,7 @@ from ..administration.document import (
 )
 from ..administration.ollama2openai import CONFIG, FILES, KEYS
 from ..administration.ollama2openai_models import MODELS, OVERRIDES
-from ..administration.steps import Mode, Step
+from ..administration.steps import MODES, Mode, Step
 from ..administration.transfer import Transfer
 from ..gateway.usage import Row
 from ..storage import Storage
@@ -82,9 +82,7 @@ def export(admin: Admin, asked: Asked) -> Sent:
 def take_in(admin: Admin, asked: Asked) -> Any:
     """Take in what ``export`` has given, or say what that would do."""
     query = Query(asked)
-    modes: tuple[Mode, ...] = get_args(Mode)
-    wanted = query.one_of("mode", modes, "merge")
-    mode = next(mode for mode in modes if mode == wanted)
+    mode = MODES[query.one_of("mode", MODES, "merge")]
     document = Document.read(asked.body, bounded=True)
     dry_run, opening = query.flag("dry_run"), query.flag("open")
     return _done(admin, asked, document, mode, dry_run, opening=opening)

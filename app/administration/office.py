@@ -1,6 +1,6 @@
 """Administration: all that an operator does, for one database and one actor."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..moment import now_ms
 from ..option import Given
@@ -15,6 +15,7 @@ from . import ollama2openai
 from .accounts import Accounts
 from .choices import Choices
 from .desk import Begin, Desk
+from .document import Document
 from .foreign import File
 from .keys import Keys
 from .models import Aliases, Models
@@ -50,16 +51,32 @@ class Administration:
     def migration(self, directory: File) -> Migration:
         """What the data directory of Ollama2OpenAI has that is new; changes nothing."""
         found = ollama2openai.read(directory, self._desk.hash(), self.keys.list())
-        stays = [
-            f"{step.section} {step.name}: what is set here stays"
-            f" ({', '.join(step.fields) or 'its value'})."
-            for step in self.transfer.plan(found.document, "merge")
-            if step.action == "change"
-        ]
-        days = self.choices.in_force().usage_days
-        before = now_ms() - days * DAY
+        now = self.choices.in_force()
+        remarks = found.remarks.copy()
+        for step in self.transfer.plan(found.document, "merge"):
+            if step.action == "change":
+                fields = ", ".join(step.fields) or "its value"
+                what = f"{step.section} {step.name}: what is set here stays"
+                remarks.append(f"{what} ({fields}).")
+            elif (step.section, step.name) == ("setting", "upstream_url"):
+                remarks += self._of_address(found.document, now)
+        before = now_ms() - now.usage_days * DAY
         rows = self._desk.read(lambda connection: new(connection, found.rows, before))
-        return Migration(found.document, found.remarks + stays, rows)
+        return Migration(found.document, remarks, rows)
+
+    def _of_address(self, document: Document, now: Settings) -> Iterator[str]:
+        """What is said where another address of Ollama is given here already.
+
+        What comes into the database counts more (specification: decisions, 27).
+        """
+        given = self._desk.found.get("upstream_url")
+        new_url = (document.settings or {}).get("upstream_url")
+        if given and new_url != now.upstream_url and not now.pin_upstream:
+            yield (
+                f"{ollama2openai.CONFIG}: its ollamaUrl counts from then on, and"
+                f" {given.named} no more; `pannier settings unset OLLAMA_URL` brings"
+                " that back."
+            )
 
     def note(self, action: str, object: str) -> None:
         """Leave an entry in the audit log, of what is done elsewhere."""

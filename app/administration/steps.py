@@ -5,7 +5,7 @@ what is not there, ``replace`` also removes what the document does not have.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,6 +20,11 @@ from .desk import Connection
 from .document import Document, KeptKey
 
 Mode = Literal["merge", "replace", "skip"]
+#: By the words that mean them (specification: gateway, section 9).
+MODES: dict[str, Mode] = {
+    **{mode: mode for mode in get_args(Mode)},
+    "skip_existing": "skip",
+}
 Action = Literal["add", "change", "remove"]
 Do = Callable[[Connection, str], object]
 

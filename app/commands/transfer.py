@@ -6,11 +6,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from ..administration import Administration
 from ..administration.document import SECTIONS, Document
-from ..administration.steps import Mode, Step
+from ..administration.steps import MODES, Mode, Step
 from ..administration.transfer import OPENS
 from ..gateway.usage import Row
 from .terminal import Terminal
@@ -35,10 +34,10 @@ def import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="- for standard input")
     parser.add_argument(
         "--mode",
-        choices=get_args(Mode),
+        choices=tuple(MODES),
         default="merge",
-        help="merge: what the file has counts (default); skip: what is there counts;"
-        " replace: what the file does not have is removed",
+        help="merge: what the file has counts (default); skip, or skip_existing: what"
+        " is there counts; replace: what the file does not have is removed",
     )
     _sections(parser)
     add_run(parser)
@@ -114,7 +113,7 @@ def _import(terminal: Terminal, words: Namespace) -> None:
     data = sys.stdin.buffer.read() if standard else Path(words.file).read_bytes()
     document = Document.read(data).only(tuple(words.only))
     with terminal.administration() as administration:
-        take_in(terminal, administration, document, words.mode, words)
+        take_in(terminal, administration, document, MODES[words.mode], words)
 
 
 def _ask(

@@ -1,5 +1,6 @@
 """All that is set as one document, there and back; on both databases."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from support.handling import Handlers, handlers
 
 from app.administration.document import LARGEST, LARGEST_OTHER, MOST, Document
+from app.option import Given
 
 OLD = {
     "api_keys.json": [{"id": 1, "name": "old", "key": "oldkey-8", "created": None}],
@@ -91,6 +93,88 @@ def test_migration(here: Handlers) -> None:
     assert (again["steps"], again["closes"]) == ([], False)
     found = here.do("GET", f"usage/records?from=0&key={key['id']}")["records"]
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "said"),
+    [
+        ({"OLLAMA_URL": "http://ollama.lan:11434"}, "", True),
+        ({"OLLAMA_URL": "http://127.0.0.1:11434/"}, "", False),
+        ({"OLLAMA_URL": "http://ollama.lan:11434"}, "http://here:1", False),
+        (
+            {"OLLAMA_URL": "http://ollama.lan:11434", "PANNIER_PIN_UPSTREAM": "1"},
+            "",
+            False,
+        ),
+        ({}, "", False),
+    ],
+)
+def test_an_address_of_ollama_that_is_given(
+    tmp_path: Path, given: dict[str, str], kept: str, said: bool
+) -> None:
+    """That the address of a migration counts more than OLLAMA_URL is remarked upon."""
+    fields = {"OLLAMA_URL": "upstream_url", "PANNIER_PIN_UPSTREAM": "pin_upstream"}
+    found = {
+        fields[name]: Given(text, name, "the environment")
+        for name, text in given.items()
+    }
+    with handlers(tmp_path, found) as here:
+        if kept:
+            here.do("PATCH", "settings", {"upstream_url": kept})
+        remarks = here.do("POST", "migrate?dry_run=1", OLD)["remarks"]
+    told = [one for one in remarks if "OLLAMA_URL no more" in one]
+    assert bool(told) is said
+
+
+def test_both_words_of_a_mode(here: Handlers) -> None:
+    """What is there counts by either word; another word is refused with all of them."""
+    here.do("PATCH", "models/bge", {"hidden": True})
+    file = {"format": "pannier-export", "models": [{"name": "bge:latest"}]}
+    for mode, many in (("skip", 0), ("skip_existing", 0), ("merge", 1)):
+        answer = here.do("POST", f"import?dry_run=1&mode={mode}", file)
+        assert len(answer["steps"]) == many
+    answer = here.ask("POST", "import?mode=skip_all", file)
+    assert answer.error == (422, "mode")
+    assert "skip_existing" in answer.json["message"]
+    here.do("DELETE", "models/bge")
+
+
+WRONG: list[tuple[str, dict[str, Any] | bytes, str | None, str]] = [
+    ("migrate", {}, None, "none of the files"),
+    ("migrate", {"config.json": []}, "config.json", "config.json: Expected"),
+    ("migrate", {"config.json": {"ollamaUrl": 7}}, "ollamaUrl", ": ollamaUrl: Expec"),
+    (
+        "migrate",
+        b'{"config.json": {}, "overrides.json": {"m": {"top_k": 1e999}}}',
+        "overrides.json",
+        "out of range.",
+    ),
+    ("import", {"overrides": {"num_ctx": "x"}}, "overrides", "overrides.num_ctx: "),
+    ("import", b'"overrides":{"num_ctx":1e999}', "overrides", "out of range."),
+    ("import", b'"settings":{"max_choices":1e999}', "settings", "out of range."),
+    (
+        "import",
+        b'"models":[{"name":"m","overrides":{"top_k":1e999}}]',
+        "models[0].overrides",
+        "out of range.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "param", "said"), WRONG)
+def test_what_is_wrong_is_named(
+    tmp_path: Path, path: str, body: dict[str, Any] | bytes, param: str, said: str
+) -> None:
+    """Of a file that is refused the field is said, and in words, as far as known."""
+    if path == "import":
+        own = b'{"format":"pannier-export",'
+        rest = body + b"}" if isinstance(body, bytes) else json.dumps(body).encode()[1:]
+        body = own + rest
+    with handlers(tmp_path) as here:
+        answer = here.ask("POST", f"{path}?dry_run=1", body)
+    assert answer.error == (422, param)
+    assert said in answer.json["message"]
+    assert " - at `" not in answer.json["message"]
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,7 @@ def test_export_and_import(typed: Typed, tmp_path: Path) -> None:
     typed.do("overrides", "clear")
     typed.do("settings", "unset", "PANNIER_CONTEXT")
     planned = typed.do("import", str(file), "--dry-run")
+    assert typed.do("import", str(file), "--dry-run", "--mode", "skip_existing")
     assert planned.splitlines()[:3] == [
         "+ setting context",
         "+ overrides for all models: temperature",

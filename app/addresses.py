@@ -104,6 +104,18 @@ def parsed(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+#: Bits of an address that tell networks apart, by its version, not machines.
+_NETWORK = {4: 24, 6: 48}
+
+
+def network(text: str) -> str:
+    """The first address of the network of one; empty for what is no address."""
+    address = parsed(text.partition("%")[0])
+    if address is None:
+        return ""
+    return str(ip_network((address, _NETWORK[address.version]), False).network_address)
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address or name to listen on is heard by this machine alone."""
     address = parsed(host)

@@ -146,6 +146,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "days for which these rows are kept; their sums are kept for ever",
         ),
     ] = 30
+    usage_client_ip: Annotated[
+        Literal["full", "truncated", "none"],
+        _option(
+            "PANNIER_USAGE_CLIENT_IP",
+            "what these rows, and the last use of a key, say of a client's address;"
+            " truncated: its network, /24 or /48",
+        ),
+    ] = "full"
     new_models: Annotated[
         Literal["enabled", "disabled"],
         _option(

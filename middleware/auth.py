@@ -132,7 +132,8 @@ class AuthMiddleware:
         if len(self._noted) > len(self.current.now.keys):
             self._noted.clear()  # of keys that are no more
         self._noted[key.id] = now
-        self.installation.usage.note_used(key.id, self.address(environ))
+        address = self.installation.kept_address(self.address(environ))
+        self.installation.usage.note_used(key.id, address)
 
 
 def masked(secret: str) -> str:

@@ -2,7 +2,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.addresses import NOT_PUBLIC, bare, is_here, is_plain, is_public
+from app.addresses import NOT_PUBLIC, bare, is_here, is_plain, is_public, network
 
 #: One or two addresses inside each range of the specification's list.
 REFUSED = """
@@ -84,3 +84,19 @@ def test_elsewhere(text: str) -> None:
 def test_bare(text: str, want: str) -> None:
     """The IPv4 address in an IPv6 one is found; loopback is none."""
     assert bare(ip_address(text)) == ip_address(want)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("203.0.113.77", "203.0.113.0"),
+        ("::ffff:203.0.113.77", "203.0.113.0"),
+        ("2001:db8:1:2:3::4", "2001:db8:1::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("unix", ""),
+        ("", ""),
+    ],
+)
+def test_networks(text: str, said: str) -> None:
+    """Of an address only what many machines have in common stays; else nothing."""
+    assert network(text) == said

@@ -399,6 +399,24 @@ def test_users_are_told_apart() -> None:
     assert seen[3] == ""
 
 
+@pytest.mark.parametrize(
+    ("setting", "kept"),
+    [("full", "203.0.113.77"), ("truncated", "203.0.113.0"), ("none", "")],
+)
+def test_where_from(setting: str, kept: str) -> None:
+    """No more of an address is kept than was set: in rows, and with a key's last use."""
+    noted = Noted(*CHAT, usage_client_ip=setting, trusted_proxies="unix")
+    used: list[str] = []
+
+    def note(key_id: str, address: str) -> None:
+        used.append(address)
+
+    path = "/v1/chat/completions"
+    with patch.object(noted.installation.usage, "note_used", note):
+        noted.ask(path, body_for(path), X_Forwarded_For="203.0.113.77")
+    assert [noted.one.client_ip, *used] == [kept, kept]
+
+
 def test_what_is_asked_is_counted() -> None:
     """Messages, tools, images and thinking of a request are noted as numbers."""
     call = (

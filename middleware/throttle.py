@@ -182,30 +182,33 @@ def _refused(taken: Taken, tokens: int = 0) -> BadRequest:
     terms = taken.key.terms
     headers = [("Retry-After", str(max(1, ceil(taken.wait))))]
     if taken.refused == "tokens":
-        # To try again within the day is of no use; libraries would, twice.
-        headers.append(("x-should-retry", "false"))
-        left = max(0, (terms.tpd or 0) - taken.tokens + taken.reserved)
-        return _too_much(
-            f"This key may use {_many(terms.tpd, 'token')} a day (UTC);"
-            f" {left} are left, and this request may need {tokens}.",
-            "quota_exceeded",
-            headers,
+        limit, code = terms.tpd, "quota_exceeded"
+        left = max(0, (limit or 0) - taken.tokens + taken.reserved)
+        said = (
+            f"use {_many(limit, 'token')} a day (UTC); {left} are left, and this"
+            f" request may need {tokens}."
         )
-    if taken.refused == "requests":
-        what = f"make {_many(terms.rpm, 'request')} a minute"
+    elif taken.refused == "requests":
+        limit, code = terms.rpm, "rate_limit_exceeded"
+        said = f"make {_many(limit, 'request')} a minute"
     else:
-        what = f"have {_many(terms.max_concurrent, 'request')} answered at a time"
-    return _too_much(
-        f"This key may {what}; please try again later.", "rate_limit_exceeded", headers
+        limit, code = terms.max_concurrent, "rate_limit_exceeded"
+        said = f"have {_many(limit, 'request')} answered at a time"
+    if code == "quota_exceeded" or not limit:
+        # To try again is of no use within the day, or ever; libraries would, twice.
+        headers.append(("x-should-retry", "false"))
+    if code == "rate_limit_exceeded":
+        said += "; please try again later." if limit else "."
+    return BadRequest(
+        f"This key may {said}",
+        status=429,
+        code=code,
+        headers=headers,
     )
 
 
 def _many(limit: int | None, what: str) -> str:
     return f"{limit or 'no'} {what}{'' if limit == 1 else 's'}"
-
-
-def _too_much(message: str, code: str, headers: Headers) -> BadRequest:
-    return BadRequest(message, status=429, code=code, headers=headers)
 
 
 def _headers(limits: Limits, taken: Taken, path: str, version: str | None) -> Headers:

@@ -387,7 +387,10 @@ def test_what_a_key_without_limits_is_told() -> None:
 def test_r5_every_dialect(
     path: str, body: Any, terms: dict[str, int], code: str, said: str
 ) -> None:
-    """A limit holds on every route of models: 429, its name, when to come again."""
+    """A limit holds on every route of models: 429, its name, when to come again.
+
+    Clients that try again by themselves are told where that is of no use.
+    """
     app = world(installed(snapshot(key(**terms))))
     answer = post(app, path, body)
     assert answer.status == 429
@@ -396,8 +399,20 @@ def test_r5_every_dialect(
     if isinstance(error, dict) and path != "/v1/messages":
         assert error["code"] == code
     assert said in (error if isinstance(error, str) else error["message"])
-    again = answer.headers.get("x-should-retry")
-    assert again == ("false" if code == "quota_exceeded" else None)
+    assert answer.headers["x-should-retry"] == "false"
+    assert "try again" not in str(error)
+
+
+@pytest.mark.parametrize("limit", ["rpm", "max_concurrent"])
+def test_r5_a_limit_that_was_reached(limit: str) -> None:
+    """Whoever is only too quick may try again, and is told so."""
+    installation = installed(snapshot(key(**{limit: 1})))
+    app = world(installation)
+    held = enter(installation.limits, key(**{limit: 1}))
+    refused = post(app)
+    assert not held.refused
+    assert (refused.status, refused.headers.get("x-should-retry")) == (429, None)
+    assert refused.json["error"]["message"].endswith("; please try again later.")
 
 
 def used(installation: Installation) -> int:

@@ -22,17 +22,20 @@ from app.settings import Settings
 from .access import Access
 
 DEFAULT = "default"
+_LATEST = ":latest"
 
 
 class Aliases:
     """A policy that resolves the model of a call.
 
-    The first of these counts: an alias of this name, an installed model, a pattern (the
-    one with the longest beginning).  ``default`` is the default model, of the key
-    before that of the settings; where ``bare``, so is every ``gpt-*`` that nobody
-    knows.  A model that may not be used is none that is installed, and no default.
-    Ollama's list is only looked at for a name that a pattern matches.  Aliases of the
-    settings count before those of ``current``.
+    The first of these counts: an alias of this name, an installed model, an alias of
+    this name with or without ``:latest``, a pattern (the one with the longest
+    beginning).  Space around a name does not count.  ``default`` is the default model,
+    of the key before that of the settings; where ``bare``, so is every ``gpt-*`` that
+    nobody knows.  A model that may not be used is none that is installed, and no
+    default.  Ollama's list is only looked at for a name that is one with ``:latest``
+    put to it or taken off, or that a pattern matches.  Aliases of the settings count
+    before those of ``current``.
     """
 
     def __init__(
@@ -85,13 +88,16 @@ class Aliases:
 
     def meant(self, name: str, key: Key | None = None) -> tuple[str, str]:
         """The model that a name means, and the alias that says so, or none."""
-        wanted = name.strip().lower()
+        name = name.strip()
+        wanted = name.lower()
         names = self.names
         model, alias = name, ""
         if wanted in names.exact:
             model, alias = names.exact[wanted], wanted
         elif wanted == DEFAULT:
             return self._default(name, key)
+        elif (other := names.otherwise(wanted)) and not self._installed(name, key):
+            model, alias = names.exact[other], other
         elif names.patterns:
             model, alias = self._of_pattern(name, wanted, key)
         if self._bare and wanted.startswith("gpt-"):
@@ -146,6 +152,15 @@ class Names:
 
     def __bool__(self) -> bool:
         return bool(self.exact or self.patterns)
+
+    def otherwise(self, wanted: str) -> str:
+        """The alias that a name in lower case is with or without ``:latest``."""
+        if not self.exact:
+            return ""
+        bare = wanted.removesuffix(_LATEST)
+        if bare == wanted and ":" not in wanted.rpartition("/")[2]:
+            bare += _LATEST
+        return bare if bare != wanted and bare in self.exact else ""
 
     def pattern(self, wanted: str) -> str:
         """The first pattern that a name in lower case fits; empty where none does."""

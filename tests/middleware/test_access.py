@@ -205,16 +205,26 @@ class Set:
 
     # ----------------------------------------------------- by the letter
 
-    def meant(self, name: str) -> tuple[str, str]:
-        """The model that a name means, and the alias that says so."""
+    def aliased(self, name: str, more: str = "") -> tuple[str, str]:
+        """What an alias of this name, with ``more`` after it, says."""
         for entry in self.aliases:
-            if entry.enabled and entry.name.lower() == name.lower():
+            if entry.enabled and entry.name.lower() + more == name.lower():
                 return entry.target, entry.name.lower()
         return name, ""
 
+    def meant(self, name: str) -> tuple[str, str]:
+        """The model that a name means, and the alias that says so."""
+        model, alias = self.aliased(name)
+        if alias or self.may(name):
+            return model, alias
+        return self.aliased(name, ":latest")
+
     def callable(self, name: str) -> bool:
         """Whether a name can be called."""
-        model, alias = self.meant(name)
+        return self.may(*self.meant(name))
+
+    def may(self, model: str, alias: str = "") -> bool:
+        """Whether a model can be called, by an alias or by its own name."""
         if key_of(model) not in map(key_of, MODELS):
             return False
         entry = next((e for e in self.entries if key_of(e.name) == key_of(model)), None)
@@ -244,9 +254,9 @@ class Set:
         hidden = {key_of(entry.name) for entry in self.entries if entry.hidden}
         unseen = {e.name.lower() for e in self.aliases if e.enabled and e.hidden}
         for name in MODELS:
-            aliased = self.meant(name)[1]
-            gone = name.lower() in unseen if aliased else key_of(name) in hidden
-            if self.callable(name) and not gone and key_of(name) not in replaced:
+            model, alias = self.aliased(name)
+            gone = name.lower() in unseen if alias else key_of(name) in hidden
+            if self.may(model, alias) and not gone and key_of(name) not in replaced:
                 names.add(name)
         return names
 

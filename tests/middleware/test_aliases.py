@@ -3,6 +3,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.gateway import installed, key, snapshot
+from support.keyed import SECRET
 from support.ollama import Ollama, ask
 from support.stack import linted
 
@@ -10,13 +12,15 @@ from app.aliases import aliases
 from app.catalog import Catalog
 from app.errors import UpstreamUnreachable
 from app.exchange import Exchange
+from app.gateway.entries import ModelEntry
+from app.gateway.snapshot import Snapshot
 from app.settings import Settings, SettingsError
 from app.wire import ollama
 from middleware.aliases import Aliases
 
 NAMES = (
     "gpt-4o=qwen3, gpt-4*=llama3.2 ,GPT-4-t?rbo=phi4,gpt-4-turbo-2*=hf.co/a/b:Q4,"
-    "Fast=qwen3:0.6b,shadow=qwen3,*-mini=tiny"
+    "Fast=qwen3:0.6b,shadow=qwen3,tagged:latest=tiny,me/x=tiny,*-mini=tiny"
 )
 
 
@@ -67,10 +71,21 @@ def resolver(known: Known, bare: bool = False, **settings: Any) -> Callable[[str
         ("xgpt-4o", "xgpt-4o"),
         ("llama3.2", "llama3.2"),
         ("[gpt]", "[gpt]"),
+        ("fast:latest", "qwen3:0.6b"),
+        (" FAST:Latest ", "qwen3:0.6b"),
+        ("gpt-4o:latest", "qwen3"),
+        ("tagged", "tiny"),
+        ("me/x:latest", "tiny"),
+        ("shadow:latest", "shadow:latest"),
+        ("fast:latest:latest", "fast:latest:latest"),
+        ("fast:7b", "fast:7b"),
+        ("me:latest/x", "me:latest/x"),
+        (" llama3.2\t", "llama3.2"),
+        (" default ", "gpt-4-installed:latest"),
     ],
 )
 def test_resolution(name: str, model: str) -> None:
-    """An alias in any case, then what is installed, then the longest beginning."""
+    """An alias in any case, what is installed, an alias by ``:latest``, a pattern."""
     known = Known("shadow:latest", "gpt-4-installed:latest", "llama3.2:latest")
     assert resolver(known, aliases=NAMES)(name) == model
 
@@ -132,6 +147,28 @@ def test_an_installed_model_called_default() -> None:
     """It is meant where no setting says otherwise."""
     known = Known("b:latest", "default:latest")
     assert resolver(known)("default") == "default"
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        snapshot(),
+        snapshot(models=[ModelEntry(name="other", hidden=True)]),
+        snapshot(key(secret=SECRET, allow_models=("llama*",))),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/api/chat"])
+def test_space_around_a_name(now: Snapshot, path: str) -> None:
+    """It does not count, with keys or without; the answer says the client's name."""
+    upstream = Ollama()
+    app = linted(upstream, installation=installed(now))
+    body = {"model": " llama3.2 ", "messages": [{"role": "user", "content": "Hi"}]}
+    answer = ask(app, path=path, body=body, Authorization=f"Bearer {SECRET}")
+    assert answer.status == 200
+    native = path.startswith("/api/")
+    passed = native and not (now.models or now.keys)  # nobody looked into it
+    assert upstream.calls[0].json["model"] == (" llama3.2 " if passed else "llama3.2")
+    assert native or answer.json["model"] == " llama3.2 "
 
 
 def test_only_the_call_changes() -> None:

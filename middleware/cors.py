@@ -3,8 +3,8 @@
 Place it outside ``ErrorMiddleware``, so that errors can be read as well.  It refuses
 nothing: ``DoorsMiddleware`` does.  Credentials are never allowed: whoever is admitted
 is told so by name (specification: errors, section 6; reliability, H9).  Where keys are
-needed only pages that the settings name are admitted, and the pages of operators are
-nobody's to read (specification: decisions, 19).
+needed only pages that the settings name are admitted; what operators are answered is
+nobody's to read, to keep or to frame (specification: decisions, 19).
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,8 @@ from app.carriers.base import Headers
 from app.doors import Doors
 from app.errors import GatewayError
 from app.gateway.current import Current
-from app.gateway.groups import ADMIN
+
+from .admin_headers import admin_headers, is_admin
 
 #: What scripts may read beside what browsers always let them.
 _EXPOSED = (
@@ -63,14 +64,14 @@ class CorsMiddleware:
     ) -> Iterable[bytes]:
         """Pass the request on; most have no ``Origin``."""
         origin = environ.get("HTTP_ORIGIN")
-        if origin and self._admits(origin, environ.get("PATH_INFO", "")):
+        if is_admin(environ.get("PATH_INFO", "")):
+            start_response = _telling(admin_headers(environ), start_response)
+        elif origin and self._admits(origin):
             preflight = environ["REQUEST_METHOD"] == "OPTIONS"
             start_response = _telling(_allowing(origin, preflight), start_response)
         return self.app(environ, start_response)
 
-    def _admits(self, origin: str, path: str) -> bool:
-        if path.startswith(ADMIN):
-            return False
+    def _admits(self, origin: str) -> bool:
         try:
             closed = self.current.closed
         except GatewayError:  # the request will be told so, if it matters

@@ -13,8 +13,13 @@ from app.errors import BadRequest
 from app.gateway.current import Current
 from app.probes import HEALTH, READY
 
+from .admin_headers import is_admin
+
 #: Asked under whatever name or address a load balancer has.
 PROBES = frozenset([*HEALTH, *READY])
+
+_LISTED = "PANNIER_ORIGINS can allow it"
+_OWN = "only Pannier's own pages may; a proxy in between has to pass on Host as it is"
 
 
 class DoorsMiddleware:
@@ -36,25 +41,26 @@ class DoorsMiddleware:
         """Pass the request on, or raise ``BadRequest``, 403."""
         host = environ.get("HTTP_HOST", "")
         if not self.doors.admits_host(host) and environ["PATH_INFO"] not in PROBES:
-            self._refuse("name", host, "PANNIER_ALLOWED_HOSTS", "host_not_allowed")
+            hint = "PANNIER_ALLOWED_HOSTS can allow it"
+            self._refuse("name", host, hint, "host_not_allowed")
         origin = environ.get("HTTP_ORIGIN")
         if origin and not self.doors.admits_origin(origin) and not is_own(origin, host):
-            self._refuse("origin", origin, "PANNIER_ORIGINS", "origin_not_allowed")
+            hint = _OWN if is_admin(environ["PATH_INFO"]) else _LISTED
+            self._refuse("origin", origin, hint, "origin_not_allowed")
         if environ["REQUEST_METHOD"] == "OPTIONS":
             start_response("204 No Content", [])
             return []
         return self.app(environ, start_response)
 
-    def _refuse(self, kind: str, value: str, setting: str, code: str) -> None:
+    def _refuse(self, kind: str, value: str, hint: str, code: str) -> None:
         """Raise that a request may not come in, where no key says that it may."""
         if not self.current.closed:
-            raise _refusal(kind, value, setting, code)
+            raise _refusal(kind, value, hint, code)
 
 
-def _refusal(kind: str, value: str, setting: str, code: str) -> BadRequest:
+def _refusal(kind: str, value: str, hint: str, code: str) -> BadRequest:
     return BadRequest(
-        f"The {kind} {value[:100]!r} is not allowed here."
-        f" (HINT: {setting} can allow it.)",
+        f"The {kind} {value[:100]!r} is not allowed here. (HINT: {hint}.)",
         status=403,
         code=code,
     )

@@ -5,8 +5,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.errors import BadRequest
 
-#: Method, path, application.  A path that ends in ``/`` stands for all below it; the
-#: method ``*`` for every method.
+#: Method, path, application.  A path that ends in ``/`` stands for all below it, one in
+#: ``/*`` for what ends there too; the method ``*`` for every method.
 Route = tuple[str, str, WSGIApplication]
 
 
@@ -21,8 +21,12 @@ class Routes:
         self.exact: dict[str, dict[str, WSGIApplication]] = {}
         self.below: dict[str, dict[str, WSGIApplication]] = {}
         for method, path, app in table:
-            paths = self.below if path.endswith("/") and path != "/" else self.exact
-            paths.setdefault(path, {})[method] = app
+            bare = path.removesuffix("*")
+            is_prefix = bare.endswith("/") and bare != "/"
+            if is_prefix:
+                self.below.setdefault(bare, {})[method] = app
+            if not is_prefix or bare != path:
+                self.exact.setdefault(bare, {})[method] = app
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse

@@ -192,7 +192,7 @@ def admin_routes(
 
     admin = Later(load)
     yield ("*", ADMIN, admin)
-    yield ("*", f"{ADMIN}/", admin)
+    yield ("*", f"{ADMIN}/*", admin)
 
 
 def wrap(app: WSGIApplication, layers: Iterable[Layer]) -> WSGIApplication:

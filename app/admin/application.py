@@ -40,7 +40,7 @@ def create_app(
     routes: Iterable[Route] = ROUTES,
     signing_in: SigningIn | None = None,
 ) -> WSGIApplication:
-    """The application; its errors are raised, with the headers that they need."""
+    """The application; its errors are raised."""
     settings = admin.settings
     signing_in = signing_in or SigningIn(admin.installation.storage, settings)
     reception = Reception(admin, signing_in)
@@ -176,16 +176,9 @@ def _guarded(
     environ: WSGIEnvironment,
     start_response: StartResponse,
 ) -> Iterable[bytes]:
-    """What the application answers or raises, with the headers that all have."""
-    always = guard.headers(environ)
-
-    def start(
-        status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
-    ) -> Any:
-        return start_response(status, headers + always, exc_info)
-
+    """What the application answers; whatever it raises is a ``GatewayError``."""
     try:
-        return app(environ, start)
+        return app(environ, start_response)
     except Refused as refused:
         error: GatewayError = _said(refused)
     except GatewayError as known:
@@ -193,7 +186,6 @@ def _guarded(
     except Exception as fault:
         faults.tell(log, "the administration failed", fault)
         error = GatewayError("internal error")
-    error.headers = [*(one for one in error.headers if one not in always), *always]
     raise error
 
 

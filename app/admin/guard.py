@@ -19,29 +19,10 @@ DEPTH = 64
 #: All up to the next bracket that is in no string, if there is one.
 _BRACKET = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]|\\.)*+"?)*+([][{}]?)', re.DOTALL)
 
-#: On everything below ``/admin``, beside what all answers have (specification:
-#: reliability, W6).
-HEADERS = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        " connect-src 'self'; form-action 'self'; frame-ancestors 'none';"
-        " base-uri 'none'",
-    ),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-store"),
-]
-_TLS = ("Strict-Transport-Security", "max-age=31536000")
-
 
 def is_secure(environ: WSGIEnvironment) -> bool:
     """Whether the browser speaks TLS; the server knows which proxies may say so."""
     return bool(environ["wsgi.url_scheme"] == "https")
-
-
-def headers(environ: WSGIEnvironment) -> list[tuple[str, str]]:
-    """What goes out with every answer."""
-    return [*HEADERS, _TLS] if is_secure(environ) else HEADERS
 
 
 def check_origin(environ: WSGIEnvironment) -> None:

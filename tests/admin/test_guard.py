@@ -190,6 +190,53 @@ def test_w6_in_the_whole_stack(house: House) -> None:
             assert "access-control" not in names
 
 
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Host": "evil.example"}, {"Origin": "https://evil.example"}],
+    ids=str,
+)
+def test_w6_whoever_answers(
+    house: House, closed: bool, headers: dict[str, str]
+) -> None:
+    """What never gets as far as the administration is kept and framed nowhere as well.
+
+    Other paths have none of it.
+    """
+    if closed:
+        house.installation.current = Current(Known(snapshot(key())))
+        house.installation.current.renew()
+    stack = house.stack()
+    for path in ("/admin", "/admin/", "/admin//", "/admin/x", "/admin/api/v1/me"):
+        for method in ("GET", "HEAD", "POST", "OPTIONS", "PROPFIND"):
+            found = ask(stack, method, path, **headers).headers
+            assert found.getlist("Content-Security-Policy") == [CSP], (method, path)
+            assert found.getlist("Cache-Control") == ["no-store"]
+    for path in ("/administrator", "/v1/models", "/x/admin/"):
+        assert "Content-Security-Policy" not in ask(stack, path=path, **headers).headers
+
+
+def test_w6_the_bare_prefix(house: House) -> None:
+    """``/admin/`` is the administration's to answer, not that of some page."""
+    for path in ("/admin", "/admin/"):
+        answer = ask(house.stack(), "GET", path)
+        assert answer.status == 404
+        assert answer.error["message"] == f"Unknown request URL: GET {path}."
+
+
+def test_what_is_said_of_a_foreign_page(house: House) -> None:
+    """What cannot be allowed is not said to be: no setting lets other pages in here."""
+    stack, evil = house.stack(), "https://evil.example"
+    message = ask(stack, "POST", "/admin/api/v1/login", {}, Origin=evil).error
+    assert message["code"] == "origin_not_allowed"
+    assert "PANNIER_ORIGINS" not in message["message"]
+    assert "own pages" in message["message"]
+    elsewhere = ask(stack, "GET", "/v1/models", Origin=evil).error["message"]
+    assert "PANNIER_ORIGINS can allow it" in elsewhere
+    host = ask(stack, "GET", "/admin/x", Host="evil.example").error["message"]
+    assert "PANNIER_ALLOWED_HOSTS can allow it" in host
+
+
 def test_keys_do_not_close_it(house: House) -> None:
     """Where models need a key, administering needs none, but a session."""
     house.installation.current = Current(Known(snapshot(key())))

@@ -27,6 +27,7 @@ ROUTES = Routes(
         ("GET", "/a", saying("get-a")),
         ("GET", "/a/", saying("below-a")),
         ("*", "/all/", saying("all")),
+        ("*", "/each/*", saying("each")),
     ],
 )
 
@@ -53,11 +54,18 @@ def asked(method: str, path: str) -> Answer:
         ("OPTIONS", "/all/x", "all"),
         ("GET", "/all", "default"),
         ("GET", "/all/", "default"),
+        ("GET", "/each", "default"),
+        ("GET", "/each/", "each"),
+        ("PUT", "/each/x/", "each"),
+        ("GET", "/each/*", "each"),
         ("POST", "/b", "default"),
     ],
 )
 def test_where_a_request_goes(method: str, path: str, name: str) -> None:
-    """Exact paths first, then what is below one, else the default."""
+    """Exact paths first, then what is below one, else the default.
+
+    A prefix alone is below itself only where the table says so.
+    """
     assert asked(method, path).body.decode() == name
 
 

@@ -15,10 +15,12 @@ from app.admin.asked import Admin, Route
 from app.admin.routes import ROUTES
 from app.admin.signing_in import SigningIn
 from app.catalog import Catalog
+from app.doors import Doors
 from app.inflight import Inflight
 from app.installation import Installation
 from app.settings import Settings
 from app.storage.audit import AuditEntry, audit
+from middleware.cors import CorsMiddleware
 from middleware.errors import ErrorMiddleware
 from middleware.stack import build_stack
 
@@ -110,7 +112,7 @@ class House:
             inflight=Inflight(write_timeout=30),
         )
         inner: Any = create_app(admin, routes, signing_in)
-        self.app: Any = LintMiddleware(ErrorMiddleware(inner))
+        self.app: Any = LintMiddleware(CorsMiddleware(ErrorMiddleware(inner), Doors()))
 
     def __enter__(self) -> Self:
         return self

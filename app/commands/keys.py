@@ -7,29 +7,12 @@ from typing import Any
 from ..administration import Administration
 from ..administration.views import state, view
 from ..gateway.credentials import STRONG
-from ..gateway.groups import GROUPS
 from ..gateway.keys import Key, Moment
 from ..moment import now_ms
 from . import remarks
+from .keys_form import LIMITS, add_yes, fields, form
 from .terminal import Terminal
-from .words import duration, expiry, json_of, limit, mapping, moment, table
-
-#: Options by the field of a key's form that they set.
-_LIMITS = {
-    "rpm": ("--rpm", "requests a minute"),
-    "tpd": ("--tokens-per-day", "tokens a day (UTC)"),
-    "max_concurrent": ("--concurrent", "requests at a time"),
-    "max_output_tokens": ("--max-output-tokens", "tokens of one answer"),
-    "max_num_ctx": ("--max-num-ctx", "the largest context it may ask for"),
-}
-_MODELS = {
-    "default_model": "the model called `default`",
-    "default_code_model": "the model that completes code, where none is named",
-}
-_SWITCHES = {
-    "allow_runner_options": "options that change how a model is loaded",
-    "allow_keep_alive": "keep_alive: to unload models, or keep them for longer",
-}
+from .words import duration, json_of, moment, table
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,23 +20,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Keys: who may ask, and for what."
     words = parser.add_subparsers(required=True, metavar="WORD")
     create = words.add_parser("create", help="make a key and print it, this once")
-    _form(create, create=True)
+    form(create, create=True)
     create.set_defaults(do=_create)
     take_in = words.add_parser(
         "import", help="take in a key from elsewhere, read from standard input"
     )
-    _form(take_in, create=True)
+    form(take_in, create=True)
     take_in.set_defaults(do=_take_in)
     show_all = words.add_parser("list", help="show all keys")
     show_all.add_argument("--json", action="store_true", help="as JSON")
     show_all.set_defaults(do=_list)
     change = _about(words, "set", "change what a key may do", _set)
-    _form(change, create=False)
+    form(change, create=False)
     _about(words, "show", "show one key", _show)
     _about(words, "enable", "let a disabled key in again", _switch(True))
     _about(words, "disable", "refuse a key until it is enabled", _switch(False))
     revoke = _about(words, "revoke", "refuse a key for ever", _revoke)
-    _add_yes(revoke)
+    add_yes(revoke)
     rotate = _about(words, "rotate", "give a key another secret, printed once", _rotate)
     rotate.add_argument(
         "--grace",
@@ -63,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="how long the old secret stays good, at most 7d (default: not at all)",
     )
     delete = _about(words, "delete", "remove a key as if it had never been", _delete)
-    _add_yes(delete)
+    add_yes(delete)
 
 
 def _about(words: Any, name: str, help: str, do: Any) -> argparse.ArgumentParser:
@@ -73,79 +56,9 @@ def _about(words: Any, name: str, help: str, do: Any) -> argparse.ArgumentParser
     return parser
 
 
-def _form(parser: argparse.ArgumentParser, create: bool) -> None:
-    """The options that say what a key is; what is not said is ``None``."""
-    parser.add_argument("--name", required=create, help="what people call it")
-    _globs(parser, "--allow", "models that it may use; * stands for any text", create)
-    _globs(parser, "--deny", "of these the ones that it may not use")
-    parser.add_argument(
-        "--endpoints",
-        dest="allow_endpoints",
-        nargs="+",
-        choices=GROUPS,
-        metavar="GROUP",
-        help=f"what it may ask for, of {', '.join(GROUPS)} (default: all but manage)",
-    )
-    for field, (name, help) in _LIMITS.items():
-        parser.add_argument(
-            name, dest=field, type=limit, default=..., metavar="N", help=help
-        )
-    for field, help in _SWITCHES.items():
-        name = f"--{field.replace('_', '-')}"
-        action = argparse.BooleanOptionalAction
-        parser.add_argument(name, dest=field, action=action, help=help)
-    for field, help in _MODELS.items():
-        name = f"--{field.replace('_', '-')}"
-        parser.add_argument(name, dest=field, metavar="MODEL", help=help)
-    parser.add_argument(
-        "--overrides", type=mapping, metavar="JSON", help="parameters for its requests"
-    )
-    parser.add_argument(
-        "--expires",
-        type=expiry,
-        metavar="TIME",
-        help="30d, 2027-01-01 (UTC) or never (default: never)",
-    )
-    parser.add_argument("--notes", help="anything that helps to remember")
-    if create:
-        parser.add_argument("--json", action="store_true", help="print JSON")
-        _add_yes(parser)
-
-
-def _globs(
-    parser: argparse.ArgumentParser, name: str, help: str, required: bool = False
-) -> None:
-    parser.add_argument(
-        name,
-        dest=f"{name.strip('-')}_models",
-        nargs="+",
-        required=required,
-        metavar="GLOB",
-        help=help,
-    )
-
-
-def _add_yes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def _said(words: Namespace) -> dict[str, Any]:
-    """The fields of a key's form that were said."""
-    fields = ["name", "notes", "overrides", "allow_models", "deny_models"]
-    fields += ["allow_endpoints", *_SWITCHES, *_MODELS]
-    said = {field: getattr(words, field) for field in fields}
-    said = {field: value for field, value in said.items() if value is not None}
-    limits = {field: getattr(words, field) for field in _LIMITS}
-    said |= {field: value for field, value in limits.items() if value is not ...}
-    if words.expires is not None:
-        kind, at = words.expires
-        said["expires_at"] = (now_ms() + at if kind == "in" else at) or None
-    return said
-
-
 def _create(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
-        said = _said(words)
+        said = fields(words)
         _warn(terminal, administration, said, words.yes)
         key, secret = administration.keys.create(said)
         if words.json:
@@ -168,7 +81,7 @@ def _remark(
 
 def _take_in(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
-        said = _said(words)
+        said = fields(words)
         _warn(terminal, administration, said, words.yes)
         key = administration.keys.take_in(said, terminal.secret())
     if words.json:
@@ -215,7 +128,7 @@ def _row(key: Key, now: Moment) -> list[str]:
     models = [*terms.allow_models, *(f"not {glob}" for glob in terms.deny_models)]
     limits = (
         f"{getattr(terms, field)} {name.removeprefix('--')}"
-        for field, (name, _) in _LIMITS.items()
+        for field, (name, _) in LIMITS.items()
         if getattr(terms, field) is not None
     )
     return [
@@ -241,7 +154,7 @@ def _show(terminal: Terminal, words: Namespace) -> None:
 def _set(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
         shuts = words.expires is not None and administration.keys.shuts(words.which)
-        key = administration.keys.change(words.which, _said(words))
+        key = administration.keys.change(words.which, fields(words))
     terminal.say(json_of(view(key, now_ms())))
     if shuts and key.expires_at is not None:
         terminal.note(

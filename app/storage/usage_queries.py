@@ -38,7 +38,7 @@ SHORT = {MINUTE: 6 * HOUR, HOUR: 7 * DAY}
 POINTS, MANY = 1500, 20
 OTHERS = "*"
 #: Rows that are looked at for one page of those that a filter fits.
-LOOKED = 20_000
+LOOKED = 10_000
 #: The largest count that is told (specification: gateway, section 2).
 MOST = 2**53
 #: What did as it was asked, or was not wanted any more.

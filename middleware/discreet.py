@@ -2,7 +2,8 @@
 
 They must not learn whether a model exists that they may not use, so that all of them
 are told the same in the same words (specification: decisions, 21); nor which model an
-alias means.
+alias means.  A model for which something is set, or that has an alias, and that is gone
+from Ollama, is unavailable to all who may use it (decisions, 29).
 """
 
 import re
@@ -14,12 +15,16 @@ import msgspec
 from werkzeug.wsgi import ClosingIterator
 
 from app import protocol
+from app.errors import GatewayError
 from app.exchange import Exchange
 from app.gateway import globs
+from app.gateway.current import Current
 from app.wire.decoding import decode
+from app.wire.names import key as key_of
 
 from .access import unknown
 from .amended import Head
+from .validation import MAX_NAME
 
 #: Bytes of a refusal that are looked at.
 _LONGEST = 64 * 1024
@@ -29,6 +34,8 @@ class _Refusal(msgspec.Struct):
     error: str
 
 
+#: Routes on which Ollama is asked to use a model, not about it.
+_USING = frozenset(["/api/chat", "/api/embed", "/api/embeddings", "/api/generate"])
 #: What Ollama may write before a name.
 _LEFT_OUT = rb"(?:https?://)?(?:registry\.ollama\.ai/)?(?:library/)?"
 
@@ -39,22 +46,39 @@ class Discreet:
     """Goes around what speaks to Ollama; looks at nothing but its refusals.
 
     Raises ``BadRequest``, 404, where Ollama does not know the model that a request with
-    a key names, and notes for its limits that Ollama has been asked.  The application
-    starts its answer before it returns it.  Other refusals say the name that was asked
+    a key names, and notes for its limits that Ollama has been asked.  Raises
+    ``GatewayError``, 503, where it does not know one that ``current`` does, or that an
+    alias stands for; without a key not on Ollama's own routes.  The application starts
+    its answer before it returns it.  Other refusals to keys say the name that was asked
     for where an alias made another of it.
     """
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, current: Current | None = None) -> None:
         self.app = app
+        self._current = current or Current()
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Pass the call on."""
         exchange = Exchange.of(environ)
-        if exchange.key is None or not exchange.model:
+        if exchange.key is None:
+            if exchange.stream is None or not self._wanted(exchange, environ):
+                return self.app(environ, start_response)
+        elif not exchange.model:
             return self.app(environ, start_response)
         return self._looked_at(exchange, environ, start_response)
+
+    def _wanted(self, exchange: Exchange, environ: WSGIEnvironment) -> bool:
+        """Whether somebody set a model up that is to be used now, which is no secret.
+
+        It may be used by who asks, or they would not have come so far.
+        """
+        if environ["PATH_INFO"] not in _USING:
+            return False
+        if exchange.alias or self._current.plain:
+            return bool(exchange.alias)
+        return key_of(exchange.resolved) in self._current.now.models
 
     def _looked_at(
         self,
@@ -67,21 +91,36 @@ class Discreet:
             exchange.taken.asked = True
         body = self.app(environ, head)
         absent = head.status.startswith("404")
-        if not absent and (head.status < "400" or not exchange.alias):
+        alias = exchange.alias if exchange.key is not None else ""
+        if not absent and (head.status < "400" or not alias):
             start_response(head.status, head.headers)
             return body
         pieces = _beginning(body)
         told = b"".join(pieces)
         if absent and _is_refusal(told):
             protocol.close(body)
+            if self._wanted(exchange, environ):
+                raise _unavailable(exchange.model)
             raise unknown(exchange.model)
-        if exchange.alias and len(told) <= _LONGEST:  # that is all of it
+        if alias and len(told) <= _LONGEST:  # that is all of it
             protocol.close(body)
             told = _renamed(told, exchange.resolved, exchange.model)
             start_response(head.status, head.of(told))
             return [told]
         start_response(head.status, head.headers)
         return ClosingIterator(chain(pieces, body), lambda: protocol.close(body))
+
+
+def _unavailable(name: str) -> GatewayError:
+    """The refusal of a model that is meant to be there, and is not."""
+    return GatewayError(
+        f"The model `{name[:MAX_NAME]}` is not available: Ollama does not have it now.",
+        status=503,
+        code="model_unavailable",
+        param="model",
+        # It is gone for longer than a client's next tries.
+        headers=[("x-should-retry", "false")],
+    )
 
 
 def _beginning(body: Iterable[bytes]) -> list[bytes]:

@@ -39,7 +39,7 @@ def native_routes(native: WSGIApplication, shared: Shared) -> Iterable[Route]:
     settings = shared.settings
     code = shared.form(CodeGenerateMiddleware)
     aliases, override = shared.aliases, shared.native
-    native = Discreet(native)
+    native = Discreet(native, shared.current)
     names = NativeNames(native, aliases, settings, override)
     explained = Explained(native, settings)
     generate = NativeNames(explained, aliases, settings, override)

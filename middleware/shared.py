@@ -52,7 +52,7 @@ class Shared:
         installation: Installation | None = None,
     ) -> None:
         installation = installation or Installation(settings)
-        relay = Discreet(relay)
+        relay = Discreet(relay, installation.current)
         self.relay, self.catalog, self.settings = relay, catalog, settings
         self.fetch = fetch
         self.keeper = keeper

@@ -111,6 +111,8 @@ ROUTES: dict[str, tuple[str, str, Any]] = {
 }
 #: Those of them on which Ollama is asked, and knows what it does not have.
 ASKING = ROUTES.keys() - {"code of nothing"}
+#: Those that ask about a model, and not for what it says.
+LOOKING = {"show", "retrieve", "bare retrieve", "Anthropic's retrieve"}
 #: Those that change models take their names as they are.
 MANAGING: dict[str, tuple[str, str, Any]] = {
     "delete": ("DELETE", "/v1/models/", None),
@@ -136,6 +138,18 @@ def is_unknown(answer: Answer, model: str) -> bool:
         assert (error["code"], error["param"]) == ("model_not_found", "model")
         assert error["type"] == "not_found_error"
     return bool((answer.status, told) == (404, said))
+
+
+def is_unavailable(answer: Answer, model: str) -> bool:
+    """Whether it says that Ollama does not have what is meant to be there."""
+    error = answer.json["error"]
+    told = error if isinstance(error, str) else error["message"]
+    if isinstance(error, dict) and "code" in error:
+        assert (error["code"], error["param"]) == ("model_unavailable", "model")
+        assert error["type"] == "api_error"
+    assert "qwen3:8b" not in told
+    assert answer.headers["x-should-retry"] == "false"
+    return answer.status == 503 and f"`{model}` is not available" in told
 
 
 # ------------------------------------------------------ what is listed can be called
@@ -223,10 +237,19 @@ class Set:
         """Whether a name can be called."""
         return self.may(*self.meant(name))
 
+    def gone(self, name: str) -> bool:
+        """Whether a name could be called if only its model were there."""
+        model, alias = self.meant(name)
+        there = key_of(model) in map(key_of, MODELS)
+        return bool(alias) and not there and self.admits(model, alias)
+
     def may(self, model: str, alias: str = "") -> bool:
         """Whether a model can be called, by an alias or by its own name."""
-        if key_of(model) not in map(key_of, MODELS):
-            return False
+        there = key_of(model) in map(key_of, MODELS)
+        return there and self.admits(model, alias)
+
+    def admits(self, model: str, alias: str) -> bool:
+        """Whether it may be called, be it there or not."""
         entry = next((e for e in self.entries if key_of(e.name) == key_of(model)), None)
         if not (entry.enabled if entry else not self.closed):
             return False
@@ -309,6 +332,8 @@ def test_k4_what_is_listed_can_be_called_and_nothing_else(seeds: range) -> None:
             answer = named(app, route, name)
             if chosen.callable(name):
                 assert answer.status == 200, (seed, name, route, answer.body)
+            elif chosen.gone(name) and route not in LOOKING:
+                assert is_unavailable(answer, name), (seed, name, route, answer.body)
             else:
                 assert is_unknown(answer, name), (seed, name, route, answer.body)
 
@@ -562,7 +587,8 @@ def test_a_name_that_an_alias_has_taken(target: str, shows: bool) -> None:
     aliases = [AliasEntry(name="qwen3:8b", target=target, shadow=True)]
     app = standing(snapshot(allowed("*", deny=("secret",)), aliases=aliases))
     assert ("qwen3:8b" in listed(app, "/v1/models")) is shows
-    assert chatting(app, "qwen3:8b").status == (200 if shows else 404)
+    hidden = 503 if target == "absent" else 404
+    assert chatting(app, "qwen3:8b").status == (200 if shows else hidden)
 
 
 @case("settings", [{}, {"aliases": "x=absent"}])
@@ -633,22 +659,56 @@ def test_a_model_that_is_switched_off(keys: tuple[Key, ...]) -> None:
 
 
 @case("route", sorted(ASKING))
-@case("aliased", [False, True])
-def test_a_model_that_is_switched_off_without_keys(route: str, aliased: bool) -> None:
+def test_a_model_that_is_switched_off_without_keys(route: str) -> None:
     """Nobody can tell it from one that is not there: Ollama would say it as we do."""
     told = []
-    aliases = [AliasEntry(name="fast", target="qwen3")] if aliased else []
-    for enabled, models in ((False, ("qwen3:latest",)), (True, ("a",))):
-        entries = [ModelEntry(name="qwen3", enabled=enabled)]
-        now = snapshot(models=entries, aliases=aliases)
-        shelves = Shelves(*models)
-        answer = named(standing(now, shelves), route, "fast" if aliased else "qwen3")
-        error = answer.json["error"]
+    for off, models in (("qwen3", ["qwen3:latest"]), ("a", ["a"])):
+        now = snapshot(models=[ModelEntry(name=off, enabled=False)])
+        answer = named(standing(now, Shelves(*models)), route, "qwen3")
         assert answer.status == 404
-        assert ("generat" in route) or (enabled or not shelves.asked)
-        told.append(error)
+        told.append(answer.json["error"])
     assert told[0] == told[1]
     assert "access" not in str(told)
+
+
+@case("keys", [(), (allowed("fast*", "qwen3*"),)])
+@case("name", ["fast", "Fast:latest", "faster", "qwen3", "qwen3:latest"])
+@case("route", sorted(ASKING))
+def test_a_model_that_is_gone(route: str, name: str, keys: tuple[Key, ...]) -> None:
+    """What was set up and may be used is unavailable; about it, and else, it is 404."""
+    aliases = [
+        AliasEntry(name="fast", target="qwen3:8b"),
+        AliasEntry(name="faste*", target="qwen3:8b"),
+    ]
+    entries = [ModelEntry(name="qwen3", hidden=True)]
+    app = standing(snapshot(*keys, aliases=aliases, models=entries), Shelves("a"))
+    answer = named(app, route, name)
+    if route in LOOKING or (not keys and ROUTES[route][1].startswith("/api/")):
+        assert answer.status == 404
+    else:
+        assert is_unavailable(answer, name)
+    other = named(app, route, "qwen3:14b")
+    assert other.status == 404
+    assert not keys or is_unknown(other, "qwen3:14b")
+
+
+def test_a_model_that_is_gone_is_no_secret_to_learn() -> None:
+    """Who may not use it hears nothing of what was set up, whatever became of it."""
+    now = snapshot(
+        allowed("a", "off"),
+        aliases=[
+            AliasEntry(name="fast", target="gone"),
+            AliasEntry(name="off", target="disabled"),
+        ],
+        models=[
+            ModelEntry(name="gone", hidden=True),
+            ModelEntry(name="disabled", enabled=False),
+        ],
+    )
+    app = standing(now, Shelves("a"))
+    for route in ROUTES:
+        for name in ("fast", "gone", "off", "disabled"):
+            assert is_unknown(named(app, route, name), name), (route, name)
 
 
 @case("name", ["qwen3:local", "x://registry.ollama.ai/library/qwen3", "a/b/c/qwen3"])

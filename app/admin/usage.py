@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import Any, get_args
 
 from ..administration import Refused
 from ..gateway.keys import Key
+from ..gateway.usage import Status
 from ..gateway.usage_export import csv_lines, ndjson_lines
 from ..moment import LAST, now_ms
 from ..storage.usage import MOST, Filters, Ledger, Period
@@ -23,6 +24,21 @@ _SUMS = tuple(GROUPS)
 _RECORDS = (*_SUMS, "protocol", "stream")
 TIMES = ("from", "to")
 _SUMMED, _FILE = (*TIMES, *_SUMS), (*TIMES, *_RECORDS)
+#: What there can be of each of these in a row (docs/usage.md).
+WORDS = {
+    "status": get_args(Status),
+    "endpoint": (
+        "chat",
+        "completions",
+        "responses",
+        "messages",
+        "embeddings",
+        "audio",
+        "code",
+        "native",
+    ),
+    "protocol": ("openai", "anthropic", "ollama", "llamacpp", "tabby"),
+}
 _ID = re.compile(r"[0-9a-f]{12,64}")
 #: Lines of a file that are sent at once.
 _LINES = 500
@@ -146,6 +162,9 @@ def _period(query: Query, days: int = 1) -> Period:
 
 def _filters(admin: Admin, query: Query, known: Iterable[str]) -> Filters:
     found: dict[str, Any] = {n: text for n in known if (text := query.text(n))}
+    for name, words in WORDS.items():
+        if name in found:
+            query.one_of(name, words, "")
     if "key" in found:
         found["key"] = _key(admin, found["key"])
     if "model" in found:  # rows have one name for all spellings

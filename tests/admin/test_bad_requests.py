@@ -159,6 +159,8 @@ OTHERS: dict[str, Case] = {
     ),
     "audit: a wrong limit": ("GET", "audit?limit=-1", ..., 422, "limit"),
     "audit: a wrong place": ("GET", "audit?before=x", ..., 422, "before"),
+    "audit: no cursor": ("GET", "audit?cursor=x", ..., 422, "cursor"),
+    "audit: two places": ("GET", "audit?cursor=9&before=8", ..., 422, "before"),
     "audit: a large one": ("GET", f"audit?before={2**63}", ..., 422, "before"),
     "export: a section": (
         "POST",
@@ -207,6 +209,12 @@ OTHERS: dict[str, Case] = {
     "usage: a long text": (
         *("GET", f"usage/summary?status={'x' * 1025}", ..., 422, "status"),
     ),
+    "usage: a status": ("GET", "usage/summary?status=OK", ..., 422, "status"),
+    "usage: an error": ("GET", "usage/top?status=error", ..., 422, "status"),
+    "usage: an endpoint": ("GET", "usage/series?endpoint=chats", ..., 422, "endpoint"),
+    "usage: a path": ("GET", "usage/records?endpoint=/api/chat", ..., 422, "endpoint"),
+    "usage: a protocol": ("GET", "usage/records?protocol=http", ..., 422, "protocol"),
+    "usage: of a file": ("GET", "usage/export.csv?protocol=x", ..., 422, "protocol"),
     "usage: a metric": ("GET", "usage/series?metric=x", ..., 422, "metric"),
     "usage: a group": ("GET", "usage/series?group=id", ..., 422, "group"),
     "usage: a step": ("GET", "usage/series?step=week", ..., 422, "step"),

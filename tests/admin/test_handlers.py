@@ -308,18 +308,22 @@ def test_pinned_settings(tmp_path: Path) -> None:
         assert (shown["value"], shown["origin"]) == ("http://b:2", "database")
 
 
-def test_audit(here: Handlers) -> None:
-    """What was done, by whom and from where, can be read back page by page."""
+@pytest.mark.parametrize("name", ["cursor", "before"])
+def test_audit(here: Handlers, name: str) -> None:
+    """What was done, by whom and from where, can be read back page by page.
+
+    As in all lists the next page is at ``cursor``; ``before`` means the same.
+    """
     made = here.key("noted")
     here.do("PATCH", f"keys/{made['id']}", {"rpm": 1})
     here.do("DELETE", f"keys/{made['id']}")
-    found, cursor = [], ""
+    found, cursor = [], "&cursor="
     for _ in range(3):
         page = here.do("GET", f"audit?limit=1{cursor}")
         found += [entry["action"] for entry in page["entries"]]
         who = {(entry["actor"], entry["ip"]) for entry in page["entries"]}
         assert who == {("admin", "192.0.2.9")}
-        cursor = f"&before={page['cursor']}"
+        cursor = f"&{name}={page['cursor']}"
     assert found == ["key.remove", "key.change", "key.create"]
 
 

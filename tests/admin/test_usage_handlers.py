@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 from support.admin import BEGIN
 from support.handling import Handlers
+from support.server import ROOT
 
 from app.admin.asked import Asked
 from app.admin.query import Query, page
+from app.admin.usage import WORDS
 from app.gateway.usage import Row
 from app.moment import now_ms
+from middleware.usage import ROUTES
 
 MINUTE, HOUR = 60_000, 3_600_000
 #: Rows that are there, one a second; so many that a file of them takes two pages.
@@ -82,6 +86,20 @@ def test_spellings_of_a_model(used: Used, name: str) -> None:
     assert used.get("summary", model=name)["requests"] == MANY
     assert used.get("top", by="key", model=name)["top"][1]["requests"] == 10
     assert len(used.get("records", model=name, limit=20)["records"]) == 20
+
+
+def test_words_of_filters(used: Used) -> None:
+    """All words that rows can have may be asked for; the page says which they are."""
+    page = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    for name, words in WORDS.items():
+        (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", page, re.MULTILINE)
+        assert set(re.findall("`([a-z_]+)`", row)) == set(words)
+        for word in words:
+            assert used.get("records", limit=1, **{name: word}) is not None
+    there = set(ROUTES.values())
+    assert {endpoint for endpoint, _ in there} == set(WORDS["endpoint"])
+    assert {protocol for _, protocol in there} <= set(WORDS["protocol"])
+    assert used.get("summary", status="ok", endpoint="chat")["requests"] == MANY
 
 
 def test_whose_it_was(used: Used) -> None:

@@ -56,7 +56,7 @@ class Desk:
 
     def write(self, job: Callable[[Connection], Result]) -> Result:
         """What a job returns; all that it wrote stays, or nothing if it raised."""
-        return self._written(self._run, job)
+        return self._written(job)
 
     def write_found(
         self,
@@ -69,24 +69,24 @@ class Desk:
         """
         found: Found
 
-        def run(write: Callable[["Database"], Any]) -> Any:
-            def look_and_write(database: "Database") -> Any:
-                nonlocal found
-                with database.reading() as connection:
-                    found = look(connection)
-                return write(database)
+        def first(database: "Database") -> None:
+            nonlocal found
+            with database.reading() as connection:
+                found = look(connection)
 
-            return self._run(look_and_write)
+        return self._written(lambda connection: job(connection, found), first)
 
-        return self._written(run, lambda connection: job(connection, found))
-
-    def _written(self, run: Run, job: Callable[[Connection], Result]) -> Result:
+    def _written(
+        self,
+        job: Callable[[Connection], Result],
+        first: Callable[["Database"], None] | None = None,
+    ) -> Result:
         def after_begin(connection: Connection) -> Result:
             if self._begin is not None:
                 self._begin(connection)
             return job(connection)
 
-        return write(run, after_begin)
+        return write(self._run, after_begin, first)
 
     def hash(self) -> credentials.Hasher:
         """What makes digests of keys; ``Refused`` where they would not last."""

@@ -1,16 +1,21 @@
 """All that is set as one document, there and back; on both databases."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import gevent
 import msgspec
 import pytest
+import sqlalchemy as sa
 from support.handling import Handlers, handlers
 
 from app.administration.document import LARGEST, LARGEST_OTHER, MOST, Document
+from app.administration.steps import Changes
+from app.errors import StorageUnavailable
 from app.option import Given
+from app.storage import Storage
 
 OLD = {
     "api_keys.json": [{"id": 1, "name": "old", "key": "oldkey-8", "created": None}],
@@ -205,6 +210,48 @@ def test_too_many_over_http(tmp_path: Path) -> None:
         answer = here.ask("POST", "import?dry_run=1", file)
         assert answer.error == (422, "models")
         assert str(MOST["models"]) in answer.json["message"]
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_a_file_that_takes_too_long(
+    here: Handlers, monkeypatch: pytest.MonkeyPatch, commits: bool
+) -> None:
+    """A 503 says that nothing was changed; what is being committed is waited for."""
+    begun: list[bool] = []
+    may_end: list[bool] = []
+
+    def slow(*_: object) -> None:
+        begun.append(True)
+        while not may_end:
+            time.sleep(0.001)  # in the thread of its own
+
+    def end_after(name: str) -> None:
+        real = getattr(Storage, name)
+
+        def called(*arguments: Any) -> Any:
+            may_end.extend(begun)
+            return real(*arguments)
+
+        monkeypatch.setattr(Storage, name, called)
+
+    if commits:
+        sa.event.listen(sa.Engine, "commit", slow)
+    else:
+        monkeypatch.setattr(Changes, "write", slow)
+    end_after("run")
+    end_after("close")
+    file = {"format": "pannier-export", "overrides": {"top_k": 40 + commits}}
+    asking = gevent.spawn(here.ask, "POST", "import", file)
+    while not begun:
+        gevent.sleep(0.001)
+    asking.kill(StorageUnavailable("no answer"), block=False)
+    assert asking.get().status == (200 if commits else 503)
+    if commits:
+        sa.event.remove(sa.Engine, "commit", slow)
+    monkeypatch.undo()
+    overrides = here.do("GET", "settings")["overrides"]
+    assert overrides == ({"top_k": 41} if commits else {})
+    here.do("PATCH", "settings", {"overrides": {}})
 
 
 def test_a_large_file(here: Handlers) -> None:

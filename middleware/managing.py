@@ -13,6 +13,7 @@ from app.body import read_body
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.keys import Key
+from app.native import INFERENCE
 
 from .access import grants, missing, unknown
 from .members import NAMES, texts, walked
@@ -94,7 +95,8 @@ class ManagingNames(NativeNames):
 class AllModels:
     """Goes around routes that could touch any model; raises ``BadRequest``, 403.
 
-    Without keys they are for whoever comes so far.
+    Without keys they are for whoever comes so far.  On a route that only uses models it
+    is a 405, with a key that may not change any: nobody knows what another method does.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
@@ -104,7 +106,16 @@ class AllModels:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        _check_all(Exchange.of(environ).key, "this endpoint")
+        key = Exchange.of(environ).key
+        known = INFERENCE.get(environ["PATH_INFO"])
+        if known and key is not None and "manage" not in key.terms.allow_endpoints:
+            raise BadRequest(
+                f"Not allowed to {environ['REQUEST_METHOD'][:64]} here.",
+                status=405,
+                code="method_not_allowed",
+                headers=[("Allow", ", ".join(known))],
+            )
+        _check_all(key, "this endpoint")
         return self.app(environ, start_response)
 
 

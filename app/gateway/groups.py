@@ -76,19 +76,17 @@ _ROUTES: dict[str, Groups] = {
 }
 _VERSIONS = ("/anthropic/v1/", "/beta/", "/v1/", "/")
 
-#: Ollama's own; all else below ``/api/`` changes models, or may do so one day.
-_NATIVES: dict[tuple[str, str], Groups] = {
-    ("GET", "/api/ps"): _LOOKING,
-    ("GET", "/api/tags"): _LOOKING,
-    ("GET", "/api/version"): _LOOKING,
-    ("HEAD", "/api/ps"): _LOOKING,
-    ("HEAD", "/api/tags"): _LOOKING,
-    ("HEAD", "/api/version"): _LOOKING,
-    ("POST", "/api/chat"): _NATIVE,
-    ("POST", "/api/embed"): _NATIVE,
-    ("POST", "/api/embeddings"): _NATIVE,
-    ("POST", "/api/generate"): _any("native", "code"),
-    ("POST", "/api/show"): _LOOKING,
+#: Ollama's own; all else below ``/api/`` changes models, or may do so one day.  What
+#: has another method than its route is for that route's users, to be told so.
+_NATIVES: dict[str, Groups] = {
+    "/api/chat": _NATIVE,
+    "/api/embed": _NATIVE,
+    "/api/embeddings": _NATIVE,
+    "/api/generate": _any("native", "code"),
+    "/api/ps": _LOOKING,
+    "/api/show": _LOOKING,
+    "/api/tags": _LOOKING,
+    "/api/version": _LOOKING,
 }
 
 
@@ -96,7 +94,7 @@ _NATIVES: dict[tuple[str, str], Groups] = {
 def groups_for(method: str, path: str) -> Groups | None:
     """The groups of which a key needs one; ``None``: any key will do."""
     if path.startswith("/api/"):
-        return _NATIVES.get((method, path), _MANAGE)
+        return _NATIVES.get(path, _MANAGE)
     version = next((known for known in _VERSIONS if path.startswith(known)), "")
     groups = _ROUTES.get(path[len(version) :].partition("/")[0])
     if method == "DELETE" and groups is _ROUTES["models"]:

@@ -69,6 +69,21 @@ def test_what_could_touch_any_model(method: str, path: str, body: Any) -> None:
         assert passes or b"all models" in answer.body
 
 
+@case(("path", "allow"), [("/api/chat", "POST"), ("/api/tags", "GET, HEAD")])
+@case("method", ["PUT", "DELETE", "get", "FOO"])
+@case("models", [("*",), ("a",), ()])
+def test_another_method(
+    path: str, allow: str, method: str, models: tuple[str, ...]
+) -> None:
+    """An ordinary key is told which methods a route has; Ollama is not asked."""
+    shelves = Shelves("a")
+    now = snapshot(key(allow_models=models))
+    app = linted(shelves, control=shelves.control, installation=installed(now))
+    answer = ask(app, method, path, {"model": "a"}, **WITH)
+    assert (answer.status, answer.headers["Allow"]) == (405, allow)
+    assert shelves.asked == []
+
+
 @case("path", ["/api/version", "/api/tags", "/api/ps"])
 def test_what_touches_no_model(path: str) -> None:
     """Looking needs no such key."""

@@ -4,12 +4,14 @@ Two servers of this checkout before one upstream, asked in turns in one run.  On
 open; the other has a key with every limit, none of which is reached, and writes a row
 for each request.
 
-Started as ``python -m bench.gateway [ROUNDS] [STATE]``; a directory with a database of
-many rows (``bench.usage_rows``) shows whether these cost requests anything.
+Started as ``python -m bench.gateway [ROUNDS] [--state DIRECTORY] [--limits URL]
+[--workers N]``: a directory with a database of many rows (``bench.usage_rows``) shows
+whether these cost requests anything; limits can be counted in a Redis, or by several
+workers in a file.
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
 
@@ -82,15 +84,21 @@ def row(
     )
 
 
-def main(rounds: int = 15, state: str = "") -> None:
+def main(rounds: int, state: str, limits: str, workers: int) -> None:
     """Print the table."""
+    settings = {"WEB_CONCURRENCY": str(workers)}
     with tempfile.TemporaryDirectory() as directory:
         key = made_key(state or directory)
+        kept = {
+            "PANNIER_STATE_DIR": state or directory,
+            "PANNIER_USAGE_DAYS": "3650",  # no row is removed meanwhile
+            "PANNIER_LIMITS_URL": limits,
+        }
         with (
             upstream() as ollama,
             tempfile.TemporaryDirectory() as empty,
-            pannier(ollama.url, PANNIER_STATE_DIR=empty) as open_one,
-            pannier(ollama.url, PANNIER_STATE_DIR=state or directory) as ours,
+            pannier(ollama.url, PANNIER_STATE_DIR=empty, **settings) as open_one,
+            pannier(ollama.url, **kept, **settings) as ours,
         ):
             print("| answer | clients | open p50 ms | keys p50 ms | ÷ | open/s | keys/s"
                   f" | ≤ {BAR} |")  # fmt: skip
@@ -104,5 +112,15 @@ def main(rounds: int = 15, state: str = "") -> None:
                     print(row(title, clients, asked, rounds), flush=True)
 
 
+def arguments() -> argparse.Namespace:
+    """What was said on the command line."""
+    words = argparse.ArgumentParser(prog="python -m bench.gateway")
+    words.add_argument("rounds", nargs="?", type=int, default=15)
+    words.add_argument("--state", default="")
+    words.add_argument("--limits", default="")
+    words.add_argument("--workers", type=int, default=1)
+    return words.parse_args()
+
+
 if __name__ == "__main__":
-    main(*(int(one) if one.isdigit() else one for one in sys.argv[1:]))  # type: ignore[arg-type]
+    main(**vars(arguments()))

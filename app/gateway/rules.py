@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from . import parameters
 from .parameters import INTEGERS, NUMBERS, RANGES, is_duration, is_number
+from .requested import REQUESTED
 
 #: Other spellings of a name.  Most are those of Ollama2OpenAI and of OpenAI's fields.
 SPELLINGS = {
@@ -33,26 +34,6 @@ _BOUNDS = ("min", "max")
 _SYSTEM = MODES[5:]
 FIELDS = ("both", "reasoning", "reasoning_content", "think_tags", "none")
 LEVELS = ("low", "medium", "high", "max")
-#: Fields of a request that are no parameters, and no affair of an installation's.
-_REFUSED = frozenset(
-    [
-        "extra_body",
-        "images",
-        "input",
-        "max_concurrent",
-        "messages",
-        "model",
-        "ollama",
-        "ollama_options",
-        "options",
-        "prompt",
-        "raw",
-        "stream",
-        "suffix",
-        "template",
-        "tools",
-    ]
-)
 #: Names go into headers, where an answer says what was changed.
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 #: The longest time that may be set, in milliseconds: ten years.
@@ -200,7 +181,7 @@ def _rule(name: str, said: Any, origin: str) -> tuple[str, Rule | None]:
     Raises ``TypeError``, whose text is what is wanted.
     """
     name = SPELLINGS.get(name, name)
-    if name in _REFUSED or not _NAME.fullmatch(name):
+    if name in REQUESTED or not _NAME.fullmatch(name):
         raise TypeError("this cannot be set here")
     value, mode = said, "default"
     if isinstance(said, dict) and said and said.keys() <= {"value", "mode"}:

@@ -18,9 +18,12 @@ from app.gateway.current import Current
 from app.gateway.entries import AliasEntry, ModelEntry
 from app.gateway.keys import Key
 from app.gateway.overrides import Layers, effective
-from app.gateway.rules import OverrideError, Rule, check, read
+from app.gateway.parameters import KNOWN
+from app.gateway.requested import REQUESTED
+from app.gateway.rules import SPECIAL, SPELLINGS, OverrideError, Rule, check, read
 from app.gateway.snapshot import NOTHING, Snapshot
 from app.settings import Settings
+from app.wire import anthropic, code, openai, responses
 from app.wire import ollama as wire
 from middleware.overrides import Overrides
 from middleware.stack import build_stack
@@ -221,6 +224,32 @@ def test_what_cannot_be_read_is_left_out(given: dict[str, Any]) -> None:
     found, _ = options(models(**given, mirostat=1), num_predict=5)
     expected = {"num_predict": 5, "mirostat": 1}
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    "request_type",
+    [
+        anthropic.MessagesRequest,
+        code.CompletionRequest,
+        code.FimRequest,
+        code.GenerateRequest,
+        code.InfillRequest,
+        code.TabbyRequest,
+        openai.ChatCompletionRequest,
+        openai.CompletionRequest,
+        openai.EmbeddingRequest,
+        openai.TranscriptionRequest,
+        responses.ResponsesRequest,
+    ],
+)
+def test_fields_of_requests_are_no_options(request_type: type[msgspec.Struct]) -> None:
+    """What a request says in a field of its own cannot be set as if Ollama knew it."""
+    known = {*KNOWN, *SPECIAL, *SPELLINGS}
+    fields = {field.encode_name for field in msgspec.structs.fields(request_type)}
+    for name in fields - known:
+        with pytest.raises(OverrideError):
+            check({name: 1})
+    assert not REQUESTED & known
 
 
 @pytest.mark.parametrize("name", REFERENCE)

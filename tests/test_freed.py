@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 import pytest
 from support.gateway import installed, key, snapshot
@@ -19,6 +20,7 @@ from support.simulator import Simulator
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app.exchange import Exchange
+from app.protocol import close
 from app.settings import Settings
 from middleware.stack import build_stack
 
@@ -65,13 +67,41 @@ def found() -> Iterator[list[Any]]:
         gc.enable()
 
 
+#: How Ollama is, and whether the client stays to the end.
+ENDS = {
+    "answered": (True, True),
+    "left": (True, False),
+    "Ollama is down": (False, True),
+}
+
+
+def ask(app: WSGIApplication, name: str, stays: bool) -> None:
+    """Make one of the requests; one who does not stay takes a single piece."""
+    method, path, body = ASKED[name]
+    if body is not None and body.get("model") == "a":
+        body = body | {"model": "all-minilm" if "embed" in path else "llama3.2"}
+    asked = EnvironBuilder(
+        path,
+        method=method,
+        headers={"Authorization": f"Bearer {SECRET}"},
+        data=json.dumps(body) if body is not None else None,
+        content_type="application/json",
+    )
+    pieces, _, _ = run_wsgi_app(app, asked.get_environ(), buffered=stays)
+    for _ in pieces:
+        if not stays:
+            break
+    close(pieces)
+
+
 @pytest.mark.parametrize("limited", [True, False], ids=["a key with limits", "open"])
-@pytest.mark.parametrize("alive", [True, False], ids=["Ollama answers", "Ollama down"])
+@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("name", ASKED)
 def test_nothing_waits_for_the_collector(
-    name: str, alive: bool, limited: bool, simulator: Simulator, tmp_path: Path
+    name: str, end: str, limited: bool, simulator: Simulator, tmp_path: Path
 ) -> None:
     """Of no request is anything left in a circle, whatever becomes of it."""
+    alive, stays = ENDS[end]
     settings: dict[str, Any] = {
         "upstream_url": simulator.url if alive else f"http://127.0.0.1:{free_port()}",
         "access_log": False,
@@ -80,25 +110,10 @@ def test_nothing_waits_for_the_collector(
     }
     keys = [key(**LIMITS, **CAPS)] if limited else []
     app = build_stack(Settings(**settings), installed(snapshot(*keys), **settings))
-    method, path, body = ASKED[name]
-    if body is not None and body.get("model") == "a":
-        body = body | {"model": "all-minilm" if "embed" in path else "llama3.2"}
-
-    def ask() -> None:
-        asked = EnvironBuilder(
-            path,
-            method=method,
-            headers={"Authorization": f"Bearer {SECRET}"},
-            data=json.dumps(body) if body is not None else None,
-            content_type="application/json",
-        )
-        pieces, _, _ = run_wsgi_app(app, asked.get_environ(), buffered=True)
-        b"".join(pieces)
-
-    ask()  # what is loaded for the first one stays
+    ask(app, name, stays)  # what is loaded for the first one stays
     with found() as circles:
         for _ in range(2):
-            ask()
+            ask(app, name, stays)
     left = [one for one in circles if isinstance(one, Exchange)]
     app.release()
     assert left == []

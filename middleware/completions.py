@@ -20,7 +20,7 @@ from .aliases import DEFAULT
 from .choices import ChoicesMiddleware, includes_usage, repeated
 from .code import filling
 from .code.filling import Filling
-from .code.form import EditorMiddleware, nothing
+from .code.form import EditorMiddleware, unasked
 from .code.hole import Hole
 from .code.parser import known, markers, parse
 from .formats import answer_check
@@ -163,7 +163,7 @@ class CompletionsMiddleware(
         """Make the calls and write their answer; of nothing to go by, nothing."""
         if environs:
             return super().answer(exchange, request, start_response, environs)
-        return self.writer(exchange, request, start_response).answer(nothing, {})
+        return unasked(exchange, self.writer(exchange, request, start_response))
 
     def several(
         self,

@@ -13,6 +13,7 @@ from app.exchange import Exchange
 from app.settings import Settings
 from app.wire import code, ollama
 from app.wire.generating import GeneratingRequest
+from writers.base import ResponseWriter
 
 from ..aliases import DEFAULT
 from ..base import DEFAULTS, Policy
@@ -95,12 +96,21 @@ class CodeMiddleware(EditorMiddleware[Request]):
         """Make the call, if there is one, and write its answer."""
         writer = self.writer(exchange, request, start_response)
         if not environs:
-            return writer.answer(nothing, {})
+            return unasked(exchange, writer)
         return writer.answer(self.app, environs[0])
 
     def filling(self, request: Request, exchange: Exchange) -> Filling:
         """What a request wants to be filled in; pure but for the exchange's notes."""
         raise NotImplementedError
+
+
+def unasked(exchange: Exchange, writer: ResponseWriter[Any]) -> Iterable[bytes]:
+    """The answer where nothing is to be asked of any model, which names one for itself.
+
+    Nobody has seen whether there is such a model: nothing is counted for it.
+    """
+    exchange.model = exchange.resolved = ""
+    return writer.answer(nothing, {})
 
 
 def nothing(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

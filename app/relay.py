@@ -18,6 +18,7 @@ from .carriers.base import Headers, Request, Response, Timeouts
 from .errors import BadRequest, GatewayError, UpstreamBroken, UpstreamUnreachable
 from .exchange import Exchange
 from .gateway.spent import TAIL
+from .named import named
 from .protocol import status_line
 from .settings import Settings
 from .upstream import Upstream
@@ -207,10 +208,10 @@ class _Relayed:
 def _notes(exchange: Exchange) -> Headers:
     """What became of a native request that has a key, or an installation's rules."""
     notes = {
-        "X-Pannier-Ignored": exchange.ignored,
-        "X-Pannier-Adjusted": exchange.adjusted,
+        "X-Pannier-Ignored": named(exchange.ignored),
+        "X-Pannier-Adjusted": ", ".join(exchange.adjusted),
     }
-    return [(name, ", ".join(said)) for name, said in notes.items() if said]
+    return [(name, said) for name, said in notes.items() if said]
 
 
 def _target(environ: WSGIEnvironment) -> str:

@@ -16,7 +16,7 @@ from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.current import Current
 from app.gateway.overrides import Layers, within
-from app.gateway.parameters import RUNNER, cut, is_duration, is_number
+from app.gateway.parameters import KNOWN, RUNNER, cut, is_duration, is_number
 from app.gateway.rules import SPECIAL
 from app.gateway.snapshot import Snapshot
 from app.relay import bounds
@@ -149,6 +149,18 @@ class Overrides:
 
     # ---------------------------------------------------------------- options
 
+    def _known(self, exchange: Exchange, options: Options) -> None:
+        """See to what of a key's options Ollama is not known to have."""
+        policy = self._settings.unknown_options
+        for name in sorted(options.keys() - KNOWN):
+            if name.lower() in _RUNNER:
+                continue  # however it is spelt, it is a matter of rights
+            if policy == "reject":
+                raise unsupported(f"options.{name}")
+            self._refuse(exchange, f"options.{name}")
+            if policy == "drop":
+                del options[name]
+
     def _allowed(
         self, exchange: Exchange, options: Options, given: Iterable[str]
     ) -> set[str]:
@@ -201,6 +213,8 @@ class Overrides:
             options = options | given if given else {}
         before = dict(options)
         options = {name: cut(name, value) for name, value in options.items()}
+        if exchange.key is not None:
+            self._known(exchange, options)
         allowed = self._allowed(exchange, options, options)
         self._set(exchange, options, allowed, rules, defaults=False)
         self._caps(exchange, exchange.resolved or exchange.model, options, rules)

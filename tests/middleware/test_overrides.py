@@ -1049,6 +1049,36 @@ def test_native(
     assert exchange.ignored + exchange.adjusted == said
 
 
+@pytest.mark.parametrize(
+    ("policy", "strict"),
+    [("allow", False), ("drop", False), ("reject", False), ("allow", True)],
+)
+def test_unknown_native_options(policy: str, strict: bool) -> None:
+    """With a key they are as they are elsewhere; without, they are Ollama's affair."""
+    options = {"mirostat": 2, "a\u00e9\n": 1, "top_k": 5, "Top_K": 1}
+    asked = {"model": "m", "prompt": "x", "options": options}
+    setting = {"unknown_options": policy, "strict": strict}
+    found, exchange = native(NOTHING, asked, **setting)
+    assert (found, exchange.ignored) == (asked, [])
+    if policy == "reject" or strict:
+        with pytest.raises(BadRequest) as refused:
+            native(NOTHING, asked, key(), **setting)
+        assert refused.value.param == "options.Top_K"
+        return
+    found, exchange = native(NOTHING, asked, key(), **setting)
+    assert found["options"] == (options if policy == "allow" else {"top_k": 5})
+    names = ["options.Top_K", "options.a\u00e9\n", "options.mirostat"]
+    assert exchange.ignored == names
+    chosen = Settings(access_log=False, responses_ttl=0, **setting)
+    with patch("middleware.stack.Upstream.of", lambda settings: FakeUpstream()):
+        app = build_stack(chosen, installed(snapshot(key())))
+    answer = ask(
+        app, path="/api/generate", body=asked, Authorization=f"Bearer {SECRET}"
+    )
+    said = "options.Top_K, options.a__, options.mirostat"
+    assert answer.headers["X-Pannier-Ignored"] == said
+
+
 @pytest.mark.parametrize("kept", [0, -0.0, 0e9, 1e-12, "0", "0s", "-0h0.0m", "+0"])
 @pytest.mark.parametrize(
     "nothing", [{}, {"Prompt": ""}, {"messages": [], "prompt": None}, {"input": []}]

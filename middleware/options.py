@@ -67,6 +67,9 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 #: Objects that hold options by their own names, the least of them first.
 _OBJECTS = ("ollama", "ollama_options", "options")
+#: Options that have a range there too; of all others Ollama takes what it takes.  A
+#: ``num_ctx`` below 1 would load the model anew, with room for next to nothing.
+_BOUNDED = ("repeat_penalty", "temperature")
 _given = Fields(*_OBJECTS, *_FIELDS)
 _penalties = Fields("frequency_penalty", "presence_penalty")
 
@@ -105,7 +108,9 @@ def _of_object(place: str, value: dict[str, Any]) -> dict[str, Any]:
     if given is not None and not isinstance(given, dict):
         raise _mistyped(place, "an object")
     found = native_options(given, place)
-    within(found.get("repeat_penalty"), f"{place}.repeat_penalty", *_REPEAT)
+    for name in _BOUNDED:
+        within(found.get(name), f"{place}.{name}", *RANGES[name])
+    integer(found.get("num_ctx"), f"{place}.num_ctx", minimum=1)
     return found
 
 

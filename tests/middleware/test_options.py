@@ -2,6 +2,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.ollama import Ollama, ask
+from support.stack import linted
 
 from app.errors import BadRequest
 from app.exchange import Exchange
@@ -308,3 +310,51 @@ def test_what_would_end_the_runner(fields: dict[str, Any], param: str) -> None:
     """Numbers that crash Ollama's runner are refused before they get there."""
     error = refused(**fields)
     assert (error.status, error.param) == (400, param)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions",
+        "/v1/messages",
+        "/v1/responses",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/infill",
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [("temperature", (2.1, -0.1, 99), (0, 2)), ("num_ctx", (0, 0.0, -5), (1, 4096))],
+)
+def test_ranges_hold_wherever_a_request_says_it(
+    path: str, name: str, wrong: tuple[float, ...], right: tuple[float, ...]
+) -> None:
+    """In objects of options too; what else Ollama takes there it may have."""
+    hi = [{"role": "user", "content": "hi"}]
+    given = {"/v1/chat/completions": "messages", "/v1/messages": "messages"}
+    given |= {"/v1/completions": "prompt", "/infill": "input_prefix"}
+    field = given.get(path, "input")
+    said = {"model": "m", field: hi if field == "messages" else "x = "}
+    for value in (*wrong, *right):
+        for place, said_there in (
+            ("options", {"options": {name: value}}),
+            ("ollama_options", {"ollama_options": {name: value}}),
+            ("ollama.options", {"ollama": {"options": {name: value}}}),
+            ("options", {"extra_body": {"options": {name: value}}}),
+        ):
+            upstream = Ollama()
+            answer = ask(
+                linted(upstream, responses_ttl=0), path=path, body=said | said_there
+            )
+            assert answer.status == (400 if value in wrong else 200)
+            assert bool(upstream.calls) == (value in right)
+            if value in wrong:
+                told = answer.json["error"]
+                assert f"{place}.{name}" in (told.get("param") or told["message"])
+    upstream = Ollama()
+    free = {"top_p": -5, "num_predict": -2, "top_k": -1}
+    body = said | {"options": free}
+    answer = ask(linted(upstream, responses_ttl=0), path=path, body=body)
+    assert answer.status == 200
+    assert free.items() <= upstream.calls[0].json["options"].items()

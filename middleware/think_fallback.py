@@ -73,6 +73,10 @@ class ThinkFallback:
             _note(exchange, level)
 
 
+#: What may have been said of it before.
+_TRIED = ("think=high", "think=true")
+
+
 class _Answer:
     """An answer whose head is known."""
 
@@ -119,8 +123,11 @@ def _with(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
 
 
 def _note(exchange: Exchange, level: str) -> None:
-    """Say what became of the wish; other choices may have been first."""
+    """Say what became of the wish at last; other choices may have been first."""
     note, said = f"think={level}", exchange.adjusted
+    for tried in _TRIED:
+        if tried in said:
+            said.remove(tried)
     if not level and exchange.wish is not None:
         note, said = exchange.wish.field, exchange.ignored
     if note and note not in said:

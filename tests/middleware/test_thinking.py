@@ -522,7 +522,7 @@ OLD = {
         NEWER,
         "max",
         ["max", "high", True],
-        "think=high, think=true",
+        "think=true",
     ),
     "low": ((True,), OLDEST, "low", ["low", True], "think=true"),
 }

@@ -16,6 +16,7 @@ from app.body import OwnBody, read_body
 from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.keys import Key
+from app.relay import bounds
 from app.settings import Settings
 from app.turns import let_others
 from app.wire.decoding import decode
@@ -24,6 +25,7 @@ from .access import missing, unknown
 from .aliases import DEFAULT, Aliases
 from .bounds import checked
 from .members import Members, encoded, texts, walked
+from .timeouts import bounded, wished_by_header
 from .validation import MAX_NAME
 
 Override = Callable[[Exchange, Members], Members]
@@ -62,6 +64,11 @@ class NativeNames:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
+        if (patience := wished_by_header(environ)) is not None:
+            exchange = Exchange.of(environ)
+            exchange.patience = patience
+            usual = bounds(self.settings, None)
+            exchange.timeouts = bounded(usual, stream=None, wish=patience)
         governed = self.governed(environ)
         if not (governed or self.aliases.names):
             return self.app(environ, start_response)

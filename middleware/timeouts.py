@@ -39,6 +39,12 @@ def wished(environ: WSGIEnvironment, request: Struct) -> float | None:
     return milliseconds / 1000 if milliseconds and milliseconds > 0 else None
 
 
+def wished_by_header(environ: WSGIEnvironment) -> float | None:
+    """The same where a header alone can say it; raises the same."""
+    milliseconds = _of_header(environ[HEADER]) if HEADER in environ else 0
+    return milliseconds / 1000 if milliseconds > 0 else None
+
+
 def bounded(
     usual: Timeouts,
     *,

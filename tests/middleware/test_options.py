@@ -1,3 +1,5 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -7,8 +9,9 @@ from support.stack import linted
 
 from app.errors import BadRequest
 from app.exchange import Exchange
+from app.gateway.parameters import KNOWN
 from app.settings import Settings
-from app.wire import openai
+from app.wire import anthropic, code, openai, responses
 from middleware.formats import native, response_format
 from middleware.generation import GenerationMiddleware
 from middleware.options import keep_alive, options
@@ -358,3 +361,22 @@ def test_ranges_hold_wherever_a_request_says_it(
     answer = ask(linted(upstream, responses_ttl=0), path=path, body=body)
     assert answer.status == 200
     assert free.items() <= upstream.calls[0].json["options"].items()
+
+
+def test_the_fields_that_are_documented() -> None:
+    """docs/parameters.md says which of Ollama's options are fields of a request."""
+    page = Path(__file__).parents[2].joinpath("docs/parameters.md").read_text()
+    told = page.partition("### Which names are fields")[2].partition("## Overrides")[0]
+    rows = [line.split("|")[1:3] for line in told.splitlines() if line.startswith("| ")]
+    by_request = {kind.strip(): {*re.findall("`(.*?)`", names)} for kind, names in rows}
+    (chat,) = (names for kind, names in by_request.items() if kind.startswith("chat"))
+    without = {"seed", "stop", "frequency_penalty", "presence_penalty"}
+    for kinds, fields in (
+        ((openai.ChatCompletionRequest, openai.CompletionRequest), chat),
+        ((code.FimRequest, code.InfillRequest, code.CompletionRequest), chat),
+        ((responses.ResponsesRequest, anthropic.MessagesRequest), chat - without),
+        ((openai.EmbeddingRequest,), by_request["embeddings"]),
+        ((openai.TranscriptionRequest,), by_request["transcriptions"]),
+    ):
+        for kind in kinds:
+            assert KNOWN & {*kind.__struct_fields__} == fields, kind

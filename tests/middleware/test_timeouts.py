@@ -213,3 +213,28 @@ def test_when_the_time_is_over(silence: str, stream: bool) -> None:
     answer = ask(app, body=body)
     assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
     assert "0.05 seconds" in answer.error["message"]
+
+
+@pytest.mark.parametrize("header", ["500", "99999999", "0", "-1", None])
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed"])
+@pytest.mark.parametrize("set_", [{}, {"request_timeout": 7_200_000}, {"top_k": 1}])
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_client_may_shorten_a_native_call(
+    header: str | None, path: str, set_: dict[str, Any], keyed: bool
+) -> None:
+    """The header counts on Ollama's own routes that use models, and never lengthens."""
+    upstream = FakeUpstream()
+    keys = [key(secret=SECRET)] if keyed else []
+    now = snapshot(*keys, overrides=set_) if keyed or set_ else NOTHING
+    chosen = Settings(access_log=False, responses_ttl=0)
+    with patch("middleware.stack.Upstream.of", lambda settings: upstream):
+        app = build_stack(chosen, installed(now))
+    headers = {"Authorization": f"Bearer {SECRET}"} if keyed else {}
+    headers |= {"X-Request-Timeout": header} if header is not None else {}
+    answer = ask(app, path=path, body={"model": "m", "prompt": "x"}, **headers)
+    assert answer.status == 200
+    most = 7200 if set_.get("request_timeout") else 3600
+    assert upstream.requests[0].timeouts.total == (0.5 if header == "500" else most)
+    wrong = ask(app, path=path, body={}, **(headers | {"X-Request-Timeout": "5s"}))
+    assert wrong.status == 400
+    assert "X-Request-Timeout" in wrong.json["error"]

@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from app.errors import BadRequest, GatewayError, again_in
 from app.exchange import Exchange
 from app.gateway.credentials import is_mistyped
-from app.gateway.groups import ADMIN, METRICS, OPEN, OPEN_BELOW, groups_for
+from app.gateway.groups import ADMIN, METRICS, OPEN, OPEN_BELOW
 from app.gateway.guesses import Guesses
 from app.gateway.keys import Key
 from app.installation import Installation
@@ -33,7 +33,7 @@ _UNSCHEMED = (
 
 
 class AuthMiddleware:
-    """Finds the key of a request; raises ``GatewayError``, mostly 401 or 403.
+    """Finds the key of a request; raises ``GatewayError``, mostly 401.
 
     ``address`` says where a request came from, ``clock`` is Unix time in seconds.
     ``keyless`` is where a request goes for which no key was looked for.
@@ -78,14 +78,6 @@ class AuthMiddleware:
         exchange = Exchange.of(environ)
         exchange.key = key = self._key(environ, exchange)
         self._note(key, exchange.started, environ)
-        groups = groups_for(environ["REQUEST_METHOD"], path)
-        if groups is not None and groups.isdisjoint(key.terms.allow_endpoints):
-            raise BadRequest(
-                "This API key may not use this endpoint: it would need the group"
-                f" {' or '.join(sorted(groups))}.",
-                status=403,
-                code="endpoint_not_allowed",
-            )
 
     def _key(self, environ: WSGIEnvironment, exchange: Exchange) -> Key:
         secret = _given(environ)

@@ -33,6 +33,7 @@ from .cors import CorsMiddleware
 from .doors import DoorsMiddleware
 from .endpoints import dialect_routes, native_routes
 from .errors import ErrorMiddleware
+from .groups import GroupsMiddleware
 from .inflight import LimitMiddleware, WatchMiddleware
 from .metrics import MetricsPage
 from .request_id import RequestIdMiddleware
@@ -132,7 +133,7 @@ def keyed(
     address: Callable[[WSGIEnvironment], str],
 ) -> AuthMiddleware:
     """The layers of keys: who needs none has no limits either."""
-    throttled = ThrottleMiddleware(app, installation.limits)
+    throttled = ThrottleMiddleware(GroupsMiddleware(app), installation.limits)
     return AuthMiddleware(throttled, installation, address, keyless=app)
 
 

@@ -23,6 +23,7 @@ from app.installation import Installation
 from app.redaction import Redaction
 from middleware.auth import NOTED, AuthMiddleware, masked
 from middleware.cors import CorsMiddleware
+from middleware.groups import GroupsMiddleware
 
 NOW = 1_800_000_000.0
 MOMENT = int(NOW * 1000)
@@ -37,9 +38,12 @@ def passed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[
 
 
 def auth(installation: Installation, **more: Any) -> AuthMiddleware:
-    """The middleware, around that application, at a moment that never passes."""
+    """The middleware, around groups and that application, at one moment for ever."""
     return AuthMiddleware(
-        passed, installation, lambda environ: environ.get("REMOTE_ADDR", ""), **more
+        GroupsMiddleware(passed),
+        installation,
+        lambda environ: environ.get("REMOTE_ADDR", ""),
+        **more,
     )
 
 

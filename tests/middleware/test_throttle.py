@@ -415,6 +415,17 @@ def test_r5_a_limit_that_was_reached(limit: str) -> None:
     assert refused.json["error"]["message"].endswith("; please try again later.")
 
 
+def test_r5_requests_beyond_a_key_count() -> None:
+    """What a key may not ask counts as well, and is answered with what is left."""
+    app = world(installed(snapshot(key(rpm=2, allow_endpoints=("chat",)))))
+    forbidden = [post(app, "/api/pull", {"model": "m"}) for _ in range(2)]
+    assert [one.status for one in forbidden] == [403, 403]
+    left = [one.headers["x-ratelimit-remaining-requests"] for one in forbidden]
+    assert left == ["1", "0"]
+    assert post(app, "/api/pull", {"model": "m"}).status == 429
+    assert post(app).status == 429
+
+
 def used(installation: Installation) -> int:
     """The tokens that are taken of the day."""
     return enter(installation.limits, key(tpd=10**6)).tokens

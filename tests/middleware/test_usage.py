@@ -404,7 +404,7 @@ def test_users_are_told_apart() -> None:
     [("full", "203.0.113.77"), ("truncated", "203.0.113.0"), ("none", "")],
 )
 def test_where_from(setting: str, kept: str) -> None:
-    """No more of an address is kept than was set: in rows, and with a key's last use."""
+    """No more of an address is kept than was set: in rows, and of a key's last use."""
     noted = Noted(*CHAT, usage_client_ip=setting, trusted_proxies="unix")
     used: list[str] = []
 

@@ -11,6 +11,7 @@ from ..administration.document import Document
 from ..administration.views import state
 from ..changeable import in_force
 from ..gateway.credentials import Hasher, fingerprint, hasher, is_mistyped
+from ..gateway.keys import Key
 from ..moment import now_ms
 from ..option import Given, SettingsError
 from ..secret import lasting
@@ -25,18 +26,24 @@ INVALID_KEY = (
     "Invalid API key: {why}. Make one with 'pannier keys create --name NAME --allow"
     " GLOB', and give it to the client as its API key."
 )
+_MADE_ELSEWHERE = (
+    "The keys in the database were made with another secret than this machine has: give"
+    " it the same PANNIER_SECRET_FILE, or the file `secret`."
+)
 
 
 class Here(NamedTuple):
     """What was found on this machine: all that is set, and the settings in force.
 
-    Without ``known`` these may be others, in a database that cannot be read.
+    Without ``known`` these may be others, in a database that cannot be read.  ``key``
+    is the client's, if it is good.
     """
 
     findings: list[Finding]
     settings: Settings
     kept: Document
     known: bool = True
+    key: Key | None = None
 
 
 def machine(given: Settings, found: Mapping[str, Given], secret: str) -> Here:
@@ -52,25 +59,18 @@ def machine(given: Settings, found: Mapping[str, Given], secret: str) -> Here:
         chosen = in_force(found, kept.settings or {})
     except SettingsError as error:
         findings.append(bad(f"The settings in the database are not used: {error}"))
-    findings += _keys(given, kept, secret)
-    return Here(findings, chosen, kept)
-
-
-def _keys(settings: Settings, kept: Document, secret: str) -> Iterator[Finding]:
-    keys, now = kept.keys or [], now_ms()
+    keys, now, hash = kept.keys or [], now_ms(), _hash(given)
     good = [key for key in keys if state(key, now) == "active"]
-    yield _door(settings, len(keys), len(good))
-    hash = _hash(settings)
-    yield from _secret(settings, hash, bool(keys))
+    findings.append(_door(given, len(keys), len(good)))
+    findings += _secret(given, hash, bool(keys))
     if isinstance(hash, str):
-        return
+        return Here(findings, chosen, kept)
     if keys and kept.fingerprint != fingerprint(hash):
-        yield bad(
-            "The keys in the database were made with another secret than this machine"
-            " has: give it the same PANNIER_SECRET_FILE, or the file `secret`."
-        )
+        findings.append(bad(_MADE_ELSEWHERE))
     elif secret:
-        yield _key(kept, hash, secret)
+        finding, key = _key(kept, hash, secret)
+        return Here([*findings, finding], chosen, kept, key=key)
+    return Here(findings, chosen, kept)
 
 
 def _secret(settings: Settings, hash: Hasher | str, some: bool) -> Iterator[Finding]:
@@ -110,10 +110,10 @@ def _own(settings: Settings) -> Path:
     return Path(settings.state_dir, "secret")
 
 
-def _key(kept: Document, hash: Hasher, secret: str) -> Finding:
-    """Whether a client's key is good."""
+def _key(kept: Document, hash: Hasher, secret: str) -> tuple[Finding, Key | None]:
+    """Whether a client's key is good, and which one that is."""
     if is_mistyped(secret):
-        return bad(INVALID_KEY.format(why="this one has a typing error"))
+        return _invalid("this one has a typing error")
     digest = hash(secret.encode(errors="replace"))
     for key in kept.keys or []:
         newest = digest == key.digest
@@ -123,7 +123,11 @@ def _key(kept: Document, hash: Hasher, secret: str) -> Finding:
         if is_now == "active":
             if key.fault(time.time, newest):
                 is_old = f"this was {key.name!r}, and is replaced by a newer one"
-                return bad(INVALID_KEY.format(why=is_old))
-            return ok(f"This is the key {key.name!r}; it is good")
-        return bad(INVALID_KEY.format(why=f"this is {key.name!r}, which is {is_now}"))
-    return bad(INVALID_KEY.format(why="there is no such key"))
+                return _invalid(is_old)
+            return ok(f"This is the key {key.name!r}; it is good"), key
+        return _invalid(f"this is {key.name!r}, which is {is_now}")
+    return _invalid("there is no such key")
+
+
+def _invalid(why: str) -> tuple[Finding, None]:
+    return bad(INVALID_KEY.format(why=why)), None

@@ -94,22 +94,22 @@ def model(asked: str, here: Here) -> Iterator[Finding]:
         yield bad(NOT_FOUND.format(why=why))
     else:
         yield ok(f"{stands} can be called")
-        yield from _allowed(asked, target, alias, here)
+        yield from _refused(asked, target, alias, here)
 
 
-def _allowed(asked: str, target: str, alias: str, here: Here) -> Iterator[Finding]:
+def _refused(asked: str, target: str, alias: str, here: Here) -> Iterator[Finding]:
+    """The keys that may not use it, or the one that is asked about."""
     known, said = (*names_of(target), *alias_names(alias)), alias_names(asked)
-    for key in here.kept.keys or []:
+    for key in [here.key] if here.key else here.kept.keys or []:
         if state(key, now_ms()) in ("revoked", "expired"):
             continue
         globs = matcher(key.terms.allow_models, key.terms.deny_models)
         if not globs.admits(known) or (alias and globs.denies(said)):
-            yield note(
-                NOT_FOUND.format(
-                    why=f"the key {key.name!r} may not use {asked!r};"
-                    f" 'pannier keys set {key.name} --allow GLOB' changes that"
-                )
+            why = (
+                f"the key {key.name!r} may not use {asked!r};"
+                f" 'pannier keys set {key.name} --allow GLOB' changes that"
             )
+            yield (bad if here.key else note)(NOT_FOUND.format(why=why))
 
 
 def _target(asked: str, here: Here) -> tuple[str, str]:

@@ -15,6 +15,8 @@ _GAP = 0.002
 _PAUSES = 3
 #: Seconds: of what took less nobody can tell.
 _QUICK = 0.3
+#: Characters of an error that are repeated.
+_TOLD = 300
 
 HELD_BACK = (
     "The stream came all at once, after {seconds:.1f} s: something before Pannier holds"
@@ -25,11 +27,12 @@ HELD_BACK = (
 def stream(url: str, model: str, key: str) -> Finding:
     """Send a stream through ``url``, and see how it comes."""
     try:
-        status, moments = _asked(url, model, key)
+        status, moments, said = _asked(url, model, key)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return bad(f"Nothing answers at {url}: {error}")
     if status != 200:
-        return bad(f"{url} answers with status {status}; is that Pannier, and the key?")
+        why = _message(said) or "is that Pannier, and the key?"
+        return bad(f"{url} answers with status {status}: {why}")
     pauses = sum(b - a > _GAP for a, b in itertools.pairwise(moments))
     if pauses < _PAUSES and moments[-1] < _QUICK:
         return note(
@@ -42,8 +45,19 @@ def stream(url: str, model: str, key: str) -> Finding:
     )
 
 
-def _asked(url: str, model: str, key: str) -> tuple[int, list[float]]:
-    """The status, and after how many seconds each piece came, the head first."""
+def _message(said: bytes) -> str:
+    """What an error of Pannier's says; empty if it is none."""
+    try:
+        message = json.loads(said)["error"]["message"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    if not isinstance(message, str):
+        return ""
+    return "".join(filter(str.isprintable, message))[:_TOLD]
+
+
+def _asked(url: str, model: str, key: str) -> tuple[int, list[float], bytes]:
+    """The status, after how many seconds each piece came (the head first), the last."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE)
@@ -63,8 +77,10 @@ def _asked(url: str, model: str, key: str) -> tuple[int, list[float]]:
         connection.request("POST", target, json.dumps(body), headers)
         response = connection.getresponse()
         moments = [time.monotonic() - begun]
-        while response.read1(65536):
+        said = b""
+        while piece := response.read1(65536):
             moments.append(time.monotonic() - begun)
-        return response.status, moments
+            said = piece
+        return response.status, moments, said
     finally:
         connection.close()

@@ -641,6 +641,44 @@ def test_doctor_about_keys(
     assert "another secret" in out
 
 
+def test_doctor_about_a_key_and_a_model(typed: Typed, ollama: Simulator) -> None:
+    """That this key may not use this model is in the way; of others nothing is said."""
+    _, key, _ = typed("keys", "create", "--name", "a", "--allow", "qwen*", "--yes")
+    typed("keys", "create", "--name", "b", "--allow", "none-*")
+    asked = ("doctor", "--key", "--model")
+    code, out, _ = typed(*asked, "tiny", stdin=key)
+    assert code == 1
+    assert "bad   Model not found: the key 'a' may not use 'tiny'" in out
+    assert "'b'" not in out
+    code, out, _ = typed(*asked, "qwen3", stdin=key)
+    assert (code, "may not use" in out) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            {"error": {"message": "The model `x`\x1b does not exist"}},
+            "404: The model `x` does not exist",
+        ),
+        ({"error": "no"}, "404: is that Pannier, and the key?"),
+    ],
+)
+def test_doctor_about_what_a_stream_is_refused_for(
+    typed: Typed, ollama: Simulator, body: Any, said: str
+) -> None:
+    """What Pannier says of a request that it refuses is repeated."""
+    handler = type("Handler", (_Pannier,), {"refusal": body})
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        code, out, _ = typed("doctor", "--url", url)
+        thread.join(PATIENCE)
+    assert code == 1
+    assert f"bad   {url} answers with status {said}\n" in out
+
+
 @pytest.mark.parametrize(
     ("auth", "host", "bad"),
     [
@@ -847,10 +885,19 @@ class _Pannier(http.server.BaseHTTPRequestHandler):
     """As much of a Pannier as the doctor asks."""
 
     ollama: str | None = None
+    refusal: Any = None
 
     def do_GET(self) -> None:
-        body = json.dumps({"version": "0.1.0", "ollama": self.ollama}).encode()
-        self.send_response(200 if self.path == "/version" else 404)
+        said = {"version": "0.1.0", "ollama": self.ollama}
+        self._answer(200 if self.path == "/version" else 404, said)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(404, self.refusal)
+
+    def _answer(self, status: int, said: Any) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -10,6 +10,7 @@ Nothing here knows WSGI, SQL or a dialect.
     guesses.py     wrong keys, by the address that they came from
     globs.py       patterns of names of models
     entries.py     ModelEntry, AliasEntry: what was set for a model, or for a name
+    names.py       Names: which alias a name is, of all that count
     template.py    Template: how a model is asked for code
     parameters.py  Ollama's options: their types and ranges
     rules.py       what override JSON says

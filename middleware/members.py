@@ -26,6 +26,7 @@ _MOST = 1000
 
 T = TypeVar("T")
 
+_any = msgspec.json.Decoder()
 _string = msgspec.json.Decoder(str)
 _object = msgspec.json.Decoder(Members)
 _encode = msgspec.json.Encoder().encode
@@ -79,6 +80,17 @@ def texts(given: Members, keys: frozenset[str]) -> dict[str, str]:
         with suppress(msgspec.DecodeError):  # Ollama refuses it
             found[field] = decode(_string, bytes(raw))
     return found
+
+
+def value_of(name: str, raw: msgspec.Raw) -> Any:
+    """What a member of a name says; raises ``BadRequest``, 400, if it is unreadable.
+
+    That is a number out of range: of all else the body has been seen to be JSON.
+    """
+    try:
+        return decode(_any, bytes(raw))
+    except msgspec.DecodeError as exc:
+        raise BadRequest(f"{name}: {exc}", param=name) from exc
 
 
 def object_of(data: bytes | msgspec.Raw) -> Members | None:

@@ -28,7 +28,8 @@ from .members import Members, encoded, texts, walked
 from .timeouts import bounded, wished_by_header
 from .validation import MAX_NAME
 
-Override = Callable[[Exchange, Members], Members]
+#: From the members of a request, and its path, to those that go on.
+Override = Callable[[Exchange, Members, str], Members]
 
 _object = msgspec.json.Decoder(Members)
 
@@ -93,8 +94,7 @@ class NativeNames:
             given, unambiguous = walked(body)
             exchange = Exchange.of(environ)
             exchange.size = len(body)
-            embeds = environ["PATH_INFO"].startswith("/api/embed")
-            members, model = self._governed(exchange, given, embeds=embeds)
+            members, model = self._governed(exchange, given, environ["PATH_INFO"])
             given = given if unambiguous else {}
         if members != given:
             body = bytes(encoded(members))
@@ -109,9 +109,10 @@ class NativeNames:
         return given | others, _first(models)
 
     def _governed(
-        self, exchange: Exchange, given: Members, *, embeds: bool
+        self, exchange: Exchange, given: Members, path: str
     ) -> tuple[Members, str]:
         """The same of a request that may be served; raises ``BadRequest``."""
+        embeds = path.startswith("/api/embed")
         members = dict(given)
         names = texts(given, self.keys)
         model = ""
@@ -124,7 +125,7 @@ class NativeNames:
             if model != name:
                 members[field] = encoded(model)
         if self._override is not None:
-            members = self._override(exchange, members)
+            members = self._override(exchange, members, path)
         return members, model
 
     def _meant(self, name: str, key: Key | None = None) -> tuple[str, str]:

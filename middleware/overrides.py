@@ -5,26 +5,26 @@ before all.  What of a request had to give way is named (specification: gateway,
 section 5; decisions, 13 and 33).
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from app.catalog import Catalog
-from app.errors import BadRequest
 from app.exchange import Exchange
 from app.gateway.current import Current
 from app.gateway.overrides import Layers, within
-from app.gateway.parameters import KNOWN, RUNNER, cut, is_duration, is_number
+from app.gateway.parameters import KNOWN, RUNNER, cut, is_number
 from app.gateway.rules import SPECIAL
 from app.gateway.snapshot import Snapshot
 from app.relay import bounds
 from app.settings import Settings
 from app.wire import names, ollama
 
+from . import unloading
 from .caps import Caps, Options
 from .effects import unsupported
+from .members import Members, value_of
 from .special import Rules, Special, noted
 from .timeouts import bounded
 
@@ -33,15 +33,8 @@ _NONE: Rules = {}
 _RUNNER = RUNNER - {"num_ctx"}
 #: What of Ollama's own requests can be forced, beside options.
 NATIVE = frozenset(["format", "keep_alive", "shift", "think", "truncate"])
-#: What of them is answered; without any, a model is only loaded, or unloaded.
-_ASKING = frozenset(["input", "messages", "prompt", "suffix"])
-#: Ollama counts in nanoseconds; here they are seconds.
-_NOTHING = 1e-9
-#: Bytes of JSON that may say nothing, such as an empty list.
-_SHORT = 64
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class Overrides:
@@ -81,13 +74,12 @@ class Overrides:
         if rules := self._amended(exchange, call):
             self._special.keep(exchange, call, rules)
 
-    def native(
-        self, exchange: Exchange, members: dict[str, msgspec.Raw]
-    ) -> dict[str, msgspec.Raw]:
-        """The members of one of Ollama's own requests, each value as its bytes.
+    def native(self, exchange: Exchange, members: Members, path: str) -> Members:
+        """The members of a request to one of Ollama's own paths, each as its bytes.
 
         Caps hold, what is forced is put in, and what the key must not say goes; the
-        defaults are left to Ollama's Modelfile.  The exchange knows the model.
+        defaults are left to Ollama's Modelfile.  The exchange knows the model.  Raises
+        ``BadRequest`` for what the key must not do, and for a number out of range.
         """
         rules = self._rules(exchange, exchange.resolved or exchange.model)
         if not rules and exchange.key is None:
@@ -95,10 +87,11 @@ class Overrides:
         self._bound(exchange, rules)
         amended = dict(members)
         if not _may_keep(exchange):
-            said = map(_decode, _taken(amended, "keep_alive"))
+            raws = _taken(amended, "keep_alive")
+            said = [value_of("keep_alive", raw) for raw in raws]
             if kept := [one for one in said if one is not None]:
-                if any(map(_ends, kept)) and not _asks(amended):
-                    raise _unloading()
+                if unloading.unloads(kept, amended, path):
+                    raise unloading.refusal()
                 self._refuse(exchange, "keep_alive")
         for name in NATIVE & rules.keys():
             found = rules[name]
@@ -201,13 +194,13 @@ class Overrides:
                 exchange.adjusted.append(noted(name, nearest))
 
     def _with_options(
-        self, exchange: Exchange, members: dict[str, msgspec.Raw], rules: Rules
-    ) -> dict[str, msgspec.Raw]:
+        self, exchange: Exchange, members: Members, rules: Rules
+    ) -> Members:
         """Members with their options amended, which may be in several objects."""
         options: Options = {}
         rest = dict(members)
         for raw in _taken(rest, "options"):
-            given = _decode(raw)
+            given = value_of("options", raw)
             if given is not None and not isinstance(given, dict):
                 return members  # Ollama refuses it
             options = options | given if given else {}
@@ -252,33 +245,10 @@ class Overrides:
         )
 
 
-def _taken(members: dict[str, msgspec.Raw], name: str) -> list[msgspec.Raw]:
+def _taken(members: Members, name: str) -> list[msgspec.Raw]:
     """Take the members of a name out, which Go reads in any case."""
     found = [field for field in members if field.casefold() == name]
     return [members.pop(field) for field in found]
-
-
-def _asks(members: dict[str, msgspec.Raw]) -> bool:
-    """Whether one of Ollama's own requests has anything that is to be answered."""
-    asking = [raw for field, raw in members.items() if field.casefold() in _ASKING]
-    return any(len(bytes(raw)) > _SHORT or _decode(raw) for raw in asking)
-
-
-def _ends(keep_alive: Any) -> bool:
-    """Whether a model that is kept so long is not kept at all: for 0, or "0s"."""
-    if isinstance(keep_alive, str):
-        return is_duration(keep_alive) and not re.search("[1-9]", keep_alive)
-    return is_number(keep_alive) and abs(keep_alive) < _NOTHING
-
-
-def _unloading() -> BadRequest:
-    """The refusal to unload a model; without its time, the request would load it."""
-    return BadRequest(
-        "This API key may not unload models: it would need to be allowed to say how"
-        " long they stay loaded (allow_keep_alive).",
-        status=403,
-        code="endpoint_not_allowed",
-    )
 
 
 def _may_keep(exchange: Exchange) -> bool:

@@ -92,9 +92,9 @@ class Shared:
         if self.access.concerns(exchange.key):
             self.access.check(exchange, self.aliases.note(exchange, call.model))
 
-    def native(self, exchange: Exchange, members: Members) -> Members:
+    def native(self, exchange: Exchange, members: Members, path: str) -> Members:
         """What one of Ollama's own requests becomes, which may be served."""
-        members = self.overrides.native(exchange, members)
+        members = self.overrides.native(exchange, members, path)
         self.tokens.native(exchange, members)
         return members
 

@@ -915,14 +915,18 @@ def test_unknown_options(path: str, place: str) -> None:
 
 
 def native(
-    now: Snapshot, members: Any, holder: Key | None = None, **settings: Any
+    now: Snapshot,
+    members: Any,
+    holder: Key | None = None,
+    path: str = "/api/generate",
+    **settings: Any,
 ) -> tuple[Any, Exchange]:
     """Members of a native request after what is set, and what is said of it."""
     current = installed(now).current
     exchange = Exchange(model="m", resolved="m", key=holder)
     policy = Overrides(current, Settings(**settings), Catalog(Loaded(loaded=32768)))
     raw = {name: msgspec.Raw(json.dumps(one).encode()) for name, one in members.items()}
-    found = policy.native(exchange, raw)
+    found = policy.native(exchange, raw, path)
     return {name: json.loads(bytes(one)) for name, one in found.items()}, exchange
 
 
@@ -1079,26 +1083,77 @@ def test_unknown_native_options(policy: str, strict: bool) -> None:
     assert answer.headers["X-Pannier-Ignored"] == said
 
 
+#: What is answered on each of Ollama's routes, and what is not.
+ASKING = {
+    "/api/chat": ({"Messages": HI}, {"messages": [], "prompt": "x", "input": "x"}),
+    "/api/generate": (
+        {"prompt": "x"},
+        {"Prompt": "", "messages": HI, "suffix": "x", "images": ["x" * 99]},
+    ),
+    "/api/embed": ({"input": ["x"]}, {"input": None, "prompt": "x", "messages": HI}),
+    "/api/embeddings": ({"prompt": "x" * 99}, {"prompt": "", "input": "x"}),
+}
+
+
 @pytest.mark.parametrize("kept", [0, -0.0, 0e9, 1e-12, "0", "0s", "-0h0.0m", "+0"])
-@pytest.mark.parametrize(
-    "nothing", [{}, {"Prompt": ""}, {"messages": [], "prompt": None}, {"input": []}]
-)
-def test_unloading(kept: Any, nothing: Any) -> None:
+@pytest.mark.parametrize("path", ASKING)
+def test_unloading(path: str, kept: Any) -> None:
     """A key needs a right to unload; without, it is told so and no model is loaded."""
-    asked = {"model": "m", "Keep_Alive": kept, **nothing}
-    for strict in (False, True):
-        with pytest.raises(BadRequest, match="unload") as refused:
-            native(NOTHING, asked, key(), strict=strict)
-        assert (refused.value.status, refused.value.code) == (
-            403,
-            "endpoint_not_allowed",
-        )
-    for holder in (None, key(allow_keep_alive=True)):
-        assert native(NOTHING, asked, holder)[0] == asked
-    for said in ({"keep_alive": "5m"}, {"prompt": "x"}, {"messages": ["x" * 99]}):
-        found, exchange = native(NOTHING, {"keep_alive": kept, **said}, key())
+    asks, nothing = ASKING[path]
+    said = {"model": "m", "Keep_Alive": kept}
+    for asked in (said, said | nothing):
+        for strict in (False, True):
+            with pytest.raises(BadRequest, match="unload") as refused:
+                native(NOTHING, asked, key(), path, strict=strict)
+            error = refused.value
+            assert (error.status, error.code) == (403, "endpoint_not_allowed")
+        for holder in (None, key(allow_keep_alive=True)):
+            assert native(NOTHING, asked, holder, path)[0] == asked
+    for asked in (nothing | {"keep_alive": "5m"}, {"keep_alive": kept, **asks}):
+        found, exchange = native(NOTHING, asked, key(), path)
         assert "keep_alive" not in found
         assert exchange.ignored == ["keep_alive"]
+
+
+def test_unloading_with_much_of_nothing() -> None:
+    """A list that is long, and empty, asks for nothing."""
+    members = {
+        "keep_alive": msgspec.Raw(b"0"),
+        "messages": msgspec.Raw(b"[" + b" " * 999 + b"]"),
+    }
+    exchange = Exchange(model="m", resolved="m", key=key())
+    policy = Overrides(installed(NOTHING).current, Settings())
+    with pytest.raises(BadRequest, match="unload"):
+        policy.native(exchange, members, "/api/chat")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keep_alive", "1e999"),
+        ("keep_alive", "[-1e999]"),
+        ("options", "1e999"),
+        ("options", '{"seed": 1e999}'),
+        ("Options", '{"stop": [1, 1e400]}'),
+    ],
+)
+def test_native_numbers_out_of_range(name: str, value: str) -> None:
+    """A number that nobody can read is a 400 that names its field, and is not sent."""
+    upstream = FakeUpstream()
+    with patch("middleware.stack.Upstream.of", lambda settings: upstream):
+        app = build_stack(Settings(access_log=False), installed(snapshot(key())))
+    body = f'{{"model": "m", "prompt": "x", "{name}": {value}}}'.encode()
+    sent = {"body": body, "Authorization": f"Bearer {SECRET}"}
+    answer = ask(app, path="/api/generate", **sent)
+    assert answer.status == 400
+    assert answer.json["error"].startswith(f"{name.lower()}: ")
+    assert not upstream.requests
+
+
+def test_native_half_of_a_pair() -> None:
+    """Half of a pair of surrogates, which is JSON, is left to Ollama to read."""
+    options = {"options": {"stop": ["\ud800"]}}
+    assert native(NOTHING, {**options, "keep_alive": 5}, key())[0] == options
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed"])

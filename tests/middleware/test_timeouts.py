@@ -193,7 +193,8 @@ def test_native_routes() -> None:
     """A model's time counts on Ollama's own routes, whether or not they stream."""
     current = installed(models(request_timeout=9_999_000, idle_timeout=500)).current
     exchange = Exchange(model="m", resolved="m")
-    Overrides(current, Settings()).native(exchange, {"model": msgspec.Raw(b'"m"')})
+    members = {"model": msgspec.Raw(b'"m"')}
+    Overrides(current, Settings()).native(exchange, members, "/api/chat")
     assert exchange.timeouts == Timeouts(5, first_byte=9999, idle=0.5, total=9999)
 
 

@@ -7,6 +7,8 @@ The list is our own (specification: reliability, section 10, F5): Python's
 
 import re
 import socket
+from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -114,6 +116,14 @@ def network(text: str) -> str:
     if address is None:
         return ""
     return str(ip_network((address, _NETWORK[address.version]), False).network_address)
+
+
+#: What is kept of a client's address, by the setting ``usage_client_ip``.
+KEPT: dict[str, Callable[[str], str]] = {
+    "full": str,
+    "truncated": lru_cache(256)(network),
+    "none": lambda address: "",
+}
 
 
 def is_loopback(host: str) -> bool:

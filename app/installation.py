@@ -1,9 +1,8 @@
 """Installation: what a worker has one of, however often its settings change."""
 
-from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Mapping
+from functools import cached_property
 
-from .addresses import network
 from .gateway.credentials import Hasher, hasher
 from .gateway.current import Current
 from .gateway.limits import Limits
@@ -15,14 +14,6 @@ from .option import Given
 from .secret import secret
 from .settings import Settings
 from .storage import Storage
-
-#: How many addresses are known by their networks.
-_REMEMBERED = 256
-_KEPT: dict[str, Callable[[str], str]] = {
-    "full": str,
-    "truncated": lru_cache(_REMEMBERED)(network),
-    "none": lambda address: "",
-}
 
 
 class Installation:
@@ -48,8 +39,6 @@ class Installation:
         self._ledger = Storage(settings.database_url, settings.state_dir)
         self.ledger = self._ledger.usage
         self.usage = Usage(self.ledger)
-        #: What is kept of a client's address.
-        self.kept_address = _KEPT[settings.usage_client_ip]
         self.counts = Counts(self.usage)
         self.live = Live(settings.state_dir, settings.limits_url)
         self.current.changed.append(self._expect)

@@ -36,7 +36,8 @@ class AuthMiddleware:
     """Finds the key of a request; raises ``GatewayError``, mostly 401.
 
     ``address`` says where a request came from, ``clock`` is Unix time in seconds.
-    ``keyless`` is where a request goes for which no key was looked for.
+    ``keyless`` is where a request goes for which no key was looked for.  ``kept`` is
+    what is kept of an address.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class AuthMiddleware:
         clock: Callable[[], float] = time.time,
         guesses: Guesses | None = None,
         keyless: WSGIApplication | None = None,
+        kept: Callable[[str], str] = str,
     ) -> None:
         self.app = app
         self.keyless = keyless or app
         self.installation = installation
         self.current = installation.current
         self.address = address
+        self.kept = kept
         self.clock = clock
         self.guesses = guesses or Guesses()
         #: Unknown keys while nobody can say whether they are new ones.
@@ -124,7 +127,7 @@ class AuthMiddleware:
         if len(self._noted) > len(self.current.now.keys):
             self._noted.clear()  # of keys that are no more
         self._noted[key.id] = now
-        address = self.installation.kept_address(self.address(environ))
+        address = self.kept(self.address(environ))
         self.installation.usage.note_used(key.id, address)
 
 

@@ -10,6 +10,7 @@ from functools import partial, reduce
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app import logs
+from app.addresses import KEPT
 from app.catalog import Catalog
 from app.doors import Doors
 from app.fetch import ImageFetcher
@@ -124,17 +125,19 @@ def layers(
     yield ErrorMiddleware  # everything below may raise
     yield partial(DoorsMiddleware, doors=doors, current=installation.current)
     yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
-    yield partial(keyed, installation=installation, address=address)
+    kept = KEPT[settings.usage_client_ip]
+    yield partial(keyed, installation=installation, address=address, kept=kept)
 
 
 def keyed(
     app: WSGIApplication,
     installation: Installation,
     address: Callable[[WSGIEnvironment], str],
+    kept: Callable[[str], str],
 ) -> AuthMiddleware:
     """The layers of keys: who needs none has no limits either."""
     throttled = ThrottleMiddleware(GroupsMiddleware(app), installation.limits)
-    return AuthMiddleware(throttled, installation, address, keyless=app)
+    return AuthMiddleware(throttled, installation, address, keyless=app, kept=kept)
 
 
 def front_door(pages: WSGIApplication, relay: Relay) -> Iterable[Route]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from wsgiref.types import WSGIEnvironment
 
+from app.addresses import KEPT
 from app.errors import GatewayError
 from app.exchange import Exchange
 from app.gateway.spent import Spent
@@ -78,7 +79,7 @@ class UsageNotes:
         self._installation = installation
         self._current = installation.current
         self._usage = installation.usage
-        self._kept = installation.kept_address
+        self._kept = KEPT[settings.usage_client_ip]
         self._usage.days = settings.usage_days
         self._off = settings.usage == "off"
         self._all = settings.usage == "on"

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
+
+from ..addresses import KEPT
 from ..moment import now_ms
 from ..option import Given
 from ..settings import Settings
@@ -62,6 +65,8 @@ class Administration:
                 remarks += self._of_address(found.document, now)
         before = now_ms() - now.usage_days * DAY
         rows = self._desk.read(lambda connection: new(connection, found.rows, before))
+        of = KEPT[now.usage_client_ip]
+        rows = [replace(row, client_ip=of(row.client_ip)) for row in rows]
         return Migration(found.document, remarks, rows)
 
     def _of_address(self, document: Document, now: Settings) -> Iterator[str]:

@@ -90,10 +90,15 @@ class Current:
         return self._auth == "on"
 
     @property
-    def database(self) -> Literal["up", "down", "none"]:
-        """How the database was at the last look; ``none``: nothing is set in any."""
+    def database(self) -> Literal["up", "down", "none", "unknown"]:
+        """How the database was at the last look, ``unknown`` before the first.
+
+        ``none``: there is none in which anything was ever set.
+        """
         if self.failure is not None:
             return "down"
+        if not self._ready:
+            return "unknown"
         return "up" if self._now.version else "none"
 
     def start(self) -> None:

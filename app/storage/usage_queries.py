@@ -73,7 +73,8 @@ def summary(connection: Connection, period: Period, filters: Filters) -> dict[st
         by_status[row["status"]] = row["requests"]
         for name in _SUMMED:
             known = total[name], row[name]
-            total[name] = max(known) if name in MAXIMA else round(sum(known), 3)
+            added = max(known) if name in MAXIMA else round(sum(known), 3)
+            total[name] = min(added, MOST)
     found = {name: of(total) for name, (_, of) in METRICS.items()}
     return {"from": start, "to": end, **found, "by_status": by_status}
 

@@ -214,7 +214,10 @@ def test_too_many_over_http(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("commits", [False, True])
 def test_a_file_that_takes_too_long(
-    here: Handlers, monkeypatch: pytest.MonkeyPatch, commits: bool
+    here: Handlers,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    commits: bool,
 ) -> None:
     """A 503 says that nothing was changed; what is being committed is waited for."""
     begun: list[bool] = []
@@ -236,6 +239,7 @@ def test_a_file_that_takes_too_long(
 
     if commits:
         sa.event.listen(sa.Engine, "commit", slow)
+        request.addfinalizer(lambda: sa.event.remove(sa.Engine, "commit", slow))
     else:
         monkeypatch.setattr(Changes, "write", slow)
     end_after("run")
@@ -246,8 +250,6 @@ def test_a_file_that_takes_too_long(
         gevent.sleep(0.001)
     asking.kill(StorageUnavailable("no answer"), block=False)
     assert asking.get().status == (200 if commits else 503)
-    if commits:
-        sa.event.remove(sa.Engine, "commit", slow)
     monkeypatch.undo()
     overrides = here.do("GET", "settings")["overrides"]
     assert overrides == ({"top_k": 41} if commits else {})

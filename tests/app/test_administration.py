@@ -988,6 +988,18 @@ def test_what_ollama2openai_has(house: House, tmp_path: Path, below: str) -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("setting", "kept"), [("truncated", "10.0.0.0"), ("none", ""), ("full", "10.0.0.1")]
+)
+def test_what_is_kept_of_their_addresses(
+    house: House, tmp_path: Path, setting: str, kept: str
+) -> None:
+    """No more of those of the past than of those that are to come."""
+    house.office.choices.set({"usage_client_ip": setting})
+    found = house.office.migration(ollama2openai.written(tmp_path / "theirs", THEIRS))
+    assert [row.client_ip for row in found.rows] == [kept, ""]
+
+
 def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
     """Nothing that an operator has set here gives way to what was set there."""
     house.office.models.set("llama3.2:3b", {"overrides": {"num_ctx": 4096}})

@@ -110,7 +110,7 @@ def test_ready_tells_of_the_database(
 
 def test_ready_waits_for_no_database() -> None:
     """Where it was never looked at yet, that is no reason to wait."""
-    assert asked("/ready", current=Current(Silent())).json["database"] == "none"
+    assert asked("/ready", current=Current(Silent())).json["database"] == "unknown"
 
 
 @pytest.mark.parametrize(

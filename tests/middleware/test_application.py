@@ -3,10 +3,13 @@ from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
-from support.gateway import Known, installed, snapshot
+from support.gateway import Known, installed, key, snapshot
+from support.keyed import SECRET
 from support.ollama import FakeUpstream, ask
 
 from app.errors import GatewayError
+from app.gateway.keys import Key
+from app.gateway.usage import Row
 from app.option import Given
 from app.settings import Settings
 from middleware.application import Application
@@ -29,6 +32,7 @@ class Set:
                 {
                     "upstream_url": Given(FIRST, "OLLAMA_URL", "the environment"),
                     "access_log": Given("no", "PANNIER_ACCESS_LOG", "the environment"),
+                    "trusted_proxies": Given("unix", "PANNIER_TRUSTED_PROXIES", ""),
                 }
             )
 
@@ -44,10 +48,10 @@ class Set:
         made.close = lambda: self.closed.append(url)  # type: ignore[method-assign]
         return made
 
-    def change(self, **settings: object) -> None:
+    def change(self, *keys: Key, **settings: object) -> None:
         """Have the database say something else."""
         version = self.source.now.version + 1
-        self.source.now = snapshot(settings=settings, version=version)
+        self.source.now = snapshot(*keys, settings=settings, version=version)
         self.app.installation.current.renew()
 
 
@@ -81,6 +85,22 @@ def test_a_policy_of_the_database(pannier: Set) -> None:
     assert ask(pannier.app, body=odd).status == 200
 
 
+def test_what_is_kept_of_addresses(pannier: Set) -> None:
+    """That counts from the next request on, for rows and for the last use of a key."""
+    usage, kept = pannier.app.installation.usage, ["none", "truncated", "full"]
+    rows: list[Row] = []
+    used: list[str] = []
+    with (
+        patch.object(usage, "add", rows.append),
+        patch.object(usage, "note_used", lambda key_id, address: used.append(address)),
+    ):
+        for one in kept:
+            pannier.change(key(), usage_client_ip=one)
+            auth = {"Authorization": f"Bearer {SECRET}"}
+            ask(pannier.app, body=CHAT, X_Forwarded_For="203.0.113.77", **auth)
+    assert [row.client_ip for row in rows] == used == ["", "203.0.113.0", "203.0.113.77"]
+
+
 def test_only_settings_make_another_stack(pannier: Set) -> None:
     """What else changes leaves connections, and what is remembered, as they are."""
     stack = pannier.app._stack
@@ -108,13 +128,14 @@ def test_what_does_not_go_together(
     assert len(pannier.ollamas[FIRST].requests) == 1
 
 
-def test_nobody_waits_to_hear_that_it_lives(pannier: Set) -> None:
+@pytest.mark.parametrize("probe", ["/health", "/ready"])
+def test_nobody_waits_to_hear_that_it_lives(pannier: Set, probe: str) -> None:
     """A probe is answered before anything is known of the database; others wait."""
     pannier.source.broken = GatewayError("", status=503, detail="locked")
     current = pannier.app.installation.current
     current._ready = False
     with patch("app.gateway.current.FIRST", 0.01):
-        assert ask(pannier.app, "GET", "/health").status == 200
+        assert ask(pannier.app, "GET", probe).status in (200, 503)
         assert not current._always
         ask(pannier.app, body=CHAT)
     assert current._always

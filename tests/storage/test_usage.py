@@ -417,7 +417,8 @@ def test_sums_have_no_noise(ledger: Ledger) -> None:
 def test_sums_of_what_cannot_be(ledger: Ledger) -> None:
     """A period with counts that nobody can have has totals: from 0 up to 2**53."""
     rows = [row(TODAY - n * DAY, prompt_tokens=2**63 - 1) for n in range(2)]
-    ledger.add([replace(one, completion_tokens=-3) for one in rows], {})
+    rows = [replace(one, completion_tokens=-3, status="ok") for one in rows]
+    ledger.add([rows[0], replace(rows[1], status="timeout")], {})
     found = ledger.summary(ALL)
     assert (found["prompt_tokens"], found["completion_tokens"]) == (2**53, 0)
     assert [point["value"] for point in ledger.series("tokens", ALL)] == [2**53] * 2

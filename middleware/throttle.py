@@ -179,31 +179,26 @@ def _was_read(exchange: Exchange) -> bool:
 
 
 def _refused(taken: Taken, tokens: int = 0) -> BadRequest:
-    terms = taken.key.terms
-    headers = [("Retry-After", str(max(1, ceil(taken.wait))))]
+    terms, code = taken.key.terms, "rate_limit_exceeded"
+    # It is of no use to try again within the day, or ever; libraries would, twice.
+    useless = taken.refused == "tokens" or 0 in (terms.rpm, terms.max_concurrent)
     if taken.refused == "tokens":
-        limit, code = terms.tpd, "quota_exceeded"
-        left = max(0, (limit or 0) - taken.tokens + taken.reserved)
+        code = "quota_exceeded"
+        left = max(0, (terms.tpd or 0) - taken.tokens + taken.reserved)
         said = (
-            f"use {_many(limit, 'token')} a day (UTC); {left} are left, and this"
-            f" request may need {tokens}."
+            f"use {_many(terms.tpd, 'token')} a day (UTC); {left} are left, and this"
+            f" request may need {tokens}"
         )
     elif taken.refused == "requests":
-        limit, code = terms.rpm, "rate_limit_exceeded"
-        said = f"make {_many(limit, 'request')} a minute"
+        said = f"make {_many(terms.rpm, 'request')} a minute"
     else:
-        limit, code = terms.max_concurrent, "rate_limit_exceeded"
-        said = f"have {_many(limit, 'request')} answered at a time"
-    if code == "quota_exceeded" or not limit:
-        # To try again is of no use within the day, or ever; libraries would, twice.
+        said = f"have {_many(terms.max_concurrent, 'request')} answered at a time"
+    headers = [("Retry-After", str(max(1, ceil(taken.wait))))]
+    if useless:
         headers.append(("x-should-retry", "false"))
-    if code == "rate_limit_exceeded":
-        said += "; please try again later." if limit else "."
+    again = "" if useless else "; please try again later"
     return BadRequest(
-        f"This key may {said}",
-        status=429,
-        code=code,
-        headers=headers,
+        f"This key may {said}{again}.", status=429, code=code, headers=headers
     )
 
 

@@ -23,6 +23,7 @@ from .errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from .given import given
 from .launch import called, gunicorn, module
 from .settings import Settings, SettingsError, options
+from .stand_in import told
 from .storage.place import file_of
 from .upstream import Upstream
 
@@ -78,7 +79,8 @@ def _serve(settings: Settings, running: ExitStack, say: Say) -> int:
     if _answers(upstream):
         model = _first_chat_model(upstream)
     else:
-        environ["OLLAMA_URL"] = running.enter_context(_simulator())
+        environ["OLLAMA_URL"] = url = running.enter_context(_simulator())
+        running.enter_context(told(settings, chosen.upstream_url, url))
         environ[REPLACED] = _address(kept)  # until somebody sets another
         model = _SIMULATED
         say(_notice(chosen.upstream_url, chosen.upstream_url != settings.upstream_url))

@@ -12,13 +12,14 @@ from ..gateway.globs import Matcher, alias_names, matcher
 from ..gateway.globs import names as names_of
 from ..moment import now_ms
 from ..settings import Settings
+from ..stand_in import is_simulator
 from ..upstream import Upstream
 from ..wire import ollama as wire
 from ..wire.names import key as key_of
 from .finding import Finding, bad, note, ok
 from .health_here import Here
-from .health_pannier import MADE_UP, beside, is_simulator
-from .installed import installed, shows
+from .health_pannier import MADE_UP, beside
+from .installed import installed, of_ollama, shows
 
 _PATIENCE = 5.0
 
@@ -61,7 +62,7 @@ def ollama(settings: Settings, known: bool = True) -> Iterator[Finding]:
         upstream.close()
     if not is_simulator(version):
         yield from beside(settings, bool(version))
-    there = installed(settings)
+    there = of_ollama(settings)
     if there == []:
         yield bad(NOT_FOUND.format(why="Ollama has none; 'ollama pull llama3.2'"))
     elif there:

@@ -5,13 +5,12 @@ import json
 from collections.abc import Iterator
 
 from ..settings import Settings
+from ..stand_in import is_simulator
 from ..trial import reached_at, url_of
 from .finding import Finding, bad, note
 
 #: Seconds; Pannier itself waits for Ollama for less.
 _PATIENCE = 5.0
-#: How the simulator's version ends.
-_SIMULATOR = "-simulator"
 
 MADE_UP = "its answers are made up, by no model"
 
@@ -31,11 +30,6 @@ def beside(settings: Settings, answers: bool) -> Iterator[Finding]:
             f"{where} answers all the same, by the simulator of `make run`: {MADE_UP}."
             " Start Ollama, then stop that Pannier and run it again."
         )
-
-
-def is_simulator(version: str) -> bool:
-    """Whether this is the version of our own simulator, and of no Ollama."""
-    return version.endswith(_SIMULATOR)
 
 
 def _ollama_of(settings: Settings) -> str:

@@ -1,6 +1,6 @@
 """Remarks: what is said of what was set, though nothing has to be wrong with it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -27,10 +27,12 @@ def of_patterns(
     terminal: Terminal, administration: Administration, patterns: Iterable[str]
 ) -> None:
     """Note patterns that fit no model now; who says ``*`` means none of them."""
-    asked = [one for one in patterns if one != "*"]
+    settings = administration.choices.in_force()
+    called = [entry.name for entry in administration.aliases.list()]
+    others = list(map(globs.alias_names, (*called, *aliases(settings.aliases))))
+    asked = [one for one in patterns if one != "*" and not _fits(one, others)]
     if not asked:
         return
-    settings = administration.choices.in_force()
     there = installed(settings)
     if there is None:
         terminal.note(
@@ -38,10 +40,12 @@ def of_patterns(
             f" fit {', '.join(map(repr, asked))}."
         )
         return
-    called = [entry.name for entry in administration.aliases.list()]
-    others = map(globs.alias_names, (*called, *aliases(settings.aliases)))
-    known = [*map(globs.names, there), *others]
+    known = list(map(globs.names, there))
     for one in asked:
-        fits = globs.matcher((one,), ()).admits
-        if not any(map(fits, known)):
+        if not _fits(one, known):
             terminal.note(f"No model that Ollama has now fits {one!r}.")
+
+
+def _fits(pattern: str, known: Iterable[Sequence[str]]) -> bool:
+    """Whether a pattern fits one of the models, each of which has several names."""
+    return any(map(globs.matcher((pattern,), ()).admits, known))

@@ -19,6 +19,7 @@ from support.operating import administration
 from support.server import PATIENCE, clean_environ, free_port
 
 from app import cli, trial
+from app.commands.installed import installed
 from app.settings import Settings, options
 
 ROOT = Path(__file__).parents[2]
@@ -219,16 +220,23 @@ def answer(line: str) -> str:
 
 
 @pytest.mark.live
-def test_run_without_ollama() -> None:
-    """Where no Ollama answers a simulator does, and the printed line gets an answer."""
+def test_run_without_ollama(tmp_path: Path) -> None:
+    """Where no Ollama answers a simulator does, and the printed line gets an answer.
+
+    Commands beside it ask the simulator as well, while it runs.
+    """
     port, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
-    with running(PANNIER_PORT=str(port), OLLAMA_URL=nobody) as process:
+    environ = {"PANNIER_STATE_DIR": str(tmp_path), "OLLAMA_URL": nobody}
+    beside = Settings(state_dir=str(tmp_path), upstream_url=nobody, port=port)
+    with running(PANNIER_PORT=str(port), **environ) as process:
         lines = until_curl(process)
         notice = next(line for line in lines if "simulator" in line)
         assert nobody in notice
         assert "ollama serve" in notice
         assert "YOUR_KEY" not in lines[-1]
         assert answer(lines[-1])
+        assert "llama3.2:latest" in (installed(beside) or ())
+    assert installed(beside) is None
 
 
 @pytest.mark.live

@@ -379,10 +379,17 @@ def test_what_may_be_a_mistake(
         assert known not in noted
 
 
-def test_what_is_no_mistake(typed: Typed, ollama: Simulator) -> None:
-    """Patterns that fit a model, or an alias, are not remarked on."""
+@pytest.mark.parametrize(
+    ("answers", "patterns"), [(True, ["llama*", "small", "*"]), (False, ["small", "*"])]
+)
+def test_what_is_no_mistake(
+    typed: Typed, ollama: Simulator, answers: bool, patterns: list[str]
+) -> None:
+    """Patterns that fit a model are not remarked on; for an alias nobody is asked."""
     typed.do("alias", "add", "small", "llama3.2")
-    _, _, noted = typed(*KEY, "llama*", "small", "*")
+    if not answers:
+        typed.set("OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
+    _, _, noted = typed(*KEY, *patterns)
     assert "fits" not in noted
     assert "checked" not in noted
 

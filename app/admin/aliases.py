@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from ..administration import Administration
-from ..administration.models import find_alias
+from ..administration.models import Aliases, find_alias
+from ..administration.outside import Alias
 from ..gateway.entries import AliasEntry
 from . import tags
 from .asked import Admin, Asked, Route, Sent
@@ -17,18 +18,18 @@ FIELDS = tuple(n for n in AliasEntry.__struct_fields__ if n != "name")
 
 
 def listed(admin: Admin, asked: Asked) -> Any:
-    """A page of aliases by name."""
+    """A page of aliases by name, those of the environment too."""
     query = Query(asked)
-    entries = admin.office(asked.actor).aliases.list()
-    some, cursor = page(entries, lambda entry: entry.name, query)
-    return {"aliases": [_shown(entry) for entry in some], "cursor": cursor}
+    found = admin.office(asked.actor).aliases.everywhere()
+    some, cursor = page(found, _place, query)
+    return {"aliases": [_shown(one) for one in some], "cursor": cursor}
 
 
 def create(admin: Admin, asked: Asked) -> Any:
     """Make an alias of a name that none has."""
     given = asked.json(dict[str, Any])
     aliases = admin.office(asked.actor).aliases
-    return _answer(aliases.set(given, _installed(admin), is_new=True), 201)
+    return _answer(aliases, aliases.set(given, _installed(admin), is_new=True), 201)
 
 
 def change(admin: Admin, asked: Asked) -> Any:
@@ -36,7 +37,8 @@ def change(admin: Admin, asked: Asked) -> Any:
     changes = asked.json(dict[str, Any])
     check_fields(changes, FIELDS)
     aliases = _office(admin, asked).aliases
-    return _answer(aliases.change(asked.path["name"], changes, _installed(admin)))
+    changed = aliases.change(asked.path["name"], changes, _installed(admin))
+    return _answer(aliases, changed)
 
 
 def remove(admin: Admin, asked: Asked) -> None:
@@ -56,13 +58,21 @@ def _office(admin: Admin, asked: Asked) -> Administration:
     )
 
 
-def _shown(entry: AliasEntry) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(entry)
-    return {**shown, "etag": tags.tag(entry)}
+def _place(one: Alias) -> str:
+    """Where it stands in lists: after the one of the same name that counts more."""
+    return f"{one.entry.name} " if one.changeable and one.why else one.entry.name
 
 
-def _answer(entry: AliasEntry, status: int = 200) -> Sent:
-    return tags.tagged(_shown(entry), tags.tag(entry), status)
+def _shown(one: Alias) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(one.entry)
+    said = {"origin": one.origin, "changeable": one.changeable, "why": one.why}
+    etag = {"etag": tags.tag(one.entry)} if one.changeable else {}
+    return {**shown, **said, **etag}
+
+
+def _answer(aliases: Aliases, entry: AliasEntry, status: int = 200) -> Sent:
+    shown = _shown(Alias(entry, "database", True, aliases.why(entry.name)))
+    return tags.tagged(shown, shown["etag"], status)
 
 
 ROUTES: list[Route] = [

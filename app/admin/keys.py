@@ -1,5 +1,6 @@
 """Keys, as operators make and change them; a secret is in one answer only."""
 
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -110,16 +111,18 @@ def usage(admin: Admin, asked: Asked) -> Any:
 
 
 def models(admin: Admin, asked: Asked) -> Any:
-    """What a key may use now."""
-    terms = admin.office(asked.actor).keys.get(asked.path["id"]).terms
-    return admitted(admin, terms.allow_models, terms.deny_models)
+    """What a key may use now: nothing, unless it is good."""
+    key = admin.office(asked.actor).keys.get(asked.path["id"])
+    if key.fault(time.time):
+        return {"models": [], "aliases": []}
+    return admitted(admin, asked, key.terms.allow_models, key.terms.deny_models)
 
 
 def matches(admin: Admin, asked: Asked) -> Any:
     """What a key with these patterns could use now."""
     wanted = shaped(asked.json(dict[str, Any]), Patterns)
     check_terms(Terms(allow_models=wanted.allow_models, deny_models=wanted.deny_models))
-    return admitted(admin, wanted.allow_models, wanted.deny_models)
+    return admitted(admin, asked, wanted.allow_models, wanted.deny_models)
 
 
 def _office(admin: Admin, asked: Asked) -> Administration:

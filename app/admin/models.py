@@ -12,7 +12,8 @@ from ..administration import Administration, Refused
 from ..administration.models import find_model
 from ..catalog import Facts
 from ..gateway import globs
-from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway.entries import ModelEntry
+from ..gateway.names import Names
 from ..gateway.overrides import effective as in_force
 from ..gateway.snapshot import Snapshot
 from ..settings import Settings
@@ -82,13 +83,15 @@ def effective(admin: Admin, asked: Asked) -> Any:
     office = admin.office(asked.actor)
     alias, which = query.text("alias"), query.text("key")
     key = office.keys.get(which) if which else None
-    aliases = {one.name.lower(): one for one in office.aliases.list()}
-    name, alias = _meant(admin, asked, aliases, alias)
-    if alias and alias.lower() not in aliases:
+    kept = {one.name.lower(): one for one in office.aliases.list()}
+    names = office.aliases.names()
+    name, alias = _meant(admin, asked, names, alias)
+    known = {*kept, *names.exact, *names.patterns}
+    if alias and alias.lower() not in known:
         raise Refused(f"There is no alias {alias[:128]!r}.", "alias", unknown=True)
     snapshot = Snapshot(
         models={key_of(one.name): one for one in office.models.list()},
-        aliases=aliases,
+        aliases=kept,
         overrides=office.choices.overrides(),
     )
     found = in_force(snapshot, admin.settings, name, alias, key)
@@ -109,7 +112,9 @@ def _of_code(entry: ModelEntry | None, settings: Settings) -> list[dict[str, Any
     return found
 
 
-def admitted(admin: Admin, allow: tuple[str, ...], deny: tuple[str, ...]) -> Any:
+def admitted(
+    admin: Admin, asked: Asked, allow: tuple[str, ...], deny: tuple[str, ...]
+) -> Any:
     """The models, and aliases of them, that these patterns let through now."""
     now, matcher = admin.installation.current.now, globs.matcher(allow, deny)
     usable = {
@@ -118,16 +123,16 @@ def admitted(admin: Admin, allow: tuple[str, ...], deny: tuple[str, ...]) -> Any
         if _is_enabled(admin, now.models.get(key_of(model.called)))
     }
     own = {name: globs.names(called) for name, called in usable.items()}
+    names = admin.office(asked.actor).aliases.names()
     return {
         "models": [
             usable[name] for name, its in own.items() if its and matcher.admits(its)
         ],
         "aliases": [
-            alias.name
-            for alias in now.aliases.values()
-            if alias.enabled
-            and (its := own.get(key_of(alias.target)))
-            and matcher.admits((*its, *globs.alias_names(alias.name)))
+            alias
+            for alias, model in sorted(names.models.items())
+            if (its := own.get(key_of(model)))
+            and matcher.admits((*its, *globs.alias_names(alias)))
         ],
     }
 
@@ -142,7 +147,7 @@ def check_fields(given: Iterable[str], known: Iterable[str]) -> None:
 def _found(admin: Admin, asked: Asked) -> list[Found]:
     office = admin.office(asked.actor)
     entries = {key_of(entry.name): entry for entry in office.models.list()}
-    aliases = office.aliases.list()
+    aliases = office.aliases.names().models
     listed = {key_of(model.called): model for model in admin.catalog.models()}
     return [
         Found(
@@ -155,8 +160,8 @@ def _found(admin: Admin, asked: Asked) -> list[Found]:
     ]
 
 
-def _names(aliases: list[AliasEntry], key: str) -> list[str]:
-    return [alias.name for alias in aliases if key_of(alias.target) == key]
+def _names(aliases: Mapping[str, str], key: str) -> list[str]:
+    return sorted(alias for alias, model in aliases.items() if key_of(model) == key)
 
 
 def _shown(admin: Admin, found: Found) -> dict[str, Any]:
@@ -213,15 +218,12 @@ def _called(admin: Admin, asked: Asked, name: str) -> str:
     return name
 
 
-def _meant(
-    admin: Admin, asked: Asked, aliases: Mapping[str, AliasEntry], alias: str
-) -> tuple[str, str]:
-    """The model of the path, where an alias may stand for it, and the alias."""
-    name = asked.path["name"]
-    stands = aliases.get(name.lower())
-    if stands is None or admin.catalog.facts(name) is not None:
-        return _called(admin, asked, name), alias
-    return _called(admin, asked, stands.target), alias or stands.name
+def _meant(admin: Admin, asked: Asked, names: Names, alias: str) -> tuple[str, str]:
+    """The model that the path means, as requests resolve it, and the alias."""
+    model, stands = names.meant(
+        asked.path["name"].strip(), lambda name: admin.catalog.facts(name) is not None
+    )
+    return _called(admin, asked, model), alias or stands
 
 
 def _unknown(name: str) -> Refused:

@@ -9,6 +9,7 @@ Loads SQLAlchemy.
     desk.py          Desk: reading, writing, and the secret that keys are hashed with
     keys.py          Keys: make, change, rotate, revoke, delete, import
     models.py        Models, Aliases
+    outside.py       Outside: aliases of the environment
     accounts.py      Accounts: who signs in over HTTP
     passwords.py     how passwords are kept
     choices.py       Choices: settings in the database, and the overrides for all

@@ -4,18 +4,20 @@ What is set for a model stays when it vanishes from Ollama (specification: gatew
 section 2).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway.names import Names
 from ..storage import configuration as kept
 from ..storage.audit import changed
 from ..storage.refusal import Refused
 from ..wire.names import key as key_of
 from .checks import check_alias, check_model, check_new_alias, shaped
 from .desk import Connection, Desk
+from .outside import Alias, Outside
 
 
 class Models:
@@ -71,10 +73,23 @@ class Aliases:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._outside = Outside(desk)
 
     def list(self) -> list[AliasEntry]:
-        """All of them, by name."""
+        """All that the database has, by name."""
         return sorted(self._desk.read(kept.aliases), key=lambda entry: entry.name)
+
+    def everywhere(self) -> Sequence[Alias]:
+        """All by name, those of the environment too, and where each is from."""
+        return self._outside.beside(self._desk.read(kept.aliases))
+
+    def names(self) -> Names:
+        """Those that count, as requests resolve them."""
+        return self._outside.names(self._desk.read(kept.aliases))
+
+    def why(self, name: str) -> str:
+        """Why one of this name in the database does not count; empty if it does."""
+        return self._outside.why(name)
 
     def set(
         self,
@@ -108,6 +123,7 @@ class Aliases:
         def change(connection: Connection) -> AliasEntry:
             old = find_alias(connection, name)
             if old is None:
+                self._outside.check(name)
                 raise _no_alias(name)
             entry = shaped({**msgspec.to_builtins(old), **changes}, AliasEntry)
             return entry if entry == old else self._write(connection, entry, installed)
@@ -120,6 +136,7 @@ class Aliases:
         def remove(connection: Connection) -> AliasEntry:
             entry = find_alias(connection, name)
             if entry is None:
+                self._outside.check(name)
                 raise _no_alias(name)
             kept.remove_alias(connection, entry.name, self._desk.actor)
             return entry

@@ -1,6 +1,6 @@
 """What operators ask about keys, models, aliases, settings; on both databases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -346,3 +346,84 @@ def test_over_http(house: House) -> None:
     assert file.data.startswith(b"id,at,")
     assert browser.ask("GET", "usage/export.ndjson").data == b""
     assert browser.ask("DELETE", path).status_code == 204
+
+
+ALIASES = "gpt-4o=qwen3:4b,gpt-4*=bge"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Handlers]:
+    """Handlers where ``.env`` has aliases, one of which the database has otherwise."""
+    found = {"aliases": Given(ALIASES, "PANNIER_ALIASES", ".env")}
+    with handlers(tmp_path, found, aliases=ALIASES) as here:
+        here.do("POST", "aliases", {"name": "GPT-4o", "target": "bge"})
+        here.do("POST", "aliases", {"name": "mine", "target": "bge"})
+        yield here
+
+
+def test_aliases_of_the_environment_are_listed(outside: Handlers) -> None:
+    """They are told from those of the database, each once, a page at a time.
+
+    One that they overrule comes after, and says so.
+    """
+    found, cursor = [], ""
+    for _ in range(4):
+        page = outside.do("GET", f"aliases?limit=1&cursor={part(cursor)}")
+        found, cursor = found + page["aliases"], page["cursor"]
+    assert cursor == ""
+    fields = ("name", "target", "origin", "changeable")
+    assert [tuple(one[field] for field in fields) for one in found] == [
+        ("gpt-4*", "bge", ".env", False),
+        ("gpt-4o", "qwen3:4b", ".env", False),
+        ("GPT-4o", "bge", "database", True),
+        ("mine", "bge", "database", True),
+    ]
+    assert "PANNIER_ALIASES is set in .env, which counts more" in found[2]["why"]
+    assert found[3]["why"] == ""
+
+
+def test_aliases_of_the_environment_are_changed_there(outside: Handlers) -> None:
+    """What is set beside one says that it does not count; none can be changed here."""
+    more = "PANNIER_ALIASES is set in .env, which counts more"
+    assert more in outside.do("PATCH", "aliases/gpt-4o", {"hidden": True})["why"]
+    outside.do("DELETE", "aliases/gpt-4o")
+    made = outside.do("POST", "aliases", {"name": "gpt-4o", "target": "bge"})
+    assert more in made["why"]
+    for method, body in (("PATCH", {"hidden": True}), ("DELETE", ...)):
+        answer = outside.ask(method, "aliases/gpt-4*", body)
+        assert answer.error == (422, "name")
+        assert "which is set in .env" in answer.json["message"]
+
+
+def test_views_resolve_aliases_as_requests_do(outside: Handlers) -> None:
+    """The environment counts more; what it has as a pattern is one here, too."""
+    for name, model in (
+        ("gpt-4o", "qwen3:4b"),
+        ("gpt-4o:latest", "qwen3:4b"),
+        ("gpt-4o-mini", "bge:latest"),
+        ("mine", "bge:latest"),
+    ):
+        assert outside.do("GET", f"models/{name}/effective")["model"] == model
+    assert outside.do("GET", "models/qwen3:4b")["aliases"] == ["gpt-4o"]
+    assert outside.do("GET", "models/bge")["aliases"] == ["gpt-4*", "mine"]
+    outside.do("GET", "models/bge/effective?alias=gpt-4*")
+    outside.do("PATCH", "aliases/gpt-4o", {"overrides": {"seed": 3}})
+    found = outside.do("GET", "models/gpt-4o/effective")["parameters"]
+    assert ("seed", "alias") in {(one["name"], one["origin"]) for one in found}
+    found = outside.do("POST", "keys/matches", {"allow_models": ["qwen3*"]})
+    assert found["aliases"] == ["gpt-4o"]
+
+
+def test_a_key_that_is_good_no_more_may_use_nothing(here: Handlers) -> None:
+    """Of a key that is disabled, or revoked, no model is listed that it may use."""
+    key = here.key("no more")
+    path = f"keys/{key['id']}"
+    assert here.do("GET", f"{path}/models")["models"]
+    nothing = {"models": [], "aliases": []}
+    here.do("POST", f"{path}/disable")
+    assert here.do("GET", f"{path}/models") == nothing
+    here.do("POST", f"{path}/enable")
+    assert here.do("GET", f"{path}/models") != nothing
+    here.do("POST", f"{path}/revoke")
+    assert here.do("GET", f"{path}/models") == nothing
+    here.do("DELETE", path)

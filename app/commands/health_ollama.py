@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import msgspec
 
 from ..administration.views import state
-from ..aliases import aliases, is_pattern
+from ..aliases import aliases
 from ..errors import UpstreamError
-from ..gateway.globs import Matcher, alias_names, matcher
+from ..gateway.globs import alias_names, matcher
 from ..gateway.globs import names as names_of
+from ..gateway.names import Names
 from ..moment import now_ms
 from ..settings import Settings
 from ..stand_in import is_simulator
@@ -82,14 +83,16 @@ def model(asked: str, here: Here) -> Iterator[Finding]:
     there = installed(here.settings)
     if there is None:
         return
-    target, alias = _target(asked, here)
-    listed = key_of(target) in set(map(key_of, there))
+    has = set(map(key_of, there))
+    names = Names(aliases(here.settings.aliases), here.kept.aliases or [])
+    target, alias = names.meant(asked.strip(), lambda one: key_of(one) in has)
+    listed = key_of(target) in has
     known = listed or shows(here.settings, target)
     stands = f"{asked!r}" if target == asked else f"{asked!r}, which is {target!r},"
     if not known:
-        names = ", ".join(sorted(there)[:10])
+        some = ", ".join(sorted(there)[:10])
         why = f"Ollama has no {target!r}; 'ollama pull {target}' gets it"
-        yield bad(NOT_FOUND.format(why=f"{why} (it has {names or 'none'})"))
+        yield bad(NOT_FOUND.format(why=f"{why} (it has {some or 'none'})"))
     elif not _enabled(target, here):
         why = f"{stands} is disabled; 'pannier models set {target} --enable'"
         yield bad(NOT_FOUND.format(why=why))
@@ -111,21 +114,6 @@ def _refused(asked: str, target: str, alias: str, here: Here) -> Iterator[Findin
                 f" 'pannier keys set {key.name} --allow GLOB' changes that"
             )
             yield (bad if here.key else note)(NOT_FOUND.format(why=why))
-
-
-def _target(asked: str, here: Here) -> tuple[str, str]:
-    """The model that a name means, and the alias that says so, or none."""
-    kept = {
-        entry.name: entry.target for entry in here.kept.aliases or [] if entry.enabled
-    }
-    known = {**aliases(here.settings.aliases), **kept}
-    for name, target in known.items():
-        if name.lower() == asked.lower():
-            return target, name
-    for name, target in known.items():
-        if is_pattern(name) and Matcher((name,)).admits([asked.lower()]):
-            return target, name
-    return asked, ""
 
 
 def _enabled(target: str, here: Here) -> bool:

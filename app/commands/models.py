@@ -5,6 +5,9 @@ from argparse import Namespace
 from functools import partial
 from typing import Any
 
+import msgspec
+
+from ..administration.outside import Alias
 from ..gateway.entries import AliasEntry, CodeEntry, ModelEntry
 from ..wire.names import key as key_of
 from . import remarks
@@ -151,6 +154,7 @@ def _add(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
         there = installed(administration.choices.in_force())
         entry = administration.aliases.set(given, there or ())
+        why = administration.aliases.why(entry.name)
     if there is None:
         terminal.note(
             "Ollama does not answer, so it was not checked whether it has"
@@ -158,29 +162,44 @@ def _add(terminal: Terminal, words: Namespace) -> None:
         )
     elif key_of(entry.target) not in set(map(key_of, there)):
         terminal.note(f"Ollama has no model {entry.target!r} now.")
-    terminal.say(f"{entry.name!r} stands for {entry.target!r}.")
+    if why:
+        terminal.note(why)
+    where = " in the database" if why else ""
+    terminal.say(f"{entry.name!r} stands for {entry.target!r}{where}.")
     remarks.of_overrides(terminal, words.overrides)
 
 
 def _remove(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
         entry = administration.aliases.remove(words.name)
-    terminal.say(f"{entry.name!r} stands for nothing any more.")
+        why = administration.aliases.why(entry.name)
+    if why:
+        terminal.note(why)
+        terminal.say(f"{entry.name!r} is not in the database any more.")
+    else:
+        terminal.say(f"{entry.name!r} stands for nothing any more.")
 
 
 def _list_aliases(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
-        entries = administration.aliases.list()
+        found = administration.aliases.everywhere()
     if words.json:
-        terminal.say(json_of(entries))
+        terminal.say(json_of([_shown(one) for one in found]))
         return
-    rows = [_alias_row(entry) for entry in entries]
-    head = ["ALIAS", "MODEL", "STATE", "OVERRIDES"]
+    rows = [_alias_row(one) for one in found]
+    head = ["ALIAS", "MODEL", "STATE", "OVERRIDES", "FROM"]
     for line in table(head, rows) if rows else ("There are no aliases.",):
         terminal.say(line)
 
 
-def _alias_row(entry: AliasEntry) -> list[str]:
-    name, states, overrides = _row(entry)
-    marks = [flag for flag in ("display", "shadow") if getattr(entry, flag)]
-    return [name, entry.target, ", ".join([states, *marks]), overrides]
+def _shown(one: Alias) -> dict[str, Any]:
+    entry: dict[str, Any] = msgspec.to_builtins(one.entry)
+    return {**entry, "origin": one.origin, "changeable": one.changeable, "why": one.why}
+
+
+def _alias_row(one: Alias) -> list[str]:
+    name, states, overrides = _row(one.entry)
+    marks = [flag for flag in ("display", "shadow") if getattr(one.entry, flag)]
+    marks += ["does not count"] if one.changeable and one.why else []
+    state = ", ".join([states, *marks])
+    return [name, one.entry.target, state, overrides, one.origin]

@@ -1001,3 +1001,38 @@ def test_what_root_makes_belongs_to_the_server(typed: Typed) -> None:
     assert {(file.stat().st_uid, file.stat().st_mode & 0o777) for file in made} == {
         (owner, 0o600)
     }
+
+
+def test_aliases_of_the_environment(typed: Typed) -> None:
+    """What counts more is said when one is set beside it, in lists, and at its end.
+
+    None of them can be removed by a command.
+    """
+    typed.set("PANNIER_ALIASES", "gpt-4o=qwen3,gpt-4*=llama3.2")
+    more = "PANNIER_ALIASES is set in the environment, which counts more"
+    code, out, err = typed("alias", "add", "GPT-4o", "llama3.2")
+    assert (code, more in err) == (0, True)
+    assert out == "'GPT-4o' stands for 'llama3.2' in the database.\n"
+    lines = [line.split() for line in typed.do("alias", "list").splitlines()[1:]]
+    assert [(line[0], line[1], line[-1]) for line in lines] == [
+        ("gpt-4*", "llama3.2", "environment"),
+        ("gpt-4o", "qwen3", "environment"),
+        ("GPT-4o", "llama3.2", "database"),
+    ]
+    listed = json.loads(typed.do("alias", "list", "--json"))
+    assert [one["why"].startswith(more) for one in listed] == [False, False, True]
+    assert more in typed("alias", "remove", "gpt-4o")[2]
+    code, _, err = typed("alias", "remove", "gpt-4o")
+    assert code == 2
+    assert "which is set in the environment" in err
+
+
+def test_the_doctor_resolves_names_as_requests_do(
+    typed: Typed, ollama: Simulator
+) -> None:
+    """Aliases of the environment count more, the pattern with most letters first."""
+    typed.set("PANNIER_ALIASES", "gpt-4o=qwen3,gpt*=qwen3,gpt-4*=llama3.2")
+    typed.do("alias", "add", "gpt-4o", "llama3.2")
+    for name, model in (("gpt-4o", "qwen3"), ("gpt-4-turbo", "llama3.2")):
+        out = typed("doctor", "--model", name)[1]
+        assert f"'{name}', which is '{model}', can be called" in out

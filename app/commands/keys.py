@@ -202,6 +202,7 @@ def _warn_of_the_last(
 
 def _rotate(terminal: Terminal, words: Namespace) -> None:
     with terminal.administration() as administration:
+        before = administration.keys.get(words.which)
         key, secret = administration.keys.rotate(words.which, words.grace)
     terminal.say(secret)
     until = "is no longer good"
@@ -211,6 +212,11 @@ def _rotate(terminal: Terminal, words: Namespace) -> None:
         f"This is the new secret of the key {key.name!r}. It is not shown again; the"
         f" old one {until}."
     )
+    if before.previous_until is not None and before.previous_until > now_ms():
+        terminal.note(
+            "The one before that, which was to be good until"
+            f" {moment(before.previous_until)} UTC, is no longer good."
+        )
 
 
 def _delete(terminal: Terminal, words: Namespace) -> None:

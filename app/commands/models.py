@@ -9,6 +9,7 @@ import msgspec
 
 from ..administration.outside import Alias
 from ..gateway.entries import AliasEntry, CodeEntry, ModelEntry
+from ..stand_in import asked
 from ..wire.names import key as key_of
 from . import remarks
 from .installed import installed
@@ -90,7 +91,10 @@ def _list(terminal: Terminal, words: Namespace) -> None:
         if words.json:
             terminal.say(json_of(entries))
             return
-        there = installed(administration.choices.in_force())
+        settings = administration.choices.in_force()
+    there = installed(settings)
+    if asked(settings) is not settings:
+        terminal.note("These are the models of the simulator of `make run`.")
     if there is None:
         terminal.note(
             "Ollama does not answer: these are the models for which something is set."

@@ -34,9 +34,11 @@ from app.commands import (
 )
 from app.commands.command import Parser
 from app.commands.table import TABLE
+from app.commands.terminal import Terminal
 from app.gateway.usage import Row
 from app.settings import Settings
 from app.simulator.window import VERSION
+from app.stand_in import told
 from app.upstream import Upstream
 
 OURS = re.compile(r"sk-[0-9A-Za-z]{45}")
@@ -218,6 +220,28 @@ def test_the_first_key_asks(typed: Typed) -> None:
     code, _, err = typed("keys", "delete", "a")
     assert code == 2
     assert "the only key" in err
+
+
+def test_a_key_has_two_secrets_at_most(typed: Typed) -> None:
+    """Who rotates twice is told that the first secret ends before its time."""
+    typed.do(*KEY, "*")
+    first = typed("keys", "rotate", "a", "--grace", "24h")[2]
+    until = first.rpartition("is good until ")[2].strip()
+    assert "no longer good" not in first
+    second = typed("keys", "rotate", "a", "--grace", "1h")[2]
+    assert f"was to be good until {until[:-1]}, is no longer good." in second
+    typed.do("keys", "rotate", "a")
+    assert "The one before" not in typed("keys", "rotate", "a")[2]
+
+
+def test_models_of_the_simulator(typed: Typed, simulator: Simulator) -> None:
+    """Beside `make run` its simulator's models are listed, as what they are."""
+    here = Terminal(print, print).settings
+    with told(here, here.upstream_url, simulator.url):
+        code, out, noted = typed("models", "list")
+    assert code == 0
+    assert "llama3.2:latest" in out
+    assert noted == "These are the models of the simulator of `make run`.\n"
 
 
 def test_json(typed: Typed) -> None:

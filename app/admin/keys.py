@@ -57,14 +57,15 @@ def create(admin: Admin, asked: Asked) -> Any:
     given = asked.json(dict[str, Any])
     secret = given.pop("key", None)
     keys = admin.office(asked.actor).keys
-    keys.check(given)
+    brought = secret if isinstance(secret, str) else ""
     closes = keys.closes()
     if dry_run:
+        keys.try_out(given, None if secret is None else brought)
         return {"closes": closes}
     if secret is None:
         key, secret = keys.create(given)
         return _answer(key, 201, key=secret, closed=closes)
-    key = keys.take_in(given, secret if isinstance(secret, str) else "")
+    key = keys.take_in(given, brought)
     return _answer(key, 201, closed=closes)
 
 

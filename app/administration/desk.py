@@ -99,19 +99,24 @@ class Desk:
             )
         return credentials.hasher(found)
 
-    def hash_for(self, connection: Connection) -> credentials.Hasher:
-        """The same, if all keys there are were made with this secret; notes which."""
+    def hash_like(self, connection: Connection) -> credentials.Hasher:
+        """The same, if all keys there are were made with this secret."""
         hash = self.hash()
-        own = credentials.fingerprint(hash)
         other = kept.settings(connection).get(FINGERPRINT)
-        if other == own:
-            return hash
-        if other and kept.has_keys(connection):
+        mine = other == credentials.fingerprint(hash)
+        if other and not mine and kept.has_keys(connection):
             raise Refused(
                 "The keys in this database were made with another secret than this"
                 " machine has: give it the same PANNIER_SECRET_FILE, or the file"
                 " `secret` of the state directory there.",
                 "key",
             )
-        kept.set_settings(connection, {FINGERPRINT: own}, self.actor)
+        return hash
+
+    def hash_for(self, connection: Connection) -> credentials.Hasher:
+        """The same, for keys to be made; notes which secret that is."""
+        hash = self.hash_like(connection)
+        own = credentials.fingerprint(hash)
+        if kept.settings(connection).get(FINGERPRINT) != own:
+            kept.set_settings(connection, {FINGERPRINT: own}, self.actor)
         return hash

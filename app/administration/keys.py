@@ -71,6 +71,20 @@ class Keys:
         """Raise ``Refused`` where no key can be as ``given``."""
         check_news(key_form(given), KeyForm.__struct_fields__, now_ms())
 
+    def try_out(self, given: Mapping[str, Any], secret: str | None = None) -> None:
+        """Raise ``Refused`` where a key could not be added now; changes nothing.
+
+        Without ``secret`` it is one that has to be made.
+        """
+        self.check(given)
+        form, secret = key_form(given), _usable(secret)
+
+        def look(connection: Connection) -> None:
+            digest = self._desk.hash_like(connection)(secret.encode())
+            kept.check_free(connection, _new(form, secret, digest, now_ms()))
+
+        self._desk.read(look)
+
     def create(self, given: Mapping[str, Any]) -> tuple[Key, str]:
         """A new key, as a ``KeyForm`` has it, and its secret."""
         secret = credentials.new_secret()
@@ -78,9 +92,7 @@ class Keys:
 
     def take_in(self, given: Mapping[str, Any], secret: str) -> Key:
         """A key whose secret is from elsewhere: 8 to 256 visible ASCII characters."""
-        if not credentials.is_importable(secret):
-            raise Refused("A key has 8 to 256 visible ASCII characters.", "key")
-        return self._add(given, secret)
+        return self._add(given, _usable(secret))
 
     def change(self, which: str, changes: Mapping[str, Any]) -> Key:
         """Change fields of a ``KeyForm``."""
@@ -156,7 +168,8 @@ class Keys:
         if "enabled" in changes:
             _in_use(key)
         own = {field: getattr(key, field) for field in _OWN}
-        form = key_form({**msgspec.to_builtins(key.terms), **own, **changes})
+        changed = {**msgspec.to_builtins(key.terms), **own, **changes}
+        form = key_form(changed, key.terms.overrides)
         check_news(form, changes, now_ms())
         return form
 
@@ -177,6 +190,15 @@ class Keys:
 
 #: What a ``KeyForm`` has beside the terms.
 _OWN = ("name", "notes", "enabled", "expires_at")
+
+
+def _usable(secret: str | None) -> str:
+    """One that is made, or that from elsewhere if it can be taken in."""
+    if secret is None:
+        return credentials.new_secret()
+    if not credentials.is_importable(secret):
+        raise Refused("A key has 8 to 256 visible ASCII characters.", "key")
+    return secret
 
 
 def _new(form: KeyForm, secret: str, digest: bytes, now: Moment) -> Key:

@@ -30,6 +30,7 @@ from .entries import (
 from .keys import (
     add_key,
     change_key,
+    check_free,
     find_key,
     has_keys,
     key_page,
@@ -49,6 +50,7 @@ __all__ = [
     "aliases",
     "audit",
     "change_key",
+    "check_free",
     "counts",
     "find_key",
     "has_keys",

@@ -89,6 +89,11 @@ def add_key(connection: Connection, key: Key, actor: str) -> None:
     batch.write(connection)
 
 
+def check_free(connection: Connection, key: Key) -> None:
+    """Raise ``Refused`` where ``add_key`` would; changes nothing."""
+    _batch(connection, key, "").add(key)
+
+
 def change_key(
     connection: Connection,
     id: str,

@@ -55,6 +55,32 @@ def test_a_key_from_elsewhere(here: Handlers) -> None:
     here.do("DELETE", f"keys/{made['id']}")
 
 
+def test_a_dry_run_finds_what_is_taken(here: Handlers) -> None:
+    """A name, and a secret that is brought, have to be free then, too.
+
+    So it is with those of revoked keys; and nothing is changed.
+    """
+    form = {"name": "taken", "allow_models": ["*"]}
+    made = here.key("taken", key="a-secret-from-elsewhere")
+    here.do("POST", f"keys/{made['id']}/revoke")
+    before = here.version()
+    for more, param in (
+        ({"name": "TAKEN"}, "name"),
+        ({"name": "free", "key": "a-secret-from-elsewhere"}, "key"),
+        ({"name": "free", "key": "short"}, "key"),
+        ({"name": "free", "key": 5}, "key"),
+        ({"name": "free", "rpm": -1}, "rpm"),
+    ):
+        answer = here.ask("POST", "keys?dry_run=1", {**form, **more})
+        assert answer.error == (422, param)
+        assert answer.error == here.ask("POST", "keys", {**form, **more}).error
+    for more in ({}, {"key": "another-secret-from-elsewhere"}):
+        found = here.do("POST", "keys?dry_run=1", {**form, "name": "free", **more})
+        assert found == {"closes": False}
+    assert here.version() == before
+    here.do("DELETE", f"keys/{made['id']}")
+
+
 def test_the_first_key(tmp_path: Path) -> None:
     """That the first key closes the door, and the last one opens it, is said before."""
     with handlers(tmp_path) as here:
@@ -63,7 +89,7 @@ def test_the_first_key(tmp_path: Path) -> None:
         assert here.do("POST", "keys?dry_run=1", form) == {"closes": True}
         assert here.do("GET", "keys")["keys"] == []
         assert here.do("POST", "keys", form)["closed"] is True
-        assert here.do("POST", "keys?dry_run=1", form) == {"closes": False}
+        assert here.do("POST", "keys?dry_run=1", {**form, "name": "next"}) == {"closes": False}
         found = here.do("GET", "keys")
         assert (found["closes"], found["opens"]) == (False, True)
 

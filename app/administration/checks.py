@@ -22,6 +22,10 @@ from ..wire.names import key as key_of
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
+#: The overrides that were there before a change, which have no effect where an older
+#: Pannier took what this one does not: they are no reason to refuse another change.
+Before = Mapping[str, Any] | None
+
 #: What a longer text may have beside what can be seen.
 _BREAKS = str.maketrans("", "", "\n\r\t")
 #: What msgspec says of a text that does not fit a pattern, which helps nobody.
@@ -80,12 +84,12 @@ def _choices(kind: Any, path: str) -> tuple[Any, ...]:
     return choices
 
 
-def key_form(given: Mapping[str, Any]) -> KeyForm:
+def key_form(given: Mapping[str, Any], before: Before = None) -> KeyForm:
     """A key's form, with nothing wrong in it."""
     form = shaped(given, KeyForm)
     check_name(form.name)
     check_text(form.notes, "notes")
-    check_terms(form)
+    check_terms(form, before)
     return form
 
 
@@ -131,7 +135,7 @@ def check_moment(at: Moment, field: str) -> None:
         raise Refused(f"'{field}' is a time from 1970 up to the year 9999.", field)
 
 
-def check_terms(terms: Terms) -> None:
+def check_terms(terms: Terms, before: Before = None) -> None:
     """Raise ``Refused`` for patterns, models and overrides that mean nothing."""
     for field in ("allow_models", "deny_models"):
         for glob in getattr(terms, field):
@@ -140,29 +144,32 @@ def check_terms(terms: Terms) -> None:
         name = getattr(terms, field)
         if name and not (_MODEL.fullmatch(name) and name.isprintable()):
             raise Refused(f"{name!r} is not a model's name.", field)
-    check_overrides(terms.overrides)
+    check_overrides(terms.overrides, before)
 
 
-def check_overrides(found: Mapping[str, Any]) -> None:
-    """Raise ``Refused`` for overrides that mean nothing."""
-    said_of(lambda: overrides.check(found, "overrides"), "overrides")
+def check_overrides(found: Mapping[str, Any], before: Before = None) -> None:
+    """Raise ``Refused`` for overrides that mean nothing, unless they are no news."""
+    if found != before:
+        said_of(lambda: overrides.check(found, "overrides"), "overrides")
 
 
-def check_model(entry: ModelEntry) -> None:
+def check_model(entry: ModelEntry, before: Before = None) -> None:
     """Raise ``Refused`` for what cannot be set for a model."""
     check_name(entry.name)
     check_text(entry.description, "description")
-    check_overrides(entry.overrides)
+    check_overrides(entry.overrides, before)
     if (template := entry.code.template) is not UNSET:
         said_of(partial(Template, template), "code.template")
 
 
-def check_alias(entry: AliasEntry, models: Container[str]) -> None:
+def check_alias(
+    entry: AliasEntry, models: Container[str], before: Before = None
+) -> None:
     """Raise ``Refused`` for an alias that means nothing, or hides one of ``models``.
 
     ``models`` are as ``app.wire.names.key`` has their names.
     """
-    check_overrides(entry.overrides)
+    check_overrides(entry.overrides, before)
     check_name(entry.name)
     check_name(entry.target, "target")
     if entry.display and is_pattern(entry.name):

@@ -38,7 +38,7 @@ class Models:
             is_new = {"name": name, "enabled": self._admits_new()}
             before = msgspec.to_builtins(old) if old else is_new
             entry = shaped({**before, **changes}, ModelEntry)
-            check_model(entry)
+            check_model(entry, old.overrides if old else None)
             if entry != old:
                 kept.set_model(connection, entry, self._desk.actor)
             return entry
@@ -126,7 +126,9 @@ class Aliases:
                 self._outside.check(name)
                 raise _no_alias(name)
             entry = shaped({**msgspec.to_builtins(old), **changes}, AliasEntry)
-            return entry if entry == old else self._write(connection, entry, installed)
+            if entry == old:
+                return entry
+            return self._write(connection, entry, installed, old.overrides)
 
         return self._desk.write(change)
 
@@ -144,11 +146,15 @@ class Aliases:
         return self._desk.write(remove)
 
     def _write(
-        self, connection: Connection, entry: AliasEntry, installed: Iterable[str]
+        self,
+        connection: Connection,
+        entry: AliasEntry,
+        installed: Iterable[str],
+        before: Mapping[str, Any] | None = None,
     ) -> AliasEntry:
         models = [model.name for model in kept.models(connection)]
         known = set(map(key_of, (*models, *installed)))
-        check_alias(entry, known)
+        check_alias(entry, known, before)
         if key_of(entry.target) not in known:
             _check_target(connection, entry.target)
         kept.set_alias(connection, entry, self._desk.actor)

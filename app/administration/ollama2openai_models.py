@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway.rules import settable, why_not
 from ..storage.refusal import Refused
 from ..wire.names import key as key_of
 from .checks import check_alias, check_model, check_once, shaped
@@ -16,6 +17,9 @@ from .foreign import File, at, entries, file
 
 MODELS, OVERRIDES = "models.json", "overrides.json"
 _LONGEST = 128
+
+#: Names as overrides.json has them, each with its parameters, by what spellings share.
+_Overrides = dict[str, tuple[str, dict[str, Any]]]
 
 
 class _Model(msgspec.Struct, rename="camel"):
@@ -38,8 +42,7 @@ def models(place: File) -> tuple[list[ModelEntry], list[AliasEntry], list[str]]:
     Raises ``Refused``.
     """
     listed = list(entries(place / MODELS, _Model))
-    with at(OVERRIDES):
-        left = file(place / OVERRIDES, dict[str, dict[str, Any]], {})
+    left, remarks = _overrides(place)
     found: list[ModelEntry] = []
     known: dict[str, str] = {}
     for where, entry in listed:
@@ -47,21 +50,51 @@ def models(place: File) -> tuple[list[ModelEntry], list[AliasEntry], list[str]]:
             name = entry.original_name
             check_once(known, key_of(name), name, "originalName")
             model = _entry(entry, left)
+        remarks += _left_out(where, entry.parameter_overrides or {})
         if model != ModelEntry(name=model.name):
             found.append(model)
-    for name, chosen in left.items():
+    for name, chosen in left.values():
         with at(f"{OVERRIDES}, {name!r}"):
-            check_once(known, key_of(name), name, "name")
             found.append(shaped({"name": name, "overrides": chosen}, ModelEntry))
             check_model(found[-1])
-    return found, *_aliases(listed)
+    aliases, others = _aliases(listed)
+    return found, aliases, remarks + others
 
 
-def _entry(entry: _Model, overrides: dict[str, dict[str, Any]]) -> ModelEntry:
+def _overrides(place: File) -> tuple[_Overrides, list[str]]:
+    """What overrides.json has of each model that can be set, and what is said of it."""
+    with at(OVERRIDES):
+        there = file(place / OVERRIDES, dict[str, dict[str, Any]], {})
+    found: _Overrides = {}
+    known: dict[str, str] = {}
+    remarks = []
+    for name, chosen in there.items():
+        where = f"{OVERRIDES}, {name!r}"
+        with at(where):
+            check_once(known, key_of(name), name, "name")
+        found[key_of(name)] = name, settable(chosen)
+        remarks += _left_out(where, chosen)
+    return found, remarks
+
+
+def _left_out(where: str, overrides: Mapping[str, Any]) -> list[str]:
+    """What is said of parameters that cannot be set."""
+    reasons = {name: why_not(name) for name in overrides}
+    return [
+        f"{where}: the parameter {name[:128]!r} is not taken over: {reason}."
+        for name, reason in reasons.items()
+        if reason
+    ]
+
+
+def _entry(entry: _Model, overrides: _Overrides) -> ModelEntry:
     """What is set for a model; takes what is its own out of ``overrides``."""
     name, chosen = entry.original_name, entry.parameter_overrides
-    by_name = overrides.pop(name, None) or overrides.pop(entry.shown, None) or {}
-    set_there = by_name if chosen is None else chosen
+    none: tuple[str, dict[str, Any]] = ("", {})
+    _, by_name = overrides.pop(key_of(name), none)
+    if not by_name:
+        _, by_name = overrides.pop(key_of(entry.shown), none)
+    set_there = by_name if chosen is None else settable(chosen)
     given = {"name": name, "enabled": entry.enabled, "overrides": set_there}
     model = shaped(given, ModelEntry)
     check_model(model)

@@ -7,9 +7,14 @@ A document is checked as a whole before anything of it is written, in one transa
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from ..gateway import credentials
+from ..gateway.entries import AliasEntry, ModelEntry
+from ..gateway.keys import Terms
+from ..gateway.rules import settable
 from ..gateway.usage import BATCH, Row
 from ..moment import now_ms
 from ..storage import configuration as kept
@@ -31,6 +36,8 @@ from .choices import check_settings, settings_of
 from .desk import Connection, Desk
 from .document import SECTIONS, Document, KeptKey
 from .steps import Changes, Mode, Step, steps
+
+Overridden = TypeVar("Overridden", ModelEntry, AliasEntry, Terms)
 
 #: What is said before the last key goes.
 OPENS = "This removes the last key: from then on nobody needs one (PANNIER_AUTH=auto)."
@@ -160,16 +167,16 @@ class Transfer:
 
 def _check(document: Document) -> None:
     """Raise ``Refused``, saying where, for what cannot be set."""
-    check_overrides(document.overrides or {})
+    check_overrides(settable(document.overrides or {}))
     models: dict[str, str] = {}
     for number, model in enumerate(document.models or []):
         with _at(f"models[{number}] ({model.name})"):
-            check_model(model)
+            check_model(_settable(model))
             check_once(models, key_of(model.name), model.name)
     aliases: dict[str, str] = {}
     for number, alias in enumerate(document.aliases or []):
         with _at(f"aliases[{number}] ({alias.name})"):
-            check_alias(alias, models)
+            check_alias(_settable(alias), models)
             check_once(aliases, alias.name.lower(), alias.name)
     for number, key in enumerate(document.keys or []):
         with _at(f"keys[{number}] ({key.name})"):
@@ -181,7 +188,7 @@ def _check_key(key: KeptKey) -> None:
     check_text(key.notes, "notes")
     if len(key.notes) > _LONGEST_NOTES:
         raise Refused(f"Notes have at most {_LONGEST_NOTES} characters.", "notes")
-    check_terms(key.terms)
+    check_terms(_settable(key.terms))
     for field in ("digest", "previous_digest"):
         digest = getattr(key, field)
         if digest is not None and len(digest) != _DIGEST:
@@ -195,6 +202,14 @@ def _check_key(key: KeptKey) -> None:
         at = getattr(key, field)
         if at is not None:
             check_moment(at, field)
+
+
+def _settable(entry: Overridden) -> Overridden:
+    """An entry without what an older Pannier took, and has no effect: it comes along.
+
+    Else nobody could take in what that one has written.
+    """
+    return msgspec.structs.replace(entry, overrides=settable(entry.overrides))
 
 
 @contextlib.contextmanager

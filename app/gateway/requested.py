@@ -5,6 +5,22 @@ option that nobody knows would be, they had no effect (specification: gateway, s
 5).  A test sees that none is left out that an endpoint reads.
 """
 
+#: What can be set in the place of some of them.
+INSTEAD = {
+    "enable_thinking": "think",
+    "include_reasoning": "exclude_reasoning",
+    "instructions": "system",
+    "json_schema": "format",
+    "n_keep": "num_keep",
+    "n_predict": "num_predict",
+    "output_format": "format",
+    "random_seed": "seed",
+    "reasoning": "think",
+    "reasoning_effort": "think",
+    "response_format": "format",
+    "thinking": "think",
+    "truncation": "truncate",
+}
 #: By the names that the dialects have for them.
 REQUESTED = frozenset(
     [

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from . import parameters
 from .parameters import INTEGERS, NUMBERS, RANGES, is_duration, is_number
-from .requested import REQUESTED
+from .requested import INSTEAD, REQUESTED
 
 #: Other spellings of a name.  Most are those of Ollama2OpenAI and of OpenAI's fields.
 SPELLINGS = {
@@ -175,14 +175,28 @@ def read(given: Mapping[str, Any], origin: str) -> dict[str, Rule]:
     return rules
 
 
+def why_not(name: str) -> str:
+    """Why nothing can be set by this name; empty if it can be."""
+    name = SPELLINGS.get(name, name)
+    if name not in REQUESTED and _NAME.fullmatch(name):
+        return ""
+    word = INSTEAD.get(name)
+    return "this cannot be set here" + (f", but {word!r} can" if word else "")
+
+
+def settable(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of override JSON has a name by which something can be set."""
+    return {name: said for name, said in given.items() if not why_not(name)}
+
+
 def _rule(name: str, said: Any, origin: str) -> tuple[str, Rule | None]:
     """A rule under the one spelling of its name; ``None``, as JSON's null, is none.
 
     Raises ``TypeError``, whose text is what is wanted.
     """
     name = SPELLINGS.get(name, name)
-    if name in REQUESTED or not _NAME.fullmatch(name):
-        raise TypeError("this cannot be set here")
+    if reason := why_not(name):
+        raise TypeError(reason)
     value, mode = said, "default"
     if isinstance(said, dict) and said and said.keys() <= {"value", "mode"}:
         value, mode = said.get("value"), said.get("mode", "default")

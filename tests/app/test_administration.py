@@ -1000,6 +1000,72 @@ def test_what_is_kept_of_their_addresses(
     assert [row.client_ip for row in found.rows] == [kept, ""]
 
 
+def test_parameters_that_cannot_be_set_are_left_out(
+    house: House, tmp_path: Path
+) -> None:
+    """One of them stops nobody from taking over all else, and is said with its word."""
+    given = {"reasoning_effort": "low", "user": 1, "n": 2, "num_ctx": 4096}
+    models = [{"originalName": "a", "parameterOverrides": given}]
+    theirs = {"models.json": models, "overrides.json": {"b": {"n_predict": 1}}}
+    found = house.office.migration(ollama2openai.written(tmp_path / "theirs", theirs))
+    one, two = "models.json, entry 1", "overrides.json, 'b'"
+    left = "is not taken over: this cannot be set here"
+    assert [remark for remark in found.remarks if left in remark] == [
+        f"{two}: the parameter 'n_predict' {left}, but 'num_predict' can.",
+        f"{one}: the parameter 'reasoning_effort' {left}, but 'think' can.",
+        f"{one}: the parameter 'user' {left}.",
+        f"{one}: the parameter 'n' {left}.",
+    ]
+    house.office.transfer.take_in(found.document, "skip")
+    entries = {one.name: one.overrides for one in house.snapshot().models.values()}
+    assert entries == {"a": {"num_ctx": 4096}, "b": {}}
+
+
+@pytest.mark.parametrize("other", ["tiny", "TINY:latest", "shown", "shown:latest"])
+def test_spellings_of_a_model_belong_together(
+    house: House, tmp_path: Path, other: str
+) -> None:
+    """Parameters of their second file find their model however it is spelt there."""
+    models = [{"originalName": "tiny:latest", "displayName": "shown"}]
+    theirs = {"models.json": models, "overrides.json": {other: {"top_k": 3}}}
+    found = house.office.migration(ollama2openai.written(tmp_path / "theirs", theirs))
+    (entry,) = found.document.models or ()
+    assert (entry.name, entry.overrides) == ("tiny:latest", {"top_k": 3})
+
+
+#: What was taken once, and is not any more.
+ONCE = {"reasoning_effort": "low", "top_k": 3}
+
+
+def test_overrides_of_before_stop_no_other_change(house: House) -> None:
+    """What an older Pannier took can stay where it is, and cannot come anew."""
+    office = house.office
+    office.keys.create({**ALL, "name": "k"})
+    office.models.set("m", {"description": "m"})
+    office.aliases.set({"name": "a", "target": "m"})
+    entries = office.transfer.export()
+    for entry in (*(entries.models or ()), *(entries.aliases or ())):
+        entry.overrides.update(ONCE)
+    for kept in entries.keys or ():
+        kept.terms.overrides.update(ONCE)
+    entries.overrides = dict(ONCE)
+    office.transfer.take_in(entries, "replace")
+    assert office.keys.change("k", {"enabled": False, "notes": "n"}).notes == "n"
+    assert office.keys.change("k", {"overrides": ONCE, "name": "l"}).name == "l"
+    assert office.models.set("m", {"description": "x"}).overrides == ONCE
+    assert office.aliases.change("a", {"enabled": False}).overrides == ONCE
+    again = {"overrides": {**ONCE, "top_k": 4}}
+    for change in (
+        lambda: office.keys.change("l", again),
+        lambda: office.models.set("m", again),
+        lambda: office.aliases.change("a", again),
+        lambda: office.keys.create({**ALL, "name": "n", "overrides": ONCE}),
+    ):
+        with pytest.raises(Refused, match="but 'think' can"):
+            change()
+    assert office.keys.change("l", {"overrides": {"top_k": 4}}).enabled is False
+
+
 def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
     """Nothing that an operator has set here gives way to what was set there."""
     house.office.models.set("llama3.2:3b", {"overrides": {"num_ctx": 4096}})

@@ -19,7 +19,7 @@ from app.gateway.entries import AliasEntry, ModelEntry
 from app.gateway.keys import Key
 from app.gateway.overrides import Layers, effective
 from app.gateway.parameters import KNOWN
-from app.gateway.requested import REQUESTED
+from app.gateway.requested import INSTEAD, REQUESTED
 from app.gateway.rules import SPECIAL, SPELLINGS, OverrideError, Rule, check, read
 from app.gateway.snapshot import NOTHING, Snapshot
 from app.settings import Settings
@@ -200,6 +200,10 @@ WRONG = [
     ({"use_mmap": {"value": True, "mode": "min"}}, "use_mmap", "only a number"),
     ({"timeout": {"value": 5, "mode": "min"}}, "timeout", "only a number"),
     ({"max_tokens": 1, "num_predict": 2}, "num_predict", "max_tokens says the same"),
+    ({"reasoning_effort": 1}, "reasoning_effort", "set here, but 'think' can"),
+    ({"response_format": "json"}, "response_format", "set here, but 'format' can"),
+    ({"n_predict": 1}, "n_predict", "set here, but 'num_predict' can"),
+    ({"user": 1}, "user", "this cannot be set here"),
 ]
 
 
@@ -250,6 +254,8 @@ def test_fields_of_requests_are_no_options(request_type: type[msgspec.Struct]) -
         with pytest.raises(OverrideError):
             check({name: 1})
     assert not REQUESTED & known
+    assert INSTEAD.keys() <= REQUESTED
+    assert set(INSTEAD.values()) <= known - SPELLINGS.keys()
 
 
 @pytest.mark.parametrize("name", REFERENCE)

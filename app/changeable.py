@@ -16,6 +16,8 @@ from .option import Given, Option, SettingsError, meaning
 from .settings import Settings, options
 
 WHERE = "the database"
+#: Why one cannot be changed here.
+BEFORE = "It is set before Pannier starts: {} in the environment or .env."
 #: No setting: the address of the database in whose place `make run` has a simulator,
 #: because nothing answered there.  It counts again when it is another.
 REPLACED = "SIMULATED_OLLAMA"
@@ -51,6 +53,12 @@ log = logging.getLogger("pannier")
 def changeable() -> dict[str, Option]:
     """The options that can be changed, by field."""
     return {one.field: one for one in options() if one.field not in _FIXED}
+
+
+def variable(field: str) -> str:
+    """What people call a setting: its variable; any other field as it is."""
+    option = changeable().get(field)
+    return option.variable if option is not None else field
 
 
 def check(field: str, value: object) -> None:

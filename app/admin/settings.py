@@ -9,7 +9,7 @@ import msgspec
 
 from ..administration import Administration
 from ..administration.choices import settings_of
-from ..changeable import changeable
+from ..changeable import BEFORE, changeable
 from ..option import Option
 from ..settings import options
 from ..storage import configuration as kept
@@ -121,10 +121,7 @@ def _counts_more(admin: Admin, option: Option) -> bool:
 def _why_not(admin: Admin, option: Option) -> str:
     """Why a setting cannot be changed here; empty where it can."""
     if option.field not in changeable():
-        return (
-            f"It is set before Pannier starts: {option.variable} in the environment"
-            " or .env."
-        )
+        return BEFORE.format(option.variable)
     given = admin.found.get(option.field)
     if given is None or _counts_more(admin, option):
         return ""

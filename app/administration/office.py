@@ -59,7 +59,7 @@ class Administration:
         for step in self.transfer.plan(found.document, "merge"):
             if step.action == "change":
                 fields = ", ".join(step.fields) or "its value"
-                what = f"{step.section} {step.name}: what is set here stays"
+                what = f"{step.section} {step.called}: what is set here stays"
                 remarks.append(f"{what} ({fields}).")
             elif (step.section, step.name) == ("setting", "upstream_url"):
                 remarks += self._of_address(found.document, now)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from ..changeable import variable
 from ..gateway.entries import AliasEntry, ModelEntry
 from ..gateway.keys import Key
 from ..storage import configuration as kept
@@ -68,6 +69,11 @@ class Step(NamedTuple):
     fields: tuple[str, ...]
     do: Do | None = None
     gather: Gather | None = None
+
+    @property
+    def called(self) -> str:
+        """The name for people, who know settings by their variables."""
+        return variable(self.name) if self.section == "setting" else self.name
 
 
 def steps(there: Document, wanted: Document, mode: Mode) -> list[Step]:

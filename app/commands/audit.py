@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..administration.office import AuditEntry
+from ..changeable import variable
 from .terminal import Terminal
 from .words import json_of, line_of, moment
 
@@ -26,16 +27,22 @@ def _audit(terminal: Terminal, words: Namespace) -> None:
     if words.json:
         terminal.say(json_of(entries))
         return
+    if not entries:
+        terminal.say("There are no entries in the audit log.")
     for entry in entries:
         for line in _lines(entry):
             terminal.say(line)
 
 
 def _lines(entry: AuditEntry) -> Iterator[str]:
-    yield f"{moment(entry.at)}  {entry.actor}  {entry.action}  {entry.object}"
+    of_settings = entry.action == "settings"
+    called = variable if of_settings else str
+    names = entry.object.split(", ") if of_settings else [entry.object]
+    about = ", ".join(map(called, names))
+    yield f"{moment(entry.at)}  {entry.actor}  {entry.action}  {about}"
     for field, (before, after) in entry.diff.items():
         if before is not None or _is_said(field, after):
-            yield f"    {field}: {line_of(before)} -> {line_of(after)}"
+            yield f"    {called(field)}: {line_of(before)} -> {line_of(after)}"
 
 
 def _is_said(field: str, value: Any) -> bool:

@@ -2,10 +2,12 @@
 
 import argparse
 from argparse import Namespace
+from collections.abc import Callable
 
 from ..administration import Refused
-from ..changeable import WHERE, changeable
+from ..changeable import BEFORE, WHERE, changeable
 from ..option import Given, Option, meaning
+from ..settings import options
 from . import remarks
 from .terminal import Terminal
 from .words import json_of, mapping, table
@@ -53,13 +55,18 @@ def _list(terminal: Terminal, words: Namespace) -> None:
     rows = [
         [
             option.variable,
-            str(getattr(settings, field)),
+            _text(getattr(settings, field)),
             _source(terminal, option, chosen),
         ]
         for field, option in changeable().items()
     ]
     for line in table(["SETTING", "VALUE", "FROM"], rows):
         terminal.say(line)
+
+
+def _text(value: object, text: Callable[[object], str] = str) -> str:
+    """A value as it is written in ``.env``, or as ``text`` has it."""
+    return str(value).lower() if isinstance(value, bool) else text(value)
 
 
 def _source(terminal: Terminal, option: Option, chosen: dict[str, object]) -> str:
@@ -83,7 +90,7 @@ def _set(terminal: Terminal, words: Namespace) -> None:
     given = terminal.found.get(option.field)
     if given is not None and not _counts_more(terminal, option):
         terminal.note(f"{given.variable} is set in {given.where}, which counts more.")
-    terminal.say(f"{option.variable} is {value!r} in the database.")
+    terminal.say(f"{option.variable} is {_text(value, repr)} in the database.")
 
 
 def _unset(terminal: Terminal, words: Namespace) -> None:
@@ -97,6 +104,9 @@ def _option(name: str) -> Option:
     for field, option in changeable().items():
         if name.lower() in (field, option.variable.lower()):
             return option
+    for option in options():
+        if name.lower() in (option.field, option.variable.lower()):
+            raise Refused(BEFORE.format(option.variable), name)
     raise Refused(f"{name!r} is not a setting that can be changed here.", name)
 
 

@@ -134,4 +134,4 @@ def _ask(
 def _say(terminal: Terminal, plan: Sequence[Step]) -> None:
     for step in plan:
         fields = f": {', '.join(step.fields)}" if step.fields else ""
-        terminal.say(f"{_SIGNS[step.action]} {step.section} {step.name}{fields}")
+        terminal.say(f"{_SIGNS[step.action]} {step.section} {step.called}{fields}")

@@ -89,7 +89,9 @@ def test_the_first_key(tmp_path: Path) -> None:
         assert here.do("POST", "keys?dry_run=1", form) == {"closes": True}
         assert here.do("GET", "keys")["keys"] == []
         assert here.do("POST", "keys", form)["closed"] is True
-        assert here.do("POST", "keys?dry_run=1", {**form, "name": "next"}) == {"closes": False}
+        assert here.do("POST", "keys?dry_run=1", {**form, "name": "next"}) == {
+            "closes": False
+        }
         found = here.do("GET", "keys")
         assert (found["closes"], found["opens"]) == (False, True)
 

@@ -1073,7 +1073,7 @@ def test_what_is_set_already_stays(house: House, tmp_path: Path) -> None:
     house.office.keys.create({**ALL, "name": "LAPTOP"})
     found = house.office.migration(ollama2openai.written(tmp_path / "theirs", THEIRS))
     said = "\n".join(found.remarks)
-    assert "setting upstream_url: what is set here stays" in said
+    assert "setting OLLAMA_URL: what is set here stays" in said
     assert "model llama3.2:3b: what is set here stays (overrides)." in said
     house.office.transfer.take_in(found.document, "skip")
     now = house.snapshot()

@@ -294,7 +294,7 @@ def test_export_and_import(typed: Typed, tmp_path: Path) -> None:
     planned = typed.do("import", str(file), "--dry-run")
     assert typed.do("import", str(file), "--dry-run", "--mode", "skip_existing")
     assert planned.splitlines()[:3] == [
-        "+ setting context",
+        "+ setting PANNIER_CONTEXT",
         "+ overrides for all models: temperature",
         "+ model qwen3",
     ]
@@ -522,7 +522,8 @@ WRONG: list[tuple[list[str], str]] = [
     (["models", "set", "a", "--code", '{"template": "x"}'], "{code_prefix}"),
     (["alias", "add", "a b", "c"], "name"),
     (["alias", "remove", "a"], "'a'"),
-    (["settings", "set", "PANNIER_PORT", "1"], "PANNIER_PORT"),
+    (["settings", "set", "PANNIER_PORT", "1"], "before Pannier starts: PANNIER_PORT"),
+    (["settings", "set", "PANNIER_PRT", "1"], "'PANNIER_PRT' is not a setting"),
     (["settings", "set", "PANNIER_CONTEXT", "x"], "PANNIER_CONTEXT"),
     (["settings", "unset", "x"], "'x'"),
     (["overrides", "set", "7"], "JSON"),
@@ -1060,3 +1061,26 @@ def test_the_doctor_resolves_names_as_requests_do(
     for name, model in (("gpt-4o", "qwen3"), ("gpt-4-turbo", "llama3.2")):
         out = typed("doctor", "--model", name)[1]
         assert f"'{name}', which is '{model}', can be called" in out
+
+
+def test_settings_have_one_language(typed: Typed) -> None:
+    """They are called as in ``.env``, with values as there, wherever they are shown."""
+    said = typed.do("settings", "set", "PANNIER_OPENAI_DEFAULTS", "on")
+    assert said == "PANNIER_OPENAI_DEFAULTS is true in the database."
+    lines = map(str.split, typed.do("settings", "list").splitlines())
+    values = {line[0]: line[1] for line in lines}
+    assert values["PANNIER_OPENAI_DEFAULTS"] == "true"
+    assert not {"True", "False"} & set(values.values())
+    typed.do("export", "all.json")
+    typed.do("settings", "unset", "PANNIER_OPENAI_DEFAULTS")
+    planned = typed.do("import", "all.json", "--dry-run").splitlines()
+    assert "+ setting PANNIER_OPENAI_DEFAULTS" in planned
+    said = typed.do("audit")
+    assert "settings  PANNIER_OPENAI_DEFAULTS\n" in said
+    assert "    PANNIER_OPENAI_DEFAULTS: true -> null" in said
+
+
+def test_an_audit_log_with_nothing(typed: Typed) -> None:
+    """It says so, as other lists do; as JSON it is an empty list."""
+    assert typed.do("audit") == "There are no entries in the audit log."
+    assert json.loads(typed.do("audit", "--json")) == []

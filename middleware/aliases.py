@@ -98,12 +98,13 @@ class Aliases:
 
     def _default(self, name: str, key: Key | None) -> tuple[str, str]:
         """What stands for ``name`` where that says nothing."""
+        installed = partial(self._installed, key=key)
         for chosen in (key.terms.default_model if key else "", self._chosen):
-            alias = chosen.lower() if chosen.lower() in self.names.exact else ""
+            alias = self.names.alias(chosen, installed)
             model = self.names.exact.get(alias, chosen)
             if chosen and self.access.admits(key, model, alias):
                 return model, alias
-        if not self._installed(name, key):
+        if not installed(name):
             among = partial(self.access.admits, key)
             name = self._catalog.first_chat_model(among) or name
         return name, ""

@@ -46,14 +46,19 @@ class Names:
         an alias of this name with or without ``:latest``, a pattern.  That is only
         asked for a name of the latter two.
         """
-        wanted = name.lower()
-        if wanted in self.exact:
-            return self.exact[wanted], wanted
-        if (other := self.otherwise(wanted)) and not installed(name):
-            return self.exact[other], other
-        if (pattern := self.pattern(wanted)) and not installed(name):
+        if alias := self.alias(name, installed):
+            return self.exact[alias], alias
+        if (pattern := self.pattern(name.lower())) and not installed(name):
             return self.patterns[pattern], pattern
         return name, ""
+
+    def alias(self, name: str, installed: Callable[[str], bool]) -> str:
+        """The same of aliases without patterns; empty where none counts."""
+        wanted = name.lower()
+        if wanted in self.exact:
+            return wanted
+        other = self.otherwise(wanted)
+        return other if other and not installed(name) else ""
 
     def otherwise(self, wanted: str) -> str:
         """The alias that a name in lower case is with or without ``:latest``."""

@@ -12,7 +12,7 @@ from app.aliases import aliases
 from app.catalog import Catalog
 from app.errors import UpstreamUnreachable
 from app.exchange import Exchange
-from app.gateway.entries import ModelEntry
+from app.gateway.entries import AliasEntry, ModelEntry
 from app.gateway.snapshot import Snapshot
 from app.settings import Settings, SettingsError
 from app.wire import ollama
@@ -107,6 +107,8 @@ def test_nothing_is_looked_up_in_vain(name: str) -> None:
         ({}, "DEFAULT", "b:latest"),
         ({"default_model": "a"}, "default", "a"),
         ({"default_model": "fast", "aliases": "fast=c"}, "default", "c"),
+        ({"default_model": "fast:latest", "aliases": "Fast=c"}, "default", "c"),
+        ({"default_model": "b:latest", "aliases": "b=c"}, "default", "b:latest"),
         ({"aliases": "default=c", "default_model": "a"}, "default", "c"),
         ({"aliases": "*=c"}, "default", "b:latest"),
         ({}, "gpt-4o", "gpt-4o"),
@@ -116,6 +118,18 @@ def test_nothing_is_looked_up_in_vain(name: str) -> None:
 def test_default(settings: Any, name: str, model: str) -> None:
     """The model of the settings, or the first that chats; an alias is stronger."""
     assert resolver(Known("embed:latest", "b:latest"), **settings)(name) == model
+
+
+@pytest.mark.parametrize("default", ["quick", "Quick:latest"])
+def test_the_default_of_a_key(default: str) -> None:
+    """It may be an alias that is all a key may use, with or without ``:latest``."""
+    ollama = Ollama()
+    holder = key(default_model=default, allow_models=("quick",))
+    entry = AliasEntry(name="quick", target="tiny")
+    app = linted(ollama, installation=installed(snapshot(holder, aliases=[entry])))
+    body = {"model": "default", "messages": [{"role": "user", "content": "hi"}]}
+    answer = ask(app, body=body, Authorization=f"Bearer {SECRET}")
+    assert (answer.status, ollama.calls[0].json["model"]) == (200, "tiny")
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ class ThinkFallback:
             _note(exchange, level)
 
 
-#: What may have been said of it before.
-_TRIED = ("think=high", "think=true")
+#: How all begins that may have been said of it before.
+_TRIED = "think="
 
 
 class _Answer:
@@ -125,9 +125,7 @@ def _with(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
 def _note(exchange: Exchange, level: str) -> None:
     """Say what became of the wish at last; other choices may have been first."""
     note, said = f"think={level}", exchange.adjusted
-    for tried in _TRIED:
-        if tried in said:
-            said.remove(tried)
+    said[:] = [one for one in said if not one.startswith(_TRIED)]
     if not level and exchange.wish is not None:
         note, said = exchange.wish.field, exchange.ignored
     if note and note not in said:

@@ -5,6 +5,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from support.able import Able
+from support.gateway import installed, snapshot
 from support.ollama import CHAT, JSON, NDJSON, Answer, Body, Ollama, ask
 from support.stack import linted
 
@@ -545,6 +546,19 @@ def test_older_ollama(name: str, n: int, stream: bool, lazy: bool) -> None:
     assert sorted(map(str, sent)) == sorted(map(str, levels * n))
     assert [body.closed for body in ollama.bodies] == [1] * len(sent)
     assert answer.body.count(b"Hello") == n
+
+
+@pytest.mark.parametrize("level", ["low", "medium", "max"])
+def test_a_forced_level_that_is_lowered(level: str) -> None:
+    """Only the level is said that was sent at last, whoever chose the first."""
+    forced = {"think": {"value": level, "mode": "force"}}
+    ollama = Older(True, words=OLDEST)
+    now = installed(snapshot(overrides=forced))
+    app = linted(ollama, control=Able(), installation=now)
+    body = {"model": "switched", "messages": HI, "reasoning_effort": "high"}
+    answer = ask(app, body=body)
+    assert ollama.calls[-1].json["think"] is True
+    assert answer.headers["X-Pannier-Adjusted"] == "think=true"
 
 
 @pytest.mark.parametrize(

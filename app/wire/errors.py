@@ -25,6 +25,9 @@ _ANTHROPIC_TYPES = {
     529: "overloaded_error",
 }
 
+#: By code, where a client must not take a failure for one that passes.
+_LASTING = {"model_unavailable": "api_error"}
+
 #: Codes of Anthropic's own: by this one its clients know to send all of a conversation.
 _ANTHROPIC_CODES = {"thread_unsupported_request"}
 
@@ -79,7 +82,8 @@ def anthropic_envelope(
 ) -> bytes:
     """Anthropic's envelope; of our codes it has those that its clients act upon."""
     client = "invalid_request_error" if 400 <= status < 500 else "api_error"
-    error = anthropic.Error(_ANTHROPIC_TYPES.get(status, client), message)
+    type_ = _LASTING.get(code or "") or _ANTHROPIC_TYPES.get(status, client)
+    error = anthropic.Error(type_, message)
     if code is not None and code in _ANTHROPIC_CODES:
         error.details = anthropic.ErrorDetails(code)
     response = anthropic.ErrorResponse(error, request_id)

@@ -167,12 +167,13 @@ def test_envelopes() -> None:
         (501, "not_implemented", "api_error"),
         (502, "upstream_unreachable", "api_error"),
         (503, "server_shutting_down", "overloaded_error"),
+        (503, "model_unavailable", "api_error"),
         (504, "upstream_timeout", "timeout_error"),
         (529, "server_overloaded", "overloaded_error"),
     ],
 )
 def test_anthropics_envelope(status: int, code: str, kind: str) -> None:
-    """The type follows from the status; our codes are not told."""
+    """The type follows from the status, but for what lasts; our codes are not told."""
     payload = errors.anthropic_envelope("m", status, "req_1", code)
     assert json.loads(payload) == {
         "type": "error",

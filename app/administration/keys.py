@@ -125,8 +125,7 @@ class Keys:
 
     def rotate(self, which: str, grace: int = 0) -> tuple[Key, str]:
         """Give a key another secret; the old one is good for ``grace`` milliseconds."""
-        if not 0 <= grace <= LONGEST_GRACE:
-            raise Refused("The old secret can stay good for 0 to 7 days.", "grace")
+        check_grace(grace)
         secret = credentials.new_secret()
 
         def rotate(connection: Connection) -> Key:
@@ -186,6 +185,12 @@ class Keys:
         if changes.keys() == {"enabled"}:
             action = "key.enable" if changes["enabled"] else "key.disable"
         return kept.change_key(connection, key.id, changes, self._desk.actor, action)
+
+
+def check_grace(grace: int) -> None:
+    """Raise ``Refused`` where no old secret can stay good so long (milliseconds)."""
+    if not 0 <= grace <= LONGEST_GRACE:
+        raise Refused("The old secret can stay good for 0 to 7 days.", "grace")
 
 
 #: What a ``KeyForm`` has beside the terms.

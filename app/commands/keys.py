@@ -2,11 +2,14 @@
 
 import argparse
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import Any
 
 from ..administration import Administration
+from ..administration.keys import check_grace
 from ..administration.views import state, view
 from ..gateway.credentials import STRONG
+from ..gateway.groups import ORDINARY
 from ..gateway.keys import Key, Moment
 from ..moment import now_ms
 from . import remarks
@@ -116,11 +119,13 @@ def _list(terminal: Terminal, words: Namespace) -> None:
     if words.json:
         terminal.say(json_of([view(key, now) for key in keys]))
     elif keys:
-        head = ["NAME", "KEY", "STATE", "MODELS", "LIMITS", "EXPIRES", "LAST USED"]
-        for line in table(head, (_row(key, now) for key in keys)):
+        for line in table(_HEAD, (_row(key, now) for key in keys)):
             terminal.say(line)
     else:
         terminal.say("There are no keys.")
+
+
+_HEAD = ["NAME", "KEY", "STATE", "MODELS", "LIMITS", "MORE", "EXPIRES", "LAST USED"]
 
 
 def _row(key: Key, now: Moment) -> list[str]:
@@ -137,9 +142,21 @@ def _row(key: Key, now: Moment) -> list[str]:
         state(key, now) + (", weak" if key.weak else ""),
         _short(", ".join(models)) or "none",
         ", ".join(limits) or "-",
+        "; ".join(_more(key, now)) or "-",
         moment(key.expires_at),
         moment(key.last_used_at),
     ]
+
+
+def _more(key: Key, now: Moment) -> Iterator[str]:
+    """What a key has otherwise than one of which nothing is said."""
+    groups = key.terms.allow_endpoints
+    if set(groups) != set(ORDINARY):
+        yield f"endpoints: {', '.join(groups) or 'none'}"
+    if key.terms.overrides:
+        yield "overrides"
+    if key.previous_until is not None and key.previous_until > now:
+        yield f"old secret until {moment(key.previous_until)}"
 
 
 def _short(text: str, most: int = 40) -> str:
@@ -201,6 +218,7 @@ def _warn_of_the_last(
 
 
 def _rotate(terminal: Terminal, words: Namespace) -> None:
+    check_grace(words.grace)  # before anybody looks for the key
     with terminal.administration() as administration:
         before = administration.keys.get(words.which)
         key, secret = administration.keys.rotate(words.which, words.grace)

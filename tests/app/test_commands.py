@@ -1084,3 +1084,17 @@ def test_an_audit_log_with_nothing(typed: Typed) -> None:
     """It says so, as other lists do; as JSON it is an empty list."""
     assert typed.do("audit") == "There are no entries in the audit log."
     assert json.loads(typed.do("audit", "--json")) == []
+
+
+def test_the_list_of_keys_says_what_is_unusual(typed: Typed) -> None:
+    """Endpoints that are not the usual ones, overrides, an old secret that is good."""
+    typed.do(*KEY, "*")
+    more = ["--endpoints", "chat", "models", "--overrides", '{"top_k": 3}']
+    typed.do("keys", "create", "--name", "b", "--allow", "*", *more)
+    typed.do("keys", "rotate", "b", "--grace", "24h")
+    head, plain, unusual = typed.do("keys", "list").splitlines()
+    column = slice(head.index("MORE"), head.index("EXPIRES"))
+    assert plain[column].strip() == "-"
+    said = unusual[column].split("; ")
+    assert said[:2] == ["endpoints: chat, models", "overrides"]
+    assert said[2].startswith("old secret until 20")

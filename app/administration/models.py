@@ -156,6 +156,7 @@ class Aliases:
         known = set(map(key_of, (*models, *installed)))
         check_alias(entry, known, before)
         if key_of(entry.target) not in known:
+            self._outside.check_target(entry.target)
             _check_target(connection, entry.target)
         kept.set_alias(connection, entry, self._desk.actor)
         return entry

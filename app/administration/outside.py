@@ -77,3 +77,13 @@ class Outside:
                 f" {self._given.where}: it is changed there.",
                 "name",
             )
+
+    def check_target(self, target: str) -> None:
+        """Raise ``Refused`` for a target that is an alias here: nobody would follow."""
+        own = self._by_name.get(target.strip().lower())
+        if own is not None:
+            raise Refused(
+                f"{target!r} is an alias itself, of {self._given.variable}; name its"
+                f" model, {self._models[own]!r}.",
+                "target",
+            )

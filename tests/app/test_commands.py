@@ -368,6 +368,10 @@ def test_an_alias_of_an_alias(typed: Typed) -> None:
     typed.do("alias", "add", "faster", "fast")
     typed.do("alias", "add", "llama3", "qwen3", "--shadow")
     typed.do("alias", "add", "faster", "llama3")
+    typed.set("PANNIER_ALIASES", "slow=llama3.2")
+    code, _, err = typed("alias", "add", "slower", "Slow")
+    assert code == 2
+    assert "'Slow' is an alias itself, of PANNIER_ALIASES; name its model" in err
 
 
 OVERRIDES = ["--overrides", '{"temprature": 1, "top_k": 3, "max_tokens": 9}']

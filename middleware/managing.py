@@ -18,6 +18,7 @@ from app.native import INFERENCE
 from .access import grants, missing, unknown
 from .members import NAMES, texts, walked
 from .native import NativeNames, note_name, with_body
+from .routes import not_allowed
 
 #: Routes whose requests name the models that they change, with their methods.
 MANAGING = (
@@ -107,14 +108,10 @@ class AllModels:
     ) -> Iterable[bytes]:
         """Answer one request."""
         key = Exchange.of(environ).key
-        known = INFERENCE.get(environ["PATH_INFO"])
+        path = environ["PATH_INFO"]
+        known = INFERENCE.get(path)
         if known and key is not None and "manage" not in key.terms.allow_endpoints:
-            raise BadRequest(
-                f"Not allowed to {environ['REQUEST_METHOD'][:64]} here.",
-                status=405,
-                code="method_not_allowed",
-                headers=[("Allow", ", ".join(known))],
-            )
+            raise not_allowed(environ["REQUEST_METHOD"], path, known)
         _check_all(key, "this endpoint")
         return self.app(environ, start_response)
 

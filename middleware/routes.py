@@ -39,7 +39,7 @@ class Routes:
             return self.default(environ, start_response)
         app = methods.get(method) or methods.get("*")
         if app is None:
-            raise _not_allowed(method, path, sorted(methods))
+            raise not_allowed(method, path, sorted(methods))
         return app(environ, start_response)
 
     def _below(self, path: str) -> dict[str, WSGIApplication] | None:
@@ -49,9 +49,10 @@ class Routes:
         return None
 
 
-def _not_allowed(method: str, path: str, allowed: list[str]) -> BadRequest:
+def not_allowed(method: str, path: str, allowed: Iterable[str]) -> BadRequest:
+    """The refusal of a method, 405; those that are ``allowed`` are in its header."""
     return BadRequest(
-        f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a"
+        f"Not allowed to {method[:64]} on {path}. (HINT: Perhaps you meant to use a"
         " different HTTP method?)",
         status=405,
         code="method_not_allowed",

@@ -81,6 +81,7 @@ def test_another_method(
     app = linted(shelves, control=shelves.control, installation=installed(now))
     answer = ask(app, method, path, {"model": "a"}, **WITH)
     assert (answer.status, answer.headers["Allow"]) == (405, allow)
+    assert answer.json["error"].startswith(f"Not allowed to {method} on {path}. ")
     assert shelves.asked == []
 
 

@@ -1,8 +1,9 @@
 """NativeNames: names of models in what is asked on Ollama's own routes.
 
-There an alias is resolved, what may not be used is refused, and nothing else of a body
-is changed: what concerns nothing that is set goes on byte for byte.  ``default`` is
-Ollama's affair here unless an alias has that name.
+There an alias is resolved, what may not be used is refused, and what is set is put in;
+nothing else of a body is changed.  What concerns nothing that is set goes on byte for
+byte, with the space around a name, too: Ollama refuses that.  ``default`` is Ollama's
+affair here unless an alias has that name.
 """
 
 from collections.abc import Callable, Iterable

@@ -173,7 +173,10 @@ def test_an_installed_model_called_default() -> None:
 )
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/api/chat"])
 def test_space_around_a_name(now: Snapshot, path: str) -> None:
-    """It does not count, with keys or without; the answer says the client's name."""
+    """It counts only on Ollama's own routes, where nothing is set: nobody looks there.
+
+    The answer says the client's name.
+    """
     upstream = Ollama()
     app = linted(upstream, installation=installed(now))
     body = {"model": " llama3.2 ", "messages": [{"role": "user", "content": "Hi"}]}

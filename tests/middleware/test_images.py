@@ -340,6 +340,19 @@ def test_a_chat_with_urls() -> None:
     ]
 
 
+def test_images_of_a_message_by_url() -> None:
+    """Ollama's own field takes URLs too, behind the images among the parts."""
+    with Web({"/a": page(GIF)}) as web:
+        net = Net(web.port, {"site.example": ["93.184.216.34"]})
+        given = ["http://site.example/a", f"data:image/jpeg;base64,{text(JPEG)}"]
+        message = {"role": "user", "content": [part(text(PNG))], "images": given}
+        fetch = net.fetcher().fetch_all
+        answer, ollama = asked(more={"messages": [message]}, fetch=fetch)
+    assert answer.status == 200
+    (sent,) = ollama.calls[0].json["messages"]
+    assert sent["images"] == [text(PNG), text(GIF), text(JPEG)]
+
+
 URL = "http://site.example/a"
 
 

@@ -63,6 +63,8 @@ class Discreet:
         """Pass the call on."""
         exchange = Exchange.of(environ)
         if exchange.key is None:
+            # On Ollama's own routes nobody reads whether an answer is to be a stream;
+            # without a key what Ollama says there is the client's, byte for byte.
             if exchange.stream is None or not self._wanted(exchange, environ):
                 return self.app(environ, start_response)
         elif not exchange.model:

@@ -7,7 +7,7 @@ import msgspec
 from ..errors import BadRequest
 from ..storage.admins import Session
 from .asked import Asked, Sent
-from .sessions import Cookie, Visitor
+from .sessions import Cookie, Visitor, ends_at
 from .signing_in import Caller, SigningIn
 
 
@@ -93,7 +93,7 @@ def _me(visitor: Visitor) -> dict[str, Any]:
         "username": visitor.account.username,
         "must_change_password": visitor.account.must_change,
         "csrf_token": visitor.session.csrf,
-        "session": _shown(visitor.session) | {"ends_at": visitor.ends_at},
+        "session": _shown(visitor.session),
     }
 
 
@@ -103,6 +103,7 @@ def _shown(session: Session) -> dict[str, Any]:
         "created_at": session.created_at,
         "seen_at": session.seen_at,
         "expires_at": session.expires_at,
+        "ends_at": ends_at(session),
         "ip": session.ip,
         "user_agent": session.user_agent,
     }

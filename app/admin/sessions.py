@@ -32,7 +32,12 @@ class Visitor(msgspec.Struct, frozen=True):
     @property
     def ends_at(self) -> int:
         """When the session ends if nothing more is asked."""
-        return min(self.session.expires_at, self.session.seen_at + IDLE)
+        return ends_at(self.session)
+
+
+def ends_at(session: Session) -> int:
+    """When a session ends if nothing more is asked."""
+    return min(session.expires_at, session.seen_at + IDLE)
 
 
 class Cookie:
@@ -94,7 +99,7 @@ class Sessions:
         """Those that are good, the newest first."""
         now = self._clock()
         found = admins.sessions(connection, now)
-        return [session for session in found if now < session.seen_at + IDLE]
+        return [session for session in found if now < ends_at(session)]
 
     def is_to_be_noted(self, visitor: Visitor) -> bool:
         """Whether it is time to write that a session is in use."""

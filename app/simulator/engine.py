@@ -58,7 +58,7 @@ class Engine:
         if "completion" not in model.capabilities:
             raise Refusal(400, f'"{request["model"]}" does not support generate')
         call = Call(request, model, chat=False)
-        self._speak(exchange, call, clock, idle=not call.prompt and not call.suffix)
+        self._speak(exchange, call, clock, idle=not call.prompt)
 
     def _speak(self, exchange: Exchange, call: Call, clock: Clock, idle: bool) -> None:
         keep = call.request.get("keep_alive")

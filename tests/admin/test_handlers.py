@@ -235,6 +235,8 @@ def test_effective(here: Handlers) -> None:
     said = {(one["name"], one["value"], one["origin"]) for one in found["parameters"]}
     wanted = {("top_k", 7, "global"), ("seed", 3, "alias"), ("num_predict", 9, "key")}
     assert wanted <= said
+    latest = f"models/bge/effective?alias=b:latest&key={key['id']}"
+    assert here.do("GET", latest) == found
     assert here.do("GET", f"models/B/effective?key={key['id']}") == found
     here.do("PATCH", "settings", {"overrides": {}})
     for path in ("models/bge", "aliases/b", f"keys/{key['id']}"):

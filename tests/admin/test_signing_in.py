@@ -121,6 +121,8 @@ def test_sessions_are_listed_and_ended(house: House) -> None:
     """The account sees where it is signed in, and can end each of them."""
     one, other = house.signed_in(), house.signed_in()
     listed = one.ask("GET", "me/sessions").json["sessions"]
+    assert one.ask("GET", "me").json["session"] | {"current": True} in listed
+    assert all(each["ends_at"] - each["seen_at"] == IDLE for each in listed)
     assert sorted(found["current"] for found in listed) == [False, True]
     (foreign,) = [found["id"] for found in listed if not found["current"]]
     assert one.ask("DELETE", f"me/sessions/{foreign}").status_code == 204

@@ -109,9 +109,11 @@ def _streaming(peer: Peer) -> None:
         b"Transfer-Encoding: chunked\r\n\r\n"
     )
     lines = [json.dumps({"model": "m", **line}).encode() + b"\n" for line in LINES]
-    chunks = [b"%x\r\n%b\r\n" % (len(line), line) for line in lines]
+    said, last = [b"%x\r\n%b\r\n" % (len(line), line) for line in lines]
     while peer.request()[0]:
-        peer.send(head, *chunks, b"0\r\n\r\n")
+        # The end with the last line: clients of OpenAI's library leave once they have
+        # ``[DONE]``, and a connection whose end is still to come then is given up.
+        peer.send(head, said, last + b"0\r\n\r\n")
 
 
 @pytest.fixture(params=["builtin", "requests"])

@@ -4,13 +4,14 @@ Two servers of this checkout before one upstream, asked in turns in one run.  On
 open; the other has a key with every limit, none of which is reached, and writes a row
 for each request.
 
-Started as ``python -m bench.gateway [ROUNDS] [--state DIRECTORY] [--limits URL]
-[--workers N]``: a directory with a database of many rows (``bench.usage_rows``) shows
-whether these cost requests anything; limits can be counted in a Redis, or by several
-workers in a file.
+Started as ``python -m bench.gateway [ROUNDS] [--rows DIRECTORY] [--limits URL]
+[--workers N]``.  With a directory that has a database of many rows
+(``bench.usage_rows``) both have keys, and one of them those rows.  Limits can be
+counted in a Redis, or by several workers in a file.
 """
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import time
@@ -57,12 +58,11 @@ def made_key(state: str) -> str:
         database.close()
 
 
-def row(
-    title: str, clients: int, asked: dict[str, tuple[str, bytes]], rounds: int
-) -> str:
-    """One line of the table; ``asked`` are addresses and requests, by who answers."""
+def measured(
+    clients: int, asked: dict[str, tuple[str, bytes]], rounds: int
+) -> dict[str, list[float]]:
+    """The p50 of each round in milliseconds; ``asked`` are addresses and requests."""
     p50: dict[str, list[float]] = {name: [] for name in asked}
-    rate: dict[str, list[float]] = {name: [] for name in asked}
     for number in range(rounds):
         for name in sorted(asked, reverse=bool(number % 2)):
             url, data = asked[name]
@@ -71,52 +71,52 @@ def row(
                 one.body()
             took = [one.arrivals[-1] - one.asked for one in answers]
             p50[name].append(statistics.median(took) * 1000)
-            rate[name].append(len(answers) / SECONDS)
-    ratio = statistics.median(
-        b / a for a, b in zip(p50["open"], p50["keys"], strict=True)
-    )
-    return (
-        f"| {title} | {clients} | {statistics.median(p50['open']):.2f}"
-        f" | {statistics.median(p50['keys']):.2f} | {ratio:.2f}"
-        f" | {statistics.median(rate['open']):.0f}"
-        f" | {statistics.median(rate['keys']):.0f}"
-        f" | {'held' if ratio <= BAR else 'missed'} |"
-    )
+    return p50
 
 
-def main(rounds: int, state: str, limits: str, workers: int) -> None:
-    """Print the table."""
-    settings = {"WEB_CONCURRENCY": str(workers)}
-    with tempfile.TemporaryDirectory() as directory:
-        key = made_key(state or directory)
-        kept = {
-            "PANNIER_STATE_DIR": state or directory,
-            "PANNIER_USAGE_DAYS": "3650",  # no row is removed meanwhile
-            "PANNIER_LIMITS_URL": limits,
-        }
-        with (
-            upstream() as ollama,
-            tempfile.TemporaryDirectory() as empty,
-            pannier(ollama.url, PANNIER_STATE_DIR=empty, **settings) as open_one,
-            pannier(ollama.url, **kept, **settings) as ours,
-        ):
-            print("| answer | clients | open p50 ms | keys p50 ms | ÷ | open/s | keys/s"
-                  f" | ≤ {BAR} |")  # fmt: skip
-            print("|---|--:|--:|--:|--:|--:|--:|---|")
-            for title, (model, stream) in LOADS.items():
-                asked = {
-                    "open": (open_one.url, request(model, stream)),
-                    "keys": (ours.url, request(model, stream, key)),
-                }
-                for clients in CLIENTS:
-                    print(row(title, clients, asked, rounds), flush=True)
+def row(title: str, clients: int, p50: dict[str, list[float]], base: str) -> str:
+    """One line of the table: all beside ``base``, round by round."""
+    cells = [f"{title}", f"{clients}", f"{statistics.median(p50[base]):.2f}"]
+    for name in p50.keys() - {base}:
+        pairs = zip(p50[base], p50[name], strict=True)
+        ratio = statistics.median(b / a for a, b in pairs)
+        held = "held" if ratio <= BAR else "missed"
+        cells += [f"{statistics.median(p50[name]):.2f}", f"{ratio:.2f}", held]
+    return f"| {' | '.join(cells)} |"
+
+
+def main(rounds: int, rows: str, limits: str, workers: int) -> None:
+    """Print the table; with ``rows`` it is of keys before few and before many."""
+    settings = {"WEB_CONCURRENCY": str(workers), "PANNIER_LIMITS_URL": limits}
+    settings["PANNIER_USAGE_DAYS"] = "3650"  # no row is removed meanwhile
+    with contextlib.ExitStack() as stack:
+        ollama = stack.enter_context(upstream())
+        asked: dict[str, tuple[str, str]] = {}
+        for name in ("keys", "many rows" if rows else "open"):
+            state = rows if name == "many rows" else ""
+            state = state or stack.enter_context(tempfile.TemporaryDirectory())
+            key = "" if name == "open" else made_key(state)
+            ours = pannier(ollama.url, PANNIER_STATE_DIR=state, **settings)
+            asked[name] = stack.enter_context(ours).url, key
+        base = "keys" if rows else "open"
+        other = "many rows" if rows else "keys"
+        print(f"| answer | clients | {base}, p50 ms | {other}, p50 ms | ÷ | ≤ {BAR} |")
+        print("|---|--:|--:|--:|--:|---|")
+        for title, (model, stream) in LOADS.items():
+            requests = {
+                name: (url, request(model, stream, key))
+                for name, (url, key) in asked.items()
+            }
+            for clients in CLIENTS:
+                p50 = measured(clients, requests, rounds)
+                print(row(title, clients, p50, base), flush=True)
 
 
 def arguments() -> argparse.Namespace:
     """What was said on the command line."""
     words = argparse.ArgumentParser(prog="python -m bench.gateway")
     words.add_argument("rounds", nargs="?", type=int, default=15)
-    words.add_argument("--state", default="")
+    words.add_argument("--rows", default="")
     words.add_argument("--limits", default="")
     words.add_argument("--workers", type=int, default=1)
     return words.parse_args()

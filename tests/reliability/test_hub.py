@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from typing import Any
 
+import msgspec
 import pytest
 from support.faulty import Faulty, Peer
 from support.pictures import PNG
@@ -98,6 +99,17 @@ def held(server: Server, path: str, body: bytes, status: int) -> float:
     asked(server, "/probe")
     assert asked(server, path, body)[0] == status
     return float(asked(server, "/probe")[1].split()[1])
+
+
+def allowed() -> float:
+    """For how long it may be held, in seconds, on a machine as slow as this is now.
+
+    ``HELD``, or what it takes to read the largest of texts and write it again, twice.
+    """
+    text = msgspec.json.encode("x " * 30 * MIB)
+    began = time.process_time()
+    assert msgspec.json.encode(msgspec.json.decode(text)) == text
+    return max(HELD, 2 * (time.process_time() - began))
 
 
 def chat(content: Any, **more: Any) -> bytes:
@@ -278,10 +290,10 @@ def test_l5_the_hub_is_not_held(server: Server, case: str) -> None:
     path, make, status = BODIES[case]
     body = make()
     assert len(body) <= 64 * MIB
-    found = []
-    while not found or (min(found) > HELD and len(found) < TRIES):
-        found.append(held(server, f"/v1/{path}", body, status))
-    assert min(found) <= HELD, found
+    found: list[tuple[float, float]] = []
+    while not found or (found[-1][0] > found[-1][1] and len(found) < TRIES):
+        found.append((held(server, f"/v1/{path}", body, status), allowed()))
+    assert found[-1][0] <= found[-1][1], found
 
 
 def request(line: str, *fields: str) -> bytes:

@@ -87,6 +87,13 @@ class BadRequest(GatewayError):
         return f"{self.param[:64]}: {self.message}"
 
 
+class NotAllowed(BadRequest):
+    """What was asked is not for this key, or for nobody here."""
+
+    default_status = 403
+    default_code = "endpoint_not_allowed"
+
+
 class StorageUnavailable(GatewayError):
     """The database cannot be asked; ``what`` is wanted of it, ``detail`` says why not.
 

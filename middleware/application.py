@@ -16,9 +16,9 @@ from app.gateway.snapshot import Snapshot
 from app.inflight import Inflight
 from app.installation import Installation
 from app.option import Given, SettingsError
-from app.probes import HEALTH, READY
 from app.settings import Settings
 
+from .doors import PROBES
 from .stack import build_stack
 
 log = logging.getLogger("pannier")
@@ -51,7 +51,7 @@ class Application:
         return self._stack(environ, start_response)
 
     def _settle(self, environ: WSGIEnvironment) -> None:
-        if environ.get("PATH_INFO") in (*HEALTH, *READY):
+        if environ.get("PATH_INFO") in PROBES:
             return
         with suppress(GatewayError):  # who needs it will ask again, and say so
             self.installation.current.now  # noqa: B018 - it waits

@@ -15,7 +15,7 @@ from app.wire import anthropic, ollama
 
 from .content import BETWEEN_TEXTS, MAX_MESSAGES, MAX_PARTS, role_of
 from .images import Images, is_url
-from .validation import missing, required
+from .validation import check_many, missing, required
 
 _ROLES = {name: name for name in ("user", "assistant", "system")}
 _CALLS = ("tool_use", "server_tool_use")
@@ -114,13 +114,7 @@ class Conversation:
         if isinstance(content, str):
             parts.texts.append(content)
             return parts
-        if len(content) > MAX_PARTS:
-            raise BadRequest(
-                f"Invalid '{param}': expected at most {MAX_PARTS} blocks, but got"
-                f" {len(content)} instead.",
-                code="invalid_value",
-                param=param,
-            )
+        check_many(content, MAX_PARTS, param, "blocks")
         for index, block in enumerate(content):
             if block.type in kinds:
                 self._take(block, f"{param}[{index}]", parts)

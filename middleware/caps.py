@@ -7,7 +7,7 @@ gateway, section 5; decisions, 33).
 from typing import Any, TypeAlias
 
 from app.catalog import Catalog
-from app.errors import BadRequest
+from app.errors import NotAllowed
 from app.exchange import Exchange
 from app.gateway.overrides import endless
 from app.gateway.parameters import is_number
@@ -61,10 +61,8 @@ class Caps:
     ) -> None:
         """An option at its cap, where it is above; said where something was asked."""
         if most < 1:
-            raise BadRequest(
-                f"This API key may have nothing of a model: its limit of {name} is 0.",
-                status=403,
-                code="endpoint_not_allowed",
+            raise NotAllowed(
+                f"This API key may have nothing of a model: its limit of {name} is 0."
             )
         value = options.get(name)
         if value is None:

@@ -16,7 +16,7 @@ from app.wire.decoding import decode
 
 from .audio import is_audio_text
 from .images import Images, base64_of
-from .validation import missing
+from .validation import check_many, missing
 
 _ROLES = {
     "system": "system",
@@ -181,13 +181,7 @@ def _take_images(
     given: list[str], param: str, pictures: list[str], images: Images
 ) -> None:
     """Put what Ollama's own field holds behind the pictures of the parts."""
-    if len(given) > MAX_PARTS:
-        raise BadRequest(
-            f"Invalid '{param}': expected at most {MAX_PARTS} images, but got"
-            f" {len(given)} instead.",
-            code="invalid_value",
-            param=param,
-        )
+    check_many(given, MAX_PARTS, param, "images")
     for index, image in enumerate(given):
         images.take(image, f"{param}[{index}]", pictures)
 

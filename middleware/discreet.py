@@ -24,6 +24,7 @@ from app.wire.names import key as key_of
 
 from .access import unknown
 from .amended import Head
+from .native import NAMING
 from .validation import MAX_NAME
 
 #: Bytes of a refusal that are looked at.
@@ -34,8 +35,6 @@ class _Refusal(msgspec.Struct):
     error: str
 
 
-#: Routes on which Ollama is asked to use a model, not about it.
-_USING = frozenset(["/api/chat", "/api/embed", "/api/embeddings", "/api/generate"])
 #: What Ollama may write before a name.
 _LEFT_OUT = rb"(?:https?://)?(?:registry\.ollama\.ai/)?(?:library/)?"
 
@@ -76,7 +75,7 @@ class Discreet:
 
         It may be used by who asks, or they would not have come so far.
         """
-        if environ["PATH_INFO"] not in _USING:
+        if environ["PATH_INFO"] not in NAMING:  # it is asked about a model
             return False
         if exchange.alias or self._current.plain:
             return bool(exchange.alias)

@@ -7,13 +7,13 @@ Place it inside what counts a key's requests: those that are refused count as we
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from app.errors import BadRequest
+from app.errors import NotAllowed
 from app.exchange import Exchange
-from app.gateway.groups import Groups, groups_for
+from app.gateway.groups import groups_for
 
 
 class GroupsMiddleware:
-    """Refuses what no group of the key allows; raises ``BadRequest``, 403."""
+    """Refuses what no group of the key allows; raises ``NotAllowed``."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self.app = app
@@ -26,14 +26,8 @@ class GroupsMiddleware:
         if key is not None:
             groups = groups_for(environ["REQUEST_METHOD"], environ["PATH_INFO"])
             if groups is not None and groups.isdisjoint(key.terms.allow_endpoints):
-                raise _missing(groups)
+                raise NotAllowed(
+                    "This API key may not use this endpoint: it would need the group"
+                    f" {' or '.join(sorted(groups))}."
+                )
         return self.app(environ, start_response)
-
-
-def _missing(groups: Groups) -> BadRequest:
-    return BadRequest(
-        "This API key may not use this endpoint: it would need the group"
-        f" {' or '.join(sorted(groups))}.",
-        status=403,
-        code="endpoint_not_allowed",
-    )

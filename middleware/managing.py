@@ -10,7 +10,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import msgspec
 
 from app.body import read_body
-from app.errors import BadRequest
+from app.errors import NotAllowed
 from app.exchange import Exchange
 from app.gateway.keys import Key
 from app.native import INFERENCE
@@ -94,7 +94,7 @@ class ManagingNames(NativeNames):
 
 
 class AllModels:
-    """Goes around routes that could touch any model; raises ``BadRequest``, 403.
+    """Goes around routes that could touch any model; raises ``NotAllowed``.
 
     Without keys they are for whoever comes so far.  On a route that only uses models it
     is a 405, with a key that may not change any: nobody knows what another method does.
@@ -117,13 +117,11 @@ class AllModels:
 
 
 def _check_all(key: Key | None, what: str) -> None:
-    """Raise ``BadRequest``, 403, unless there is no model that a key may not use."""
+    """Raise ``NotAllowed`` unless there is no model that a key may not use."""
     if key is None:
         return
     if "*" in key.terms.allow_models and not key.terms.deny_models:
         return
-    raise BadRequest(
-        f"This API key may not use {what}: it would need to be allowed all models.",
-        status=403,
-        code="endpoint_not_allowed",
+    raise NotAllowed(
+        f"This API key may not use {what}: it would need to be allowed all models."
     )

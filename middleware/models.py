@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import msgspec
 
 from app.catalog import Catalog
-from app.errors import BadRequest, UpstreamRefused
+from app.errors import BadRequest, NotAllowed, UpstreamRefused
 from app.exchange import Exchange
 from app.wire import errors, ollama
 from writers.anthropic_models import (
@@ -188,10 +188,8 @@ class DeleteMiddleware(_OneModel):
     ) -> Iterable[bytes]:
         """Answer one request."""
         if not self.allowed:
-            raise BadRequest(
-                "Models cannot be deleted here (PANNIER_MODEL_DELETE is off).",
-                status=403,
-                code="endpoint_not_allowed",
+            raise NotAllowed(
+                "Models cannot be deleted here (PANNIER_MODEL_DELETE is off)."
             )
         exchange, name = self._named(environ)
         if self._meant(exchange) != name:

@@ -20,7 +20,7 @@ from .content import (
     text_file,
 )
 from .images import Images
-from .validation import converted, missing, required
+from .validation import check_many, converted, missing, required
 
 _ROLES = {
     "system": "system",
@@ -196,13 +196,7 @@ class InputItems:
         """The text of some content; its images are added to ``images``."""
         if isinstance(content, str):
             return content
-        if len(content) > MAX_PARTS:
-            raise BadRequest(
-                f"Invalid '{param}': expected at most {MAX_PARTS} parts, but got"
-                f" {len(content)} instead.",
-                code="invalid_value",
-                param=param,
-            )
+        check_many(content, MAX_PARTS, param, "parts")
         texts: list[str] = []
         for index, part in enumerate(content):
             self._part(part, f"{param}[{index}]", texts, images)

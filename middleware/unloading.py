@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from app.errors import BadRequest
+from app.errors import NotAllowed
 from app.gateway.parameters import is_duration, is_number
 
 from .members import Members
@@ -34,13 +34,11 @@ def unloads(kept: Iterable[Any], members: Members, path: str) -> bool:
     return any(map(_ends, kept)) and not _asks(members, path)
 
 
-def refusal() -> BadRequest:
+def refusal() -> NotAllowed:
     """The refusal to unload a model; without its time, the request would load it."""
-    return BadRequest(
+    return NotAllowed(
         "This API key may not unload models: it would need to be allowed to say how"
-        " long they stay loaded (allow_keep_alive).",
-        status=403,
-        code="endpoint_not_allowed",
+        " long they stay loaded (allow_keep_alive)."
     )
 
 

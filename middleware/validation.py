@@ -5,6 +5,7 @@ specification (reliability, section 7; decisions, 4 and 5).
 """
 
 import re
+from collections.abc import Sized
 from functools import cache, partial
 from typing import Any, Generic, TypeVar
 
@@ -162,6 +163,17 @@ def mistyped(exc: msgspec.ValidationError, place: str = "") -> BadRequest:
 def _words(types: str) -> str:
     types = types.removesuffix(" | null").replace("int | float", "int")
     return " or ".join(_WORDS.get(name, name) for name in types.split(" | "))
+
+
+def check_many(given: Sized, most: int, param: str, what: str) -> None:
+    """Raise ``BadRequest`` for a list of more than ``most``, whatever it is of."""
+    if len(given) > most:
+        raise BadRequest(
+            f"Invalid '{param}': expected at most {most} {what}, but got"
+            f" {len(given)} instead.",
+            code="invalid_value",
+            param=param,
+        )
 
 
 def missing(param: str) -> BadRequest:

@@ -88,9 +88,10 @@ def effective(admin: Admin, asked: Asked) -> Any:
     name, alias = _meant(admin, asked, names, alias)
     known = {*kept, *names.exact, *names.patterns}
     if alias and alias.lower() not in known:
-        alias = names.otherwise(alias.lower()) or alias
-    if alias and alias.lower() not in known:
-        raise Refused(f"There is no alias {alias[:128]!r}.", "alias", unknown=True)
+        other = names.otherwise(alias.lower())
+        if not other:
+            raise Refused(f"There is no alias {alias[:128]!r}.", "alias", unknown=True)
+        alias = other
     snapshot = Snapshot(
         models={key_of(one.name): one for one in office.models.list()},
         aliases=kept,

@@ -60,7 +60,7 @@ class Outside:
 
     def why(self, name: str) -> str:
         """Why one of this name in the database does not count; empty if it does."""
-        own = self._by_name.get(name.strip().lower())
+        own = self._named(name)
         if own is None:
             return ""
         return (
@@ -70,7 +70,7 @@ class Outside:
 
     def check(self, name: str) -> None:
         """Raise ``Refused`` for an alias that only the environment has."""
-        own = self._by_name.get(name.strip().lower())
+        own = self._named(name)
         if own is not None:
             raise Refused(
                 f"The alias {own!r} is of {self._given.variable}, which is set in"
@@ -80,10 +80,14 @@ class Outside:
 
     def check_target(self, target: str) -> None:
         """Raise ``Refused`` for a target that is an alias here: nobody would follow."""
-        own = self._by_name.get(target.strip().lower())
+        own = self._named(target)
         if own is not None:
             raise Refused(
                 f"{target!r} is an alias itself, of {self._given.variable}; name its"
                 f" model, {self._models[own]!r}.",
                 "target",
             )
+
+    def _named(self, name: str) -> str | None:
+        """The alias of a name as it is written there; None where it has none."""
+        return self._by_name.get(name.strip().lower())

@@ -17,21 +17,20 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 
-from app import protocol
+from app import protocol, refusal
 from app.carriers.base import Headers
 from app.errors import GatewayError, UpstreamBroken
 from app.exchange import Exchange
+from app.ndjson import LineBuffer
 from app.wire import errors
 from app.wire.decoding import decode
 
-from . import headers, refusal, sse
-from .ndjson import LineBuffer
+from . import headers, sse
 
 Reply = TypeVar("Reply")
 
-#: The largest whole answer and the largest error that are read (reliability, U9).
+#: The largest whole answer that is read (reliability, U9).
 MAX_WHOLE = 64 * 1024 * 1024
-MAX_ERROR = 64 * 1024
 #: How often an answer that seems complete is decoded, all tries together: one that
 #: only seems so, and goes on, costs no more than in proportion to its length.
 MOST_TRIED = 8
@@ -237,8 +236,7 @@ class ResponseWriter(Generic[Reply]):
             items = iter(body)
             body = chain([next(items, b"")], items)
         if self._status >= 400:
-            beginning = _beginning(body)
-            raise refusal.refused(self._status, beginning, self._headers, self._about())
+            raise refusal.of_answer(self._status, body, self._headers, self._about())
         if self._status != 200:
             raise UpstreamBroken(
                 "Ollama answered with a status that makes no sense here.",
@@ -314,15 +312,3 @@ class ResponseWriter(Generic[Reply]):
                 "Ollama's answer could not be understood.", detail=str(exc)
             ) from exc
         return reply
-
-
-def _beginning(body: Iterable[bytes]) -> bytes:
-    """As much of an error as is worth reading."""
-    pieces: list[bytes] = []
-    size = 0
-    for data in body:
-        pieces.append(data)
-        size += len(data)
-        if size > MAX_ERROR:
-            break
-    return b"".join(pieces)

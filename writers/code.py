@@ -14,12 +14,12 @@ import msgspec
 
 from app import protocol
 from app.errors import UpstreamBroken
+from app.ndjson import LineBuffer
 from app.wire import openai
 from app.wire.code_answers import FillResponse
 
 from .base import MAX_WHOLE
 from .generation import GenerationWriter
-from .ndjson import LineBuffer
 from .trim import Trimmer
 
 

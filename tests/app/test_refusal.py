@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from app.refusal import MAX_MESSAGE, About, in_stream, refused
 from writers.messages import MessagesWriter
-from writers.refusal import MAX_MESSAGE, About, in_stream, refused
 
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 MEMORY = "model requires more system memory (9 GiB) than is available (1 GiB)"

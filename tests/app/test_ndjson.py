@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UpstreamBroken
-from writers.ndjson import LineBuffer
+from app.ndjson import LineBuffer
 
 LIMIT = 10
 

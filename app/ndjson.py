@@ -5,7 +5,7 @@ Split on ``\\n`` in bytes and on nothing else: text may hold U+2028 and its like
 
 from collections.abc import Iterable, Iterator
 
-from app.errors import UpstreamBroken
+from .errors import UpstreamBroken
 
 #: Ollama's own runner stops at 8 MiB (specification: reliability, U9).
 MAX_LINE = 16 * 1024 * 1024

@@ -6,17 +6,20 @@ passed on: anything else in the body stays here.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
 
-from app.carriers.base import Headers
-from app.errors import UpstreamBroken, UpstreamError, UpstreamRefused
-from app.prompt import Prompt
-from app.wire import ollama
-from app.wire.decoding import decode
+from .carriers.base import Headers
+from .errors import UpstreamBroken, UpstreamError, UpstreamRefused
+from .prompt import Prompt
+from .wire import ollama
+from .wire.decoding import decode
 
 MAX_MESSAGE = 2000
+#: The largest error that is read, in bytes (reliability, U9).
+MAX_ERROR = 64 * 1024
 #: Bytes of what else was said, for the log.
 MAX_DETAIL = 200
 
@@ -73,6 +76,20 @@ class About(NamedTuple):
 
 
 _ABOUT = About()
+
+
+def of_answer(
+    status: int, body: Iterable[bytes], headers: Headers, about: About = _ABOUT
+) -> UpstreamError:
+    """The same as ``refused``, of a body that is still to be read."""
+    pieces: list[bytes] = []
+    size = 0
+    for data in body:
+        pieces.append(data)
+        size += len(data)
+        if size > MAX_ERROR:
+            break
+    return refused(status, b"".join(pieces), headers, about)
 
 
 def refused(

@@ -13,15 +13,16 @@ from ..gateway.usage_export import csv_lines, ndjson_lines
 from ..moment import LAST, now_ms
 from ..storage.usage import MOST, Filters, Ledger, Period
 from ..storage.usage_metrics import METRICS
-from ..storage.usage_queries import GROUPS, STEPS
-from ..storage.usage_tables import DAY
+from ..storage.usage_periods import STEPS
+from ..storage.usage_queries import GROUPS
+from ..storage.usage_tables import CLASSED, DAY
 from ..wire.names import short
 from .asked import Admin, Asked, Route, Sent
 from .query import Query, wrong
 
 #: Filters of sums, and of records beside.
 _SUMS = tuple(GROUPS)
-_RECORDS = (*_SUMS, "protocol", "stream")
+_RECORDS = (*_SUMS, "protocol", "stream", "user", "error")
 TIMES = ("from", "to")
 _SUMMED, _FILE = (*TIMES, *_SUMS), (*TIMES, *_RECORDS)
 #: What there can be of each of these in a row (docs/usage.md).
@@ -40,24 +41,28 @@ WORDS = {
     "protocol": ("openai", "anthropic", "ollama", "llamacpp", "tabby"),
 }
 _ID = re.compile(r"[0-9a-f]{12,64}")
+#: Metrics of one series.
+_METRICS = 12
 #: Lines of a file that are sent at once.
 _LINES = 500
 
 
 def summary(admin: Admin, asked: Asked) -> Any:
-    """All metrics of a period, and its requests by status."""
+    """All metrics of a period, and its requests by status; of that before it, too."""
     query = Query(asked)
-    return _ledger(admin).summary(_period(query), _filters(admin, query, _SUMS))
+    filters = _filters(admin, query, _SUMS)
+    return _ledger(admin).summary(_period(query), filters, before=query.flag("before"))
 
 
 def series(admin: Admin, asked: Asked) -> Any:
-    """A metric over time."""
+    """Some metrics over time."""
     query = Query(asked)
+    metrics = _metrics(query)
     group = query.one_of("group", GROUPS, "")
     filters = _filters(admin, query, _SUMS)
     try:
         points = _ledger(admin).series(
-            query.one_of("metric", METRICS, "requests"),
+            metrics if len(metrics) > 1 else metrics[0],
             _period(query),
             step=query.one_of("step", STEPS, ""),
             group=group,
@@ -66,6 +71,16 @@ def series(admin: Admin, asked: Asked) -> Any:
     except ValueError as error:
         raise wrong("step", f"step: {error}.") from None
     return {"points": points, **_names(admin, group, points)}
+
+
+def distribution(admin: Admin, asked: Asked) -> Any:
+    """How many requests took how long, or wrote how much."""
+    query = Query(asked)
+    of = query.one_of("of", (*CLASSED, "tokens"), "duration")
+    period, filters = _period(query), _filters(admin, query, _SUMS)
+    if of == "tokens":
+        return {"of": of, **_ledger(admin).tokens(period, filters)}
+    return {"of": of, "classes": _ledger(admin).distribution(of, period, filters)}
 
 
 def top(admin: Admin, asked: Asked) -> Any:
@@ -160,6 +175,17 @@ def _period(query: Query, days: int = 1) -> Period:
     return start, min(end, LAST)
 
 
+def _metrics(query: Query) -> list[str]:
+    """The metrics that are wanted, each once."""
+    names = list(dict.fromkeys(query.text("metric", "requests").split(",")))
+    if len(names) > _METRICS:
+        raise wrong("metric", f"'metric' has at most {_METRICS} names.")
+    for name in names:
+        if name not in METRICS:
+            raise wrong("metric", f"'metric' is of {', '.join(METRICS)}.")
+    return names
+
+
 def _filters(admin: Admin, query: Query, known: Iterable[str]) -> Filters:
     found: dict[str, Any] = {n: text for n in known if (text := query.text(n))}
     for name, words in WORDS.items():
@@ -199,8 +225,9 @@ _CSV = partial(export, csv_lines, "usage.csv", "text/csv; charset=utf-8")
 _NDJSON = partial(export, ndjson_lines, "usage.ndjson", "application/x-ndjson")
 
 ROUTES: list[Route] = [
-    Route("GET", "/usage/summary", summary, _SUMMED),
+    Route("GET", "/usage/summary", summary, ("before", *_SUMMED)),
     Route("GET", "/usage/series", series, ("metric", "group", "step", *_SUMMED)),
+    Route("GET", "/usage/distribution", distribution, ("of", *_SUMMED)),
     Route("GET", "/usage/top", top, ("by", "metric", "limit", *_SUMMED)),
     Route("GET", "/usage/records", records, ("cursor", "limit", *_FILE)),
     Route("GET", "/usage/records/<id>", record),

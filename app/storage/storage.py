@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 #: What jobs need.  It loads SQLAlchemy, and not when the thread of jobs first does.
-_PARTS = "database queries configuration admins usage_writing usage_keys usage_queries"
+_PARTS = (
+    "database queries configuration admins"
+    " usage_writing usage_keys usage_queries usage_records"
+)
 
 #: Seconds that a request waits, and the first one, which has it all loaded
 #: (specification: decisions, 31).

@@ -1,12 +1,13 @@
 """Ledger: what requests have used, as it is kept; waits for the database.
 
 Periods are pairs of Unix milliseconds, from and to.  ``filters`` give one value for
-some of ``key``, ``model``, ``endpoint`` and ``status``; records also know ``protocol``
-and ``stream``.  What is no metric, group, step or filter raises ``ValueError``: names
-come from lists, values are bound (specification: reliability, Q8).
+some of ``key``, ``model``, ``endpoint`` and ``status``; records also know ``protocol``,
+``stream``, ``user`` (the beginning of a digest) and ``error`` (a part of a code).  What
+is no metric, group, step or filter raises ``ValueError``: names come from lists, values
+are bound (specification: reliability, Q8).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..gateway.usage import Row, Used
@@ -76,26 +77,33 @@ class Ledger:
 
         return self._jobs.read(due) and self._jobs.write(write)
 
-    def summary(self, period: Period, filters: Filters = NONE) -> dict[str, Any]:
-        """Totals, averages and percentiles of a period, and requests by status."""
-        found: dict[str, Any] = self._ask("summary", period, filters)
+    def summary(
+        self, period: Period, filters: Filters = NONE, *, before: bool = False
+    ) -> dict[str, Any]:
+        """Totals, averages and percentiles of a period, and requests by status.
+
+        ``before`` adds those of the period of the same length that ends where it
+        begins.
+        """
+        found: dict[str, Any] = self._ask("summary", period, filters, before)
         return found
 
     def series(
         self,
-        metric: str,
+        metrics: str | Sequence[str],
         period: Period,
         *,
         step: str = "",
         group: str = "",
         filters: Filters = NONE,
     ) -> list[dict[str, Any]]:
-        """A metric over time: ``at``, the group if there is one, and ``value``.
+        """Metrics over time: ``at``, the group if there is one, and the values.
 
+        That of a metric alone is ``value``, those of several have their names.
         ``step`` is ``minute``, ``hour`` or ``day``; by itself, one that fits.
         """
         found: list[dict[str, Any]] = self._ask(
-            "series", metric, period, step, group, filters
+            "series", metrics, period, step, group, filters
         )
         return found
 
@@ -114,6 +122,28 @@ class Ledger:
         )
         return found
 
+    def distribution(
+        self, of: str, period: Period, filters: Filters = NONE
+    ) -> list[dict[str, Any]]:
+        """How many requests took how long: ``ttft`` or ``duration``, by classes."""
+        found: list[dict[str, Any]] = self._ask("distribution", of, period, filters)
+        return found
+
+    def tokens(self, period: Period, filters: Filters = NONE) -> dict[str, Any]:
+        """How many of the newest records had how many completion tokens."""
+
+        def job(connection: "Connection") -> dict[str, Any]:
+            from .usage_records import tokens
+
+            return tokens(connection, period, filters)
+
+        return self._jobs.read(job)
+
+    def by_day(self, ids: Collection[str], period: Period) -> dict[str, dict[int, int]]:
+        """Requests of keys by the day (UTC), of days that have any."""
+        found: dict[str, dict[int, int]] = self._ask("by_day", ids, period)
+        return found
+
     def records(
         self,
         period: Period,
@@ -128,7 +158,13 @@ class Ledger:
         only so many are looked at for one page.
         """
         most = min(max(limit, 1), MOST)
-        return Page(*self._ask("records", period, cursor, most, filters))
+
+        def job(connection: "Connection") -> Page:
+            from .usage_records import records  # here, since it loads SQLAlchemy
+
+            return Page(*records(connection, period, cursor, most, filters))
+
+        return self._jobs.read(job)
 
     def every(
         self, period: Period, filters: Filters = NONE

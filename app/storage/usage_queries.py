@@ -1,59 +1,40 @@
-"""What is asked of the tables of usage.  Loads SQLAlchemy.
+"""What is asked of the sums of usage.  Loads SQLAlchemy.
 
-Totals come from the sums, which are kept for longer than rows.  A period begins and
-ends with a bucket: minutes for some hours, hours for some days, days for all else.
+They are kept for longer than rows.  A period begins and ends with one of them.
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ..moment import now_ms
-from .usage_metrics import METRICS, Metric
-from .usage_sums import KEPT
+from .usage_metrics import METRICS
+from .usage_periods import STEPS, Period, rounded, width_of
 from .usage_tables import (
+    BOUNDS,
+    CLASSED,
     COUNTS,
     DAY,
     HISTOGRAMS,
-    HOUR,
     MAXIMA,
-    MINUTE,
     TIMES,
-    USAGE_RECORD,
     USAGE_ROLLUP,
 )
-from .usage_writing import first_id
 
-Period = tuple[int, int]
 Filters = Mapping[str, Any]
 
-STEPS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 GROUPS = {"key": "key_id", "model": "model", "endpoint": "endpoint", "status": "status"}
-#: Periods, in milliseconds, up to which minutes and hours are added up.
-SHORT = {MINUTE: 6 * HOUR, HOUR: 7 * DAY}
-#: Points of a series, and groups in it; what is in no such group is ``OTHERS``.
-POINTS, MANY = 1500, 20
-OTHERS = "*"
-#: Rows that are looked at for one page of those that a filter fits.
-LOOKED = 10_000
+#: Points of a series: the hours of 90 days; fewer for each of several groups.
+POINTS, APART = 2500, 1500
+#: Groups of a series; what is in no such group is ``OTHERS``.
+MANY, OTHERS = 20, "*"
 #: The largest count that is told (specification: gateway, section 2).
 MOST = 2**53
 #: What did as it was asked, or was not wanted any more.
 _FINE = ("ok", "cancelled")
-_CURSOR = re.compile(r"[0-9a-f]{12,64}")
 
-_R, _U = USAGE_RECORD.c, USAGE_ROLLUP.c
-_ROW_FILTERS = {
-    "key": _R.key_id,
-    "model": _R.resolved_model,
-    "endpoint": _R.endpoint,
-    "status": _R.status,
-    "protocol": _R.protocol,
-    "stream": _R.stream,
-}
+_U = USAGE_ROLLUP.c
 _SUMMED = {
     # SQLite refuses a sum of whole numbers that has more than 64 bits.
     **{n: sa.func.sum(sa.cast(_U[n], sa.Float)) for n in COUNTS},
@@ -63,49 +44,100 @@ _SUMMED = {
 }
 
 
-def summary(connection: Connection, period: Period, filters: Filters) -> dict[str, Any]:
-    """All metrics of a period, and its requests by status."""
-    width = _width(period)
+def summary(
+    connection: Connection, period: Period, filters: Filters, before: bool
+) -> dict[str, Any]:
+    """All metrics of a period, its requests by status; of that ``before`` it, too."""
+    width = width_of(period, 2 if before else 1)
     start, end = rounded(period, width)
+    found = _summary(connection, width, (start, end), filters)
+    if before:
+        earlier = (2 * start - end, start)
+        found["before"] = _summary(connection, width, earlier, filters)
+    return found
+
+
+def _summary(
+    connection: Connection, width: int, period: Period, filters: Filters
+) -> dict[str, Any]:
     by_status = {}
     total: dict[str, Any] = dict.fromkeys(_SUMMED, 0)
-    for row in _rows(connection, list(_SUMMED), width, (start, end), filters, "status"):
+    for row in _rows(connection, list(_SUMMED), width, period, filters, "status"):
         by_status[row["status"]] = row["requests"]
         for name in _SUMMED:
             known = total[name], row[name]
             added = max(known) if name in MAXIMA else round(sum(known), 3)
             total[name] = min(added, MOST)
     found = {name: of(total) for name, (_, of) in METRICS.items()}
-    return {"from": start, "to": end, **found, "by_status": by_status}
+    return {"from": period[0], "to": period[1], **found, "by_status": by_status}
 
 
 def series(
     connection: Connection,
-    metric: str,
+    metrics: str | Sequence[str],
     period: Period,
     step: str,
     group: str,
     filters: Filters,
 ) -> list[dict[str, Any]]:
-    """A metric over time, for the largest groups apart."""
-    columns, of = _metric(metric)
-    width = _known(STEPS, step, "step") if step else _width(period)
+    """Metrics over time, for the largest groups apart."""
+    names = [metrics] if isinstance(metrics, str) else metrics
+    made = {name: known(METRICS, name, "metric")[1] for name in names}
+    width = known(STEPS, step, "step") if step else width_of(period)
     start, end = rounded(period, width)
-    if width < DAY and (end - start) // width > POINTS:
-        raise ValueError(f"that is more than {POINTS} points: take a longer step")
+    most = APART if group else POINTS
+    if width < DAY and (end - start) // width > most:
+        raise ValueError(f"that is more than {most} points: take a longer step")
     largest: list[str] = []
     if group:
         top_ones = top(connection, group, period, "requests", MANY, filters)
         largest = [one[group] for one in top_ones]
+    columns = _columns(names)
     rows = _rows(
         connection, columns, width, (start, end), filters, group, largest, by_time=True
     )
+    if isinstance(metrics, str):
+        made = {"value": made[metrics]}
     return [
         {"at": row["bucket_start"]}
         | ({group: row[group]} if group else {})
-        | {"value": of(row)}
+        | {name: of(row) for name, of in made.items()}
         for row in rows
     ]
+
+
+def distribution(
+    connection: Connection, of: str, period: Period, filters: Filters
+) -> list[dict[str, Any]]:
+    """How many requests took how long, by the classes of sums; the last has no end."""
+    if of not in CLASSED:
+        raise ValueError(f"there is no distribution of {of[:64]!r}")
+    names = [f"{of}_{number}" for number in range(len(BOUNDS) + 1)]
+    width = width_of(period)
+    (row,) = _rows(connection, names, width, rounded(period, width), filters)
+    edges = zip((0, *BOUNDS), (*BOUNDS, None), names, strict=True)
+    return [
+        {"from_ms": above, "to_ms": up_to, "requests": row[name]}
+        for above, up_to, name in edges
+    ]
+
+
+def by_day(
+    connection: Connection, ids: Collection[str], period: Period
+) -> dict[str, dict[int, int]]:
+    """Requests of these keys by the beginning of the day (UTC)."""
+    start, end = rounded(period, DAY)
+    requests = _SUMMED["requests"].label("requests")
+    rows = connection.execute(
+        sa.select(_U.key_id, _U.bucket_start, requests)
+        .where(_U.width == DAY, _U.grain == "key_id", _U.key_id.in_(ids))
+        .where(_U.bucket_start >= start, _U.bucket_start < end)
+        .group_by(_U.key_id, _U.bucket_start)
+    )
+    found: dict[str, dict[int, int]] = {}
+    for id, at, many in rows:
+        found.setdefault(id, {})[at] = _number("requests", many)
+    return found
 
 
 def top(
@@ -117,13 +149,11 @@ def top(
     filters: Filters,
 ) -> list[dict[str, Any]]:
     """Those with most of a metric; with it come their requests, errors and tokens."""
-    _, of = _metric(metric)
+    _, of = known(METRICS, metric, "metric")
     names = dict.fromkeys(("requests", "errors", "tokens", "gpu_ms", metric))
-    columns = list(
-        dict.fromkeys(column for name in names for column in METRICS[name][0])
-    )
-    width = _width(period)
-    _known(GROUPS, by, "group")
+    width = width_of(period)
+    known(GROUPS, by, "group")
+    columns = _columns(names)
     rows = _rows(connection, columns, width, rounded(period, width), filters, by)
     rows.sort(key=lambda row: (-(of(row) or 0), row[by]))
     return [
@@ -132,9 +162,15 @@ def top(
     ]
 
 
+def _columns(metrics: Iterable[str]) -> list[str]:
+    """What is to be added up for these metrics, each once."""
+    found = (column for name in metrics for column in METRICS[name][0])
+    return list(dict.fromkeys(found))
+
+
 def _rows(
     connection: Connection,
-    columns: "list[str] | tuple[str, ...]",
+    columns: list[str],
     width: int,
     period: Period,
     filters: Filters,
@@ -146,7 +182,7 @@ def _rows(
     """Sums of a period, by time or a group or both; in the order of time."""
     by: list[sa.ColumnElement[Any]] = [_U.bucket_start] if by_time else []
     if group:
-        column: sa.ColumnElement[Any] = _U[_known(GROUPS, group, "group")]
+        column: sa.ColumnElement[Any] = _U[known(GROUPS, group, "group")]
         if largest is not None and len(largest) == MANY:
             column = sa.case((column.in_(largest), column), else_=OTHERS)
         by.append(column.label(group))
@@ -188,76 +224,12 @@ def _grain(names: Collection[str]) -> str:
 
 def _narrowed(filters: Filters) -> list[sa.ColumnElement[bool]]:
     return [
-        _U[_known(GROUPS, name, "filter")] == value for name, value in filters.items()
+        _U[known(GROUPS, name, "filter")] == value for name, value in filters.items()
     ]
 
 
-def records(
-    connection: Connection,
-    period: Period,
-    cursor: str,
-    limit: int,
-    filters: Filters,
-) -> tuple[list[dict[str, Any]], str]:
-    """A page of rows, newest first, and the cursor of the next."""
-    if cursor and not _CURSOR.fullmatch(cursor):
-        raise ValueError("that is no cursor")
-    end = first_id(period[1])
-    before = min(cursor, end) if cursor else end
-    inside = [_R.id >= first_id(period[0]), _R.id < before]
-    wanted = [
-        _known(_ROW_FILTERS, name, "filter") == value for name, value in filters.items()
-    ]
-    looked = None
-    if wanted:
-        key = [_R.key_id == filters["key"]] if "key" in filters else []
-        looked = _look(connection, [*inside, *key])
-        inside.append(_R.id >= looked if looked else sa.true())
-    rows = connection.execute(
-        sa.select(USAGE_RECORD)
-        .where(*inside, *wanted)
-        .order_by(_R.id.desc())
-        .limit(limit)
-    )
-    found = [_shown(dict(row)) for row in rows.mappings()]
-    if len(found) == limit:
-        return found, found[-1]["id"]
-    return found, looked or ""
-
-
-def _look(connection: Connection, where: list[sa.ColumnElement[bool]]) -> str | None:
-    """The oldest of those rows that are looked at for a page; None: all are."""
-    ids = sa.select(_R.id).where(*where).order_by(_R.id.desc())
-    return connection.scalar(ids.offset(LOOKED).limit(1))
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    taken, tokens = row["eval_ms"], row["completion_tokens"]
-    speed = round(1000 * tokens / taken, 2) if taken and tokens else None
-    return row | {"tokens_per_s": speed}
-
-
-def _metric(name: str) -> Metric:
-    found: Metric = _known(METRICS, name, "metric")
-    return found
-
-
-def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
+def known(names: Mapping[str, Any], name: str, what: str) -> Any:
+    """What is of that name; raises ``ValueError``."""
     if name not in names:
         raise ValueError(f"there is no {what} {name[:64]!r}: {', '.join(names)}")
     return names[name]
-
-
-def _width(period: Period) -> int:
-    """The narrowest sums that are there and are not too many."""
-    now = now_ms()
-    for width, longest in SHORT.items():
-        is_kept = period[0] >= now - KEPT[width] + width
-        if period[1] - period[0] <= longest and is_kept:
-            return width
-    return DAY
-
-
-def rounded(period: Period, width: int) -> Period:
-    """The period as whole buckets have it."""
-    return period[0] // width * width, -(-period[1] // width) * width

@@ -18,6 +18,7 @@ from app.admin.query import Query, page
 from app.admin.usage import WORDS
 from app.gateway.usage import Row
 from app.moment import now_ms
+from app.storage.usage_metrics import METRICS
 from middleware.usage import ROUTES
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -52,6 +53,8 @@ class Used:
                 key_id=self.key if number < 10 else "key_gone",
                 key_name="before" if number < 10 else "old laptop",
                 user_agent="=1+1" if number == 0 else "",
+                end_user="0a1b2c3d" if number in (3, 600) else "",
+                error_code="100%_wrong" if number == 5 else "",
             )
             for number in range(MANY)
         ]
@@ -134,6 +137,82 @@ def test_series_and_top(used: Used) -> None:
     names = {used.key: "spender", "key_gone": "old laptop"}
     assert series["names"] == top["names"] == names
     assert "names" not in used.get("top", by="model")
+
+
+def test_several_metrics(used: Used) -> None:
+    """Several are in one series by their names, up to twelve; one has a value."""
+    found = used.get("series", metric="tokens,requests,ttft_p95", step="hour")
+    for point in found["points"]:
+        assert point.keys() == {"at", "tokens", "requests", "ttft_p95"}
+        assert point["tokens"] == 7 * point["requests"]
+    for metric in ("tokens", "tokens,tokens"):
+        (*_, point) = used.get("series", metric=metric)["points"]
+        assert point.keys() == {"at", "value"}
+    many = list(METRICS)[:13]
+    assert used.get("series", metric=",".join(many[:12]))["points"]
+    for wrong in (",".join(many), "tokens,no", "tokens,", ""):
+        answer = used.here.ask("GET", f"usage/series?{used.period(metric=wrong)}")
+        assert answer.error == (422, "metric"), wrong
+
+
+def test_before(used: Used) -> None:
+    """What was used in the period before is there if it is wanted."""
+    times = {"from": used.end, "to": used.end + HOUR}
+    found = used.here.do(
+        "GET", f"usage/summary?from={times['from']}&to={times['to']}&before=1"
+    )
+    assert (found["requests"], found["before"]["requests"]) == (0, MANY)
+    assert found["before"]["to"] == found["from"] == used.end
+    assert found["before"]["by_status"] == {"ok": MANY}
+    assert "before" not in used.get("summary")
+    alone = used.get("summary", before=1, key=used.key)
+    assert (alone["requests"], alone["before"]["requests"]) == (10, 0)
+
+
+def test_distribution(used: Used) -> None:
+    """Durations have the classes of sums, tokens those of powers of two."""
+    found = used.get("distribution")
+    assert found["of"] == "duration"
+    assert [one["requests"] for one in found["classes"]] == [0, MANY, *[0] * 12]
+    assert found["classes"][0] == {"from_ms": 0, "to_ms": 50, "requests": 0}
+    assert found["classes"][-1]["to_ms"] is None
+    ttft = used.get("distribution", of="ttft", key=used.key)
+    assert sum(one["requests"] for one in ttft["classes"]) == 0
+    assert used.get("distribution", of="tokens", key=used.key) == {
+        "of": "tokens",
+        "classes": [
+            {"from": 0, "to": 1, "requests": 0},
+            {"from": 1, "to": 2, "requests": 0},
+            {"from": 2, "to": 4, "requests": 10},
+        ],
+        "rows": 10,
+        "is_complete": True,
+    }
+    answer = used.here.ask("GET", f"usage/distribution?{used.period(of='bytes')}")
+    assert answer.error == (422, "of")
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ({"user": "0a1b"}, [3, 600]),
+        ({"user": "0a1b2c3d"}, [3, 600]),
+        ({"user": "1b"}, []),
+        ({"error": "%25_W"}, [5]),
+        ({"error": "0__"}, []),
+        ({"user": "0a", "key": "spender"}, [3]),
+    ],
+)
+def test_users_and_errors(
+    used: Used, query: dict[str, str], numbers: list[int]
+) -> None:
+    """Records are found by the beginning of a user, and part of an error; in files."""
+    wanted = [used.rows[number].id for number in numbers]
+    assert [one["id"] for one in used.get("records", **query)["records"]] == wanted
+    answer = used.here.ask("GET", f"usage/export.ndjson?{used.period(**query)}")
+    assert [json.loads(line)["id"] for line in answer.body.splitlines()] == wanted
+    answer = used.here.ask("GET", f"usage/summary?{used.period(**query)}")
+    assert answer.status == 422
 
 
 def _pages(used: Used, **query: Any) -> Iterator[Any]:

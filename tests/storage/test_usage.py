@@ -17,7 +17,9 @@ from app.gateway.usage import Row
 from app.gateway.usage_export import COLUMNS, csv_lines, ndjson_lines
 from app.settings import Settings
 from app.storage import Storage
+from app.storage import usage_periods as periods
 from app.storage import usage_queries as queries
+from app.storage import usage_records as records
 from app.storage.configuration import add_key, keys, read_version
 from app.storage.usage import Ledger
 from app.storage.usage_known import new
@@ -228,6 +230,110 @@ def test_groups_and_filters(ledger: Ledger) -> None:
     ]
 
 
+def test_several_metrics_in_one_series(ledger: Ledger) -> None:
+    """Each has its name there, and is what it is alone, for each group apart."""
+    ledger.add([row(), row(TODAY + HOUR, ttft_ms=None, status="timeout")], {})
+    names = ("tokens", "ttft_p95", "errors", "requests", "duration_p50")
+    for group in ("", "status"):
+        found = ledger.series(names, (TODAY, TODAY + DAY), group=group)
+        assert len(found) == 2
+        for name in names:
+            alone = ledger.series(name, (TODAY, TODAY + DAY), group=group)
+            assert [one.pop("value") for one in alone] == [one[name] for one in found]
+            for one, more in zip(alone, found, strict=True):
+                assert one.items() <= more.items()
+    assert [one["ttft_p95"] for one in found] == [38.0, None]
+    with pytest.raises(ValueError, match="there is no metric 'no'"):
+        ledger.series(("tokens", "no"), ALL)
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "width"),
+    [
+        (-HOUR, HOUR, MINUTE),
+        (-HOUR + 1, 6 * HOUR, MINUTE),
+        (-45 * HOUR, 6 * HOUR, HOUR),
+        (-7 * DAY, 7 * DAY, HOUR),
+        (-30 * DAY, 30 * DAY, DAY),
+    ],
+)
+def test_the_period_before(
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    start: int,
+    length: int,
+    width: int,
+) -> None:
+    """It ends where the period begins, is as long, and no sum is in both."""
+    monkeypatch.setattr(periods, "now_ms", lambda: TODAY + DAY - 1)
+    end = TODAY + start + length
+    found = ledger.summary((TODAY + start, end), before=True)
+    before = found["before"]
+    assert before["to"] == found["from"]
+    assert before["to"] - before["from"] == found["to"] - found["from"]
+    assert found["from"] == (TODAY + start) // width * width
+    ledger.add([row(before["from"] - 1), row(before["from"])], {})
+    ledger.add([row(before["to"] - 1, status="timeout"), row(found["from"])], {})
+    found = ledger.summary((TODAY + start, end), before=True)
+    assert (found["requests"], found["by_status"]) == (1, {"ok": 1})
+    assert found["before"]["by_status"] == {"ok": 1, "timeout": 1}
+    assert found["before"].keys() == found.keys() - {"before"}
+    assert "before" not in ledger.summary((TODAY + start, end))
+
+
+def test_distribution_of_durations(ledger: Ledger) -> None:
+    """Requests are in the class up to whose end they took; the last has no end."""
+    taken = (0, 50, 51, 600_000, 600_001, 10**9)
+    ledger.add([row(duration_ms=one, ttft_ms=None) for one in taken], {})
+    ledger.add([row(key_id="key_b", duration_ms=1)], {})
+    found = ledger.distribution("duration", ALL, {"key": "key_a"})
+    assert [(one["from_ms"], one["to_ms"]) for one in found] == list(
+        pairwise((0, *BOUNDS, None))
+    )
+    assert [one["requests"] for one in found] == [2, 1, *[0] * 10, 1, 2]
+    found = ledger.distribution("ttft", ALL)
+    assert sum(one["requests"] for one in found) == 1
+    with pytest.raises(ValueError, match="no distribution"):
+        ledger.distribution("tokens", ALL)
+
+
+def test_distribution_of_tokens(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Classes end with powers of two; of many rows the newest are looked at."""
+    counts = (0, 1, 2, 3, 4, 5, 8, 9, None)
+    ledger.add([row(TODAY + n, completion_tokens=c) for n, c in enumerate(counts)], {})
+    found = ledger.tokens(ALL)
+    ends = [(one["from"], one["to"], one["requests"]) for one in found["classes"]]
+    assert ends == [(0, 1, 2), (1, 2, 1), (2, 4, 2), (4, 8, 2), (8, 16, 1)]
+    assert (found["rows"], found["is_complete"]) == (9, True)
+    assert ledger.tokens(ALL, {"key": "nobody"})["classes"] == []
+    monkeypatch.setattr(records, "LOOKED", 3)
+    found = ledger.tokens(ALL)
+    assert [one["requests"] for one in found["classes"]] == [0, 0, 0, 1, 1]
+    assert (found["rows"], found["is_complete"]) == (3, False)
+    assert ledger.tokens((TODAY, TODAY + 3))["is_complete"] is True
+    found = ledger.tokens((TODAY, TODAY + 4), {"status": "timeout"})
+    assert (found["rows"], found["is_complete"]) == (0, False)
+
+
+def test_tokens_that_cannot_be(ledger: Ledger) -> None:
+    """A count that nobody can have is in the first class, or in one of its own."""
+    ledger.add([row(completion_tokens=-5), row(completion_tokens=2**63 - 1)], {})
+    classes = ledger.tokens(ALL)["classes"]
+    assert len(classes) == 64
+    assert (classes[0]["requests"], classes[-1]["requests"]) == (1, 1)
+
+
+def test_requests_by_day(ledger: Ledger) -> None:
+    """They are those of each key and day, however they ended; others are not there."""
+    ledger.add([row(TODAY - DAY), row(), row(status="timeout", resolved_model="n")], {})
+    ledger.add([row(key_id="key_b"), row(TODAY - 2 * DAY), row(key_id="key_c")], {})
+    found = ledger.by_day(["key_a", "key_b", "nobody"], (TODAY - DAY, TODAY + 1))
+    assert found == {"key_a": {TODAY - DAY: 1, TODAY: 2}, "key_b": {TODAY: 1}}
+    assert ledger.by_day([], ALL) == {}
+
+
 def test_only_the_largest_groups_are_apart(ledger: Ledger) -> None:
     """A series of very many keys has lines for some, and one for all others."""
     rows = [row(key_id=f"key_{n}") for n in range(queries.MANY + 5)]
@@ -272,6 +378,10 @@ def test_a_series_has_an_end(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="longer step"):
         ledger.series("requests", (TODAY - 365 * DAY, TODAY), step="minute")
     assert ledger.series("requests", (0, TODAY + DAY)) == []
+    quarter = (TODAY - 90 * DAY + 1, TODAY + 1)
+    assert ledger.series("requests", quarter, step="hour") == []
+    with pytest.raises(ValueError, match="1500 points"):
+        ledger.series("requests", quarter, step="hour", group="status")
 
 
 def test_pages_have_every_row_once(ledger: Ledger) -> None:
@@ -294,7 +404,7 @@ def test_pages_have_every_row_once(ledger: Ledger) -> None:
 
 def test_pages_of_a_filter(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that a filter fits are all found, though few are looked at for a page."""
-    monkeypatch.setattr(queries, "LOOKED", 10)
+    monkeypatch.setattr(records, "LOOKED", 10)
     late = {n: row(TODAY + n, status="timeout") for n in range(3, 60, 17)}
     ledger.add([late.get(n) or row(TODAY + n) for n in range(60)], {})
     found = list(ledger.every(ALL, {"status": "timeout"}))
@@ -314,6 +424,17 @@ def test_pages_of_a_filter(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> N
         ({"key": "key_a", "endpoint": "chat"}, 3),
         ({"status": "ok"}, 4),
         ({"key": "nobody"}, 0),
+        ({"user": "0a1b2c"}, 2),
+        ({"user": "0A1B2C3D4E5F6071"}, 1),
+        ({"user": "1b"}, 0),
+        ({"user": "0a_b"}, 0),
+        ({"error": "NOT_Found"}, 2),
+        ({"error": "model_not"}, 1),
+        ({"error": "modelXnot"}, 1),
+        ({"error": "%"}, 1),
+        ({"error": "/"}, 1),
+        ({"error": "'"}, 0),
+        ({"error": "found", "user": "0a", "key": "key_a"}, 1),
     ],
 )
 def test_filters_of_records(
@@ -322,9 +443,9 @@ def test_filters_of_records(
     """Records can be asked by what they are."""
     ledger.add(
         [
-            row(),
-            row(key_id="key_b"),
-            row(resolved_model="n", protocol="ollama"),
+            row(end_user="0a1b2c3d4e5f6071", error_code="model_not_found"),
+            row(key_id="key_b", end_user="0a1b2c0000000000", error_code="not_found%/"),
+            row(resolved_model="n", protocol="ollama", error_code="modelXnot"),
             row(stream=False),
         ],
         {},
@@ -392,10 +513,10 @@ def test_which_sums_are_asked(
     monkeypatch: pytest.MonkeyPatch, start: int, length: int, width: int
 ) -> None:
     """The narrowest that are there for all of a period, and not too many."""
-    monkeypatch.setattr(queries, "now_ms", lambda: TODAY)
+    monkeypatch.setattr(periods, "now_ms", lambda: TODAY)
     period = (TODAY + start, TODAY + start + length)
-    assert queries._width(period) == width
-    begin, end = queries.rounded(period, width)
+    assert periods.width_of(period) == width
+    begin, end = periods.rounded(period, width)
     assert begin % width == end % width == 0
     assert 0 <= period[0] - begin < width
     assert 0 <= end - period[1] < width

@@ -17,8 +17,10 @@ HEADERS: Headers = [
         " base-uri 'none'",
     ),
     ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-store"),
 ]
+_UNKEPT = ("Cache-Control", "no-store")
+#: Scripts and styles, whose names change with them: they say how long they are good.
+_STATIC = f"{ADMIN}/static/"
 _TLS = ("Strict-Transport-Security", "max-age=31536000")
 
 
@@ -29,4 +31,9 @@ def is_admin(path: str) -> bool:
 
 def admin_headers(environ: WSGIEnvironment) -> Headers:
     """The headers, beside what all answers have."""
-    return [*HEADERS, _TLS] if environ["wsgi.url_scheme"] == "https" else HEADERS
+    headers = [*HEADERS]
+    if not environ["PATH_INFO"].startswith(_STATIC):
+        headers.append(_UNKEPT)
+    if environ["wsgi.url_scheme"] == "https":
+        headers.append(_TLS)
+    return headers

@@ -1,10 +1,12 @@
-"""Admin: what operators do over HTTP, under ``/admin/api/v1``.
+"""Admin: what operators do over HTTP: the API under ``/admin/api/v1``, and pages.
 
 Loaded with the first request that comes there: Flask, SQLAlchemy and password hashing
 are nothing that traffic needs.  Handlers are plain functions of what they work with and
-of what was asked; ``application`` alone knows Flask.
+of what was asked; three modules know Flask.
 
-    application.py  the Flask application: from a request to a handler and back
+    application.py  the Flask application: its routes, and what is said of errors
+    reception.py    Reception: from a request to a handler and back
+    pages/          the administration as people see it
     asked.py        Admin, Asked, Route: what handlers get
     keys.py, models.py, aliases.py, settings.py, usage.py, audit.py, transfer.py
                     handlers, named as what they are asked about

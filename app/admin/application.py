@@ -1,7 +1,7 @@
-"""The Flask application of the administration: routes, sessions, errors.
+"""The Flask application of the administration: routes, and what is said of errors.
 
-Everything else in this package knows nothing of Flask, and but for ``guard`` nothing
-of WSGI.
+Flask is known here, in ``reception`` and in ``pages.show``; all else in this package
+knows nothing of it, and but for ``guard`` nothing of WSGI.
 """
 
 import logging
@@ -10,29 +10,23 @@ from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..administration import Refused
-from ..errors import BadRequest, GatewayError, UpstreamError
+from ..errors import BadRequest, GatewayError
 from ..logs import Faults
-from ..proxies import Proxies
-from ..redaction import Redaction
-from ..storage.audit import Actor
-from . import guard, me, query
-from .asked import Admin, Asked, Route, Sent
-from .me import Visit
+from . import me
+from .asked import Admin, Route
+from .pages.routes import PAGES
+from .pages.show import Show, wants_page
+from .reception import Reception
 from .routes import ROUTES
-from .sessions import Cookie, Visitor
-from .signing_in import Caller, SigningIn
+from .signing_in import SigningIn
 
 PREFIX = "/admin/api/v1"
-#: What brings a whole installation may be larger.
-_LARGE = {"import", "migrate"}
 
 log = logging.getLogger("pannier")
-_redacted = Redaction().redacted
 
 
 def create_app(
@@ -40,7 +34,7 @@ def create_app(
     routes: Iterable[Route] = ROUTES,
     signing_in: SigningIn | None = None,
 ) -> WSGIApplication:
-    """The application; its errors are raised."""
+    """The application; its errors are raised, but for those that a page tells."""
     settings = admin.settings
     signing_in = signing_in or SigningIn(admin.installation.storage, settings)
     reception = Reception(admin, signing_in)
@@ -49,129 +43,32 @@ def create_app(
     app.register_error_handler(HTTPException, _refuse)
     app.url_map.merge_slashes = False
 
-    def add(method: str, path: str, view: Callable[..., Response]) -> None:
-        rule = f"{PREFIX}/{path.lstrip('/')}"
+    def add(method: str, rule: str, view: Callable[..., Response]) -> None:
         app.add_url_rule(
             rule,
-            f"{method} {path}",
+            f"{method} {rule}",
             view,
             methods=[method],
             provide_automatic_options=False,
         )
 
     for method, path, own, is_open, is_first in me.ROUTES:
-        add(method, path, partial(reception.own, path, own, is_open, is_first))
+        view = partial(reception.own, path, own, is_open, is_first)
+        add(method, f"{PREFIX}{path}", view)
     for route in routes:
-        add(route.method, route.path, partial(reception.handle, route))
-    return partial(_guarded, app, Faults())
-
-
-class Reception:
-    """Lets in who is signed in, and hands their requests to handlers."""
-
-    def __init__(self, admin: Admin, signing_in: SigningIn) -> None:
-        self._admin = admin
-        self._signing_in = signing_in
-        self._address = Proxies(admin.settings.trusted_proxies).client
-
-    def handle(self, route: Route, /, **parts: str) -> Response:
-        """The answer to somebody who may do everything."""
-        visitor = self._visitor()
-        _refuse_beginner(visitor)
-        asked = self._asked(route.path, parts, visitor, route.query)
-        try:
-            return _response(route.handler(self._admin, asked))
-        except UpstreamError as error:
-            # Who runs it may know what a client is not told (reliability, W8).
-            if error.detail:
-                error.message += f" ({_redacted(error.detail)})"
-            raise
-
-    def own(
-        self,
-        path: str,
-        handler: me.Handler,
-        is_open: bool,
-        is_first: bool,
-        /,
-        **parts: str,
-    ) -> Response:
-        """The answer to somebody who may sign in, or change the password."""
-        if is_open:
-            guard.check_origin(request.environ)
-        visitor = None if is_open else self._visitor()
-        if visitor is not None and not is_first:
-            _refuse_beginner(visitor)
-        asked = self._asked(path, parts, visitor)
-        caller = Caller(asked.address, request.environ.get("HTTP_USER_AGENT", ""))
-        visit = Visit(asked, visitor, caller, _cookie())
-        return _response(handler(self._signing_in, visit))
-
-    def _visitor(self) -> Visitor:
-        """Who asks; raises ``BadRequest``, 401 or 403."""
-        guard.check_origin(request.environ)
-        token = request.cookies.get(_cookie().name, "")
-        visitor = self._signing_in.visitor(token)
-        if visitor is None:
-            raise BadRequest(
-                "Nobody is signed in here, or not any more.",
-                status=401,
-                code="not_signed_in",
-            )
-        guard.check_token(request.environ, visitor)
-        return visitor
-
-    def _asked(
-        self,
-        path: str,
-        parts: dict[str, str],
-        visitor: Visitor | None,
-        known: tuple[str, ...] = (),
-    ) -> Asked:
-        given = {name: found[-1] for name, found in request.args.lists()}
-        query.check(given, known)
-        limit = guard.LARGE if path.strip("/") in _LARGE else guard.LIMIT
-        seconds = self._admin.settings.body_timeout
-        address = self._address(request.environ)
-        who = "" if visitor is None else visitor.account.username
-        return Asked(
-            path=parts,
-            query=given,
-            body=guard.body_of(request.environ, limit, seconds),
-            if_match=request.environ.get("HTTP_IF_MATCH", ""),
-            actor=Actor.at(who, address),
-            address=address,
-        )
-
-
-def _cookie() -> Cookie:
-    return Cookie(guard.is_secure(request.environ))
-
-
-def _refuse_beginner(visitor: Visitor) -> None:
-    if visitor.account.must_change:
-        raise BadRequest(
-            "The password has to be changed first (POST me/password).",
-            status=403,
-            code="password_change_required",
-        )
-
-
-def _response(result: Any) -> Response:
-    if result is None:
-        return Response(status=204)
-    sent = result if isinstance(result, Sent) else Sent(value=result)
-    if sent.status in (204, 304):
-        return Response(status=sent.status, headers=list(sent.headers))
-    body: Any = sent.body
-    if body is None:
-        body = msgspec.json.encode(sent.value)
-    headers = [("Content-Type", sent.type), *sent.headers]
-    return Response(body, sent.status, headers)
+        view = partial(reception.handle, route)
+        add(route.method, f"{PREFIX}/{route.path.lstrip('/')}", view)
+    show = Show(app, admin, reception)
+    for page in PAGES:
+        add("GET", f"/admin{page.path}", partial(show.page, page))
+    for path, open_view in show.open.items():
+        add("GET", f"/admin{path}", open_view)
+    return partial(_guarded, app, show, Faults())
 
 
 def _guarded(
     app: WSGIApplication,
+    show: Show,
     faults: Faults,
     environ: WSGIEnvironment,
     start_response: StartResponse,
@@ -186,6 +83,8 @@ def _guarded(
     except Exception as fault:
         faults.tell(log, "the administration failed", fault)
         error = GatewayError("internal error")
+    if wants_page(environ):
+        return show.error(error)(environ, start_response)
     raise error
 
 

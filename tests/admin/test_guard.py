@@ -217,11 +217,12 @@ def test_w6_whoever_answers(
 
 
 def test_w6_the_bare_prefix(house: House) -> None:
-    """``/admin/`` is the administration's to answer, not that of some page."""
-    for path in ("/admin", "/admin/"):
-        answer = ask(house.stack(), "GET", path)
-        assert answer.status == 404
-        assert answer.error["message"] == f"Unknown request URL: GET {path}."
+    """``/admin`` leads to the administration, and that to where one signs in."""
+    stack = house.stack()
+    leads = {"/admin": "/admin/", "/admin/": "/admin/login?next=/admin/"}
+    for path, there in leads.items():
+        answer = ask(stack, "GET", path)
+        assert (answer.status, answer.headers["Location"]) == (303, there)
 
 
 def test_what_is_said_of_a_foreign_page(house: House) -> None:

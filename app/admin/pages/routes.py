@@ -1,0 +1,22 @@
+"""Routes: all pages, and the menu."""
+
+from .page import Page, plain
+
+#: What the menu leads to: words, and where that is.
+NAVIGATION: list[tuple[str, str]] = [
+    ("Overview", "/admin/"),
+    ("Live", "/admin/live"),
+    ("Keys", "/admin/keys"),
+    ("Models", "/admin/models"),
+    ("Usage", "/admin/usage"),
+    ("Playground", "/admin/playground"),
+    ("Settings", "/admin/settings"),
+    ("Security", "/admin/security"),
+    ("Backup", "/admin/backup"),
+    ("About", "/admin/about"),
+]
+
+PAGES: list[Page] = [
+    Page("/welcome", "welcome.html", plain, first=True),
+    Page("/", "overview.html", plain),
+]

@@ -1,0 +1,75 @@
+// The admin API, as pages ask it.
+
+const PREFIX = "/admin/api/v1/";
+
+export class ApiError extends Error {
+  constructor(status, error) {
+    super(error.message || `The server answered ${status}.`);
+    this.status = status;
+    this.code = error.code || "";
+    this.param = error.param || "";
+  }
+}
+
+export function token() {
+  return document.querySelector("meta[name=csrf-token]").content;
+}
+
+// A request below the prefix; the answer of fetch, which may be read piece by piece.
+export async function ask(method, path, body, { etag, signal } = {}) {
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRF-Token"] = token();
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (etag) headers["If-Match"] = etag;
+  let answer;
+  try {
+    const sent = body === undefined ? undefined : JSON.stringify(body);
+    answer = await fetch(PREFIX + path, { method, headers, body: sent, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, { message: "Pannier does not answer. Is it running?" });
+  }
+  if (!answer.ok) {
+    const found = await answer.json().catch(() => ({}));
+    const error = found.error || {};
+    if (answer.status === 401 && error.code === "not_signed_in") leave();
+    throw new ApiError(answer.status, error);
+  }
+  return answer;
+}
+
+// What is answered, as a value; null where there is no body.
+export async function call(method, path, body, options) {
+  const answer = await ask(method, path, body, options);
+  return answer.status === 204 ? null : answer.json();
+}
+
+// Nobody is signed in any more: to the page for that, and back here afterwards.
+export function leave() {
+  const here = location.pathname + location.search;
+  location.assign("/admin/login?next=" + encodeURIComponent(here));
+}
+
+// Each event of an answer in text/event-stream: its name and its data.
+export async function* events(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let left = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const blocks = (left + value).split("\n\n");
+      left = blocks.pop();
+      for (const block of blocks) {
+        const event = { name: "message", data: "", raw: block };
+        for (const line of block.split("\n")) {
+          if (line.startsWith("data:")) event.data += line.slice(5).trimStart();
+          else if (line.startsWith("event:")) event.name = line.slice(6).trim();
+        }
+        yield event;
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}

@@ -1,7 +1,7 @@
 """Keys, as operators make and change them; a secret is in one answer only."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from . import tags
 from .asked import Admin, Asked, Route, Sent
 from .models import admitted
 from .query import PAGES, Query, window
+from .standing import days, standings
 from .usage import TIMES, of_key
 
 #: What changes with every request, or with time alone, and is nobody's change.
@@ -38,17 +39,24 @@ class Patterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def listed(admin: Admin, asked: Asked) -> Any:
     """A page of keys by name; and whether a first one would close the door."""
-    after, part, most = window(Query(asked))
+    query = Query(asked)
+    after, part, most = window(query)
     keys = admin.office(asked.actor).keys
     found, there = keys.page(after, part, most + 1)
     some = found[:most]
+    more = _used(admin, some) if query.flag("usage") else {}
     auto = admin.settings.auth == "auto"
     return {
-        "keys": [_shown(key) for key in some],
+        "keys": [{**_shown(key), **more.get(key.id, {})} for key in some],
         "cursor": some[-1].name.casefold() if len(found) > most else "",
         "closes": auto and not there,
         "opens": auto and there == 1,
     }
+
+
+def _used(admin: Admin, keys: Sequence[Key]) -> dict[str, dict[str, Any]]:
+    busy, standing = days(admin, keys), standings(admin, keys)
+    return {id: {"days": busy[id], "standing": standing[id]} for id in busy}
 
 
 def create(admin: Admin, asked: Asked) -> Any:
@@ -70,8 +78,9 @@ def create(admin: Admin, asked: Asked) -> Any:
 
 
 def get(admin: Admin, asked: Asked) -> Any:
-    """One key."""
-    return _answer(admin.office(asked.actor).keys.get(asked.path["id"]))
+    """One key, and what it has had of its limits by now."""
+    key = admin.office(asked.actor).keys.get(asked.path["id"])
+    return _answer(key, standing=standings(admin, [key])[key.id])
 
 
 def change(admin: Admin, asked: Asked) -> Any:
@@ -161,7 +170,7 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 ROUTES: list[Route] = [
-    Route("GET", "/keys", listed, PAGES),
+    Route("GET", "/keys", listed, (*PAGES, "usage")),
     Route("POST", "/keys", create, ("dry_run",)),
     Route("POST", "/keys/matches", matches),
     Route("GET", "/keys/<id>", get),

@@ -7,14 +7,14 @@ does not answer, and where there is none, those of this machine do
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
 import gevent
 
 from .limits_local import Local
-from .room import DAY
+from .room import DAY, Had
 from .taken import Taken
 
 if TYPE_CHECKING:
@@ -94,6 +94,18 @@ class Limits:
             return
         if running or more:
             self._local.leave(taken.key.id, running, taken.day, more)
+
+    def had(self, keys: Sequence[str]) -> dict[str, Had] | None:
+        """What keys have had by now, by their ids; ``None`` while nobody knows.
+
+        Nothing is taken, and nobody waits for it.
+        """
+        if not self._url:
+            return self._local.had(keys)
+        try:
+            return self._others().had(keys)
+        except Unavailable:
+            return None
 
     def left_of_day(self) -> float:
         """Seconds until tomorrow begins in UTC."""

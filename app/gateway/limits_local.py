@@ -14,7 +14,7 @@ import logging
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import gevent
 
-from .room import OWNER, SIZE, Room
+from .room import OWNER, SIZE, Had, Room
 from .taken import Taken
 
 #: The layout of its rooms is part of the name: another version has another file.
@@ -105,6 +105,16 @@ class Local:
             if granted := self._seen(key).reserve(taken, tokens, tpd):
                 self._put_off(key, taken.day, tokens)
             return granted
+
+    def had(self, keys: Iterable[str]) -> dict[str, Had]:
+        """What keys have had by now; nothing is changed, and no lock waited for."""
+        now, found = self._clock(), dict[str, Had]()
+        for key in keys:
+            room, running = self._looked_at(key), self.running.get(key, 0)
+            if not self._alone:
+                running += room.running_elsewhere(self._worker, now)
+            found[key] = room.had(now, running)
+        return found
 
     def renew(self) -> None:
         """Say that this worker lives, and what it has under way."""
@@ -212,6 +222,21 @@ class Local:
         except OSError as error:
             self._give_up(error)
         return found[0] if found else count(self._seen(key))
+
+    def _looked_at(self, key: str) -> Room:
+        """The room of a key as it is now, only to be looked at."""
+        seen = self._memory.get(key)
+        if self._path is None or (self._alone and seen is not None):
+            return seen or Room()
+        try:
+            if self._file is None:
+                self._file = self._opened()
+            _, room = self._found(key, self._file)
+        except OSError:  # whoever counts will say so
+            return seen or Room()
+        if late := self._late.get(key):
+            room.settle(*late)
+        return room
 
     def _seen(self, key: str) -> Room:
         """The room of a key as it was last seen."""

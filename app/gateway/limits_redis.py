@@ -10,7 +10,7 @@ for it meanwhile.
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -23,8 +23,8 @@ from redis.retry import Retry
 
 from ..ids import new_id
 from .limits import Unavailable
-from .limits_scripts import ENTER, RENEW, RESERVE, SETTLE
-from .room import DAY, LEASE, WINDOW
+from .limits_scripts import ENTER, LOOK, RENEW, RESERVE, SETTLE
+from .room import DAY, LEASE, WINDOW, Had
 from .taken import Taken
 
 #: Seconds that Redis may take for an answer (specification: reliability, Q2).
@@ -75,11 +75,9 @@ class Shared:
         taken.shared, taken.running = True, terms.max_concurrent is not None
         if taken.running:
             self.running.setdefault(key, set()).add(taken.ticket)
-        day = int(time.time()) // DAY
         limits = (_number(terms.rpm), _number(terms.max_concurrent))
-        names = (f"{_name(key)}:minute", f"{_name(key)}:running", _day(key, day))
         try:
-            answer = self._ask(ENTER, names, *limits, taken.ticket, WINDOW, LEASE)
+            answer = self._ask(ENTER, _names(key), *limits, taken.ticket, WINDOW, LEASE)
         except Unavailable:
             self.leave(taken, taken.running, 0)
             taken.shared = taken.running = False
@@ -106,6 +104,21 @@ class Shared:
         """Undo what was reserved for a request that did not wait to hear of it."""
         if answer.successful() and int(answer.value[0]):
             self._tell(("EVALSHA", SETTLE.sha, 1, name, -tokens))
+
+    def had(self, keys: Sequence[str]) -> dict[str, Had]:
+        """What keys have had by now, counted nowhere; raises ``Unavailable``.
+
+        Some are asked for at a time: requests that come meanwhile wait for few.
+        """
+        found: dict[str, Had] = {}
+        with gevent.Timeout(PATIENCE, Unavailable):
+            for start in range(0, len(keys), TOGETHER):
+                some = keys[start : start + TOGETHER]
+                asked = [self._put(LOOK, _names(key), WINDOW) for key in some]
+                for key, answer in zip(some, asked, strict=True):
+                    had = map(int, answer.get())
+                    found[key] = Had(*(max(0, count) for count in had))
+        return found
 
     def leave(self, taken: Taken, running: bool, tokens: int) -> None:
         """A request is over: count it out, and correct its tokens by so many."""
@@ -149,12 +162,7 @@ class Shared:
         unheard: Callable[[AsyncResult], None] | None = None,
     ) -> list[Any]:
         """What a script answers; if nobody waits that long, ``unheard`` is told."""
-        if self._down:
-            raise Unavailable
-        answer = AsyncResult()
-        command = ("EVALSHA", script.sha, len(names), *names, *arguments)
-        self._jobs.append((command, answer))
-        self._wake.set()
+        answer = self._put(script, names, *arguments)
         try:
             found: list[Any] = answer.get(timeout=PATIENCE)
         except BaseException as error:
@@ -164,6 +172,18 @@ class Shared:
                 raise Unavailable from None
             raise
         return found
+
+    def _put(
+        self, script: Any, names: tuple[str, ...], *arguments: Argument
+    ) -> AsyncResult:
+        """What will be answered; raises ``Unavailable`` where nobody is asked."""
+        if self._down:
+            raise Unavailable
+        answer = AsyncResult()
+        command = ("EVALSHA", script.sha, len(names), *names, *arguments)
+        self._jobs.append((command, answer))
+        self._wake.set()
+        return answer
 
     def _tell(self, command: tuple[Argument, ...]) -> None:
         """Have something done that nobody waits for; when Redis is back, if need be."""
@@ -195,7 +215,7 @@ class Shared:
         """Connect, leave the scripts there, and see whether it answers in time."""
         with gevent.Timeout(CONNECT):
             connection.connect()
-            for script in (ENTER, RESERVE, SETTLE, RENEW):
+            for script in (ENTER, LOOK, RESERVE, SETTLE, RENEW):
                 _one(connection, "SCRIPT", "LOAD", script.text)
         started = time.monotonic()
         _one(connection, "PING")
@@ -263,6 +283,12 @@ def _number(limit: int | None) -> int:
 def _name(key: str) -> str:
     """What is counted of a key; the braces keep it together in a cluster."""
     return f"pannier:limits:{{{key}}}"
+
+
+def _names(key: str) -> tuple[str, str, str]:
+    """Its minute, what it has under way, and its tokens of today."""
+    today = int(time.time()) // DAY
+    return f"{_name(key)}:minute", f"{_name(key)}:running", _day(key, today)
 
 
 def _day(key: str, day: int) -> str:

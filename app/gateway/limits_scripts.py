@@ -71,6 +71,20 @@ local tokens = tonumber(redis.call('GET', KEYS[3]) or 0)
 return {refused, used, math.ceil(reset * 1000), math.ceil(wait * 1000), tokens}
 """)
 
+#: KEYS: as above.  ARGV: the seconds of a minute.  It changes nothing.
+LOOK = _script("""
+local time = redis.call('TIME')
+local second, now = tonumber(time[1]), time[1] + time[2] / 1000000
+local cells, used = redis.call('HGETALL', KEYS[1]), 0
+for i = 1, #cells, 2 do
+  if tonumber(cells[i]) > second - ARGV[1] then
+    used = used + cells[i + 1]
+  end
+end
+local running = redis.call('ZCOUNT', KEYS[2], string.format('(%.6f', now), '+inf')
+return {used, running, tonumber(redis.call('GET', KEYS[3]) or 0)}
+""")
+
 #: KEYS: the day's tokens.  ARGV: how many are wanted, the limit.
 RESERVE = _script("""
 local used = tonumber(redis.call('GET', KEYS[1]) or 0)

@@ -6,6 +6,7 @@ begun: 60 to 61 seconds, so that never more than its limit fall into any 60.
 """
 
 from struct import Struct as Layout
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -23,6 +24,14 @@ WORKERS = 16
 OWNER = Layout("<16sQ")
 _LAYOUT = Layout(f"<QQ{WINDOW}IQq{3 * WORKERS}Q")
 SIZE = OWNER.size + _LAYOUT.size
+
+
+class Had(NamedTuple):
+    """What one key has had by now: requests of the minute, under way, tokens today."""
+
+    requests: int
+    running: int
+    tokens: int
 
 
 class Room(Struct):
@@ -64,7 +73,7 @@ class Room(Struct):
         """
         terms, second = taken.key.terms, int(now)
         if terms.tpd is not None:
-            taken.tokens = self.tokens if self.day == second // DAY else 0
+            taken.tokens = self._tokens_at(second)
         rpm, most = terms.rpm, terms.max_concurrent
         if rpm is not None:
             if second != self.second:
@@ -78,6 +87,18 @@ class Room(Struct):
         elif rpm is not None:
             self.cells[self.second % WINDOW] += 1
             self.used = taken.requests = self.used + 1
+
+    def had(self, now: float, running: int) -> Had:
+        """What the key has had, with so many requests under way; nothing is changed."""
+        second = int(now)
+        newest, requests = max(second, self.second), 0
+        if abs(second - self.second) < WINDOW:
+            counted = range(newest - WINDOW + 1, self.second + 1)
+            requests = sum(self.cells[one % WINDOW] for one in counted)
+        return Had(requests, running, self._tokens_at(second))
+
+    def _tokens_at(self, second: int) -> int:
+        return self.tokens if self.day == second // DAY else 0
 
     def _turn(self, second: int) -> None:
         """Forget what was a minute before a second."""

@@ -9,11 +9,15 @@ import pytest
 from support.admin import House
 from support.handling import MODELS, Handlers, handlers, part
 from support.ollama import TAGS, FakeUpstream
+from support.used import row
 
 from app.catalog import Catalog
 from app.gateway.credentials import is_importable
+from app.gateway.taken import Taken
 from app.installation import Installation
+from app.moment import now_ms
 from app.option import Given
+from app.storage.usage_tables import DAY
 from middleware.stack import build_stack
 
 TEMPLATE = {"template": "{<a>}{code_prefix}"}
@@ -42,6 +46,61 @@ def test_a_key(here: Handlers) -> None:
     said = str(here.do("GET", "audit?limit=50"))
     assert made["key"] not in said
     assert turned["key"] not in said
+
+
+def test_what_a_key_has_used(here: Handlers) -> None:
+    """How much of its limits, and on which days: it is shown, and is no change."""
+    limited = here.key("limited", rpm=5, tpd=100, max_concurrent=2)
+    some, free = here.key("limited to few", tpd=0), here.key("limitless")
+    path = f"keys/{limited['id']}"
+    here.installation.current.renew()
+    keys = {key.id: key for key in here.installation.current.now.keys.values()}
+    taken = Taken(keys[limited["id"]])
+    limits = here.installation.limits
+    limits.enter(taken)
+    assert limits.reserve(taken, 30)
+    today = now_ms() // DAY * DAY
+    here.installation.ledger.add(
+        [
+            row(number, at, key_id=limited["id"])
+            for number, at in enumerate((today, today, today - 13 * DAY, today - DAY))
+        ]
+        + [row(9, today - 14 * DAY, key_id=limited["id"])],
+        {},
+    )
+    shown = here.do("GET", path)
+    assert shown["standing"] == {
+        "rpm": {"limit": 5, "used": 1},
+        "tpd": {"limit": 100, "used": 30},
+        "concurrent": {"limit": 2, "used": 1},
+    }
+    listed = here.do("GET", "keys?q=limit&usage=1")["keys"]
+    by_id = {key["id"]: key for key in listed}
+    assert by_id[limited["id"]]["standing"] == shown["standing"]
+    assert by_id[limited["id"]]["days"] == [1, *[0] * 11, 1, 2]
+    assert by_id[some["id"]]["standing"] == {"tpd": {"limit": 0, "used": 0}}
+    assert by_id[free["id"]]["standing"] == {}
+    assert by_id[free["id"]]["days"] == [0] * 14
+    plain = here.do("GET", "keys?q=limit")["keys"]
+    assert all("days" not in key and "standing" not in key for key in plain)
+    assert [key["etag"] for key in plain] == [key["etag"] for key in listed]
+    limits.leave(taken, 30)
+    assert here.do("GET", path)["etag"] == limited["etag"] == shown["etag"]
+    here.do("PATCH", path, {"rpm": 6}, shown["etag"])
+    for made in (limited, some, free):
+        here.do("DELETE", f"keys/{made['id']}")
+
+
+def test_limits_that_nobody_knows(tmp_path: Path) -> None:
+    """While Redis does not answer, limits are shown and what is used is not."""
+    url = "redis://127.0.0.1:1"
+    with handlers(tmp_path, limits_url=url) as here:
+        made, free = here.key("a", rpm=5), here.key("b")
+        wanted = {"rpm": {"limit": 5, "used": None}}
+        assert here.do("GET", f"keys/{made['id']}")["standing"] == wanted
+        found = here.do("GET", "keys?usage=1")["keys"]
+        assert [key["standing"] for key in found] == [wanted, {}]
+        assert here.do("GET", f"keys/{free['id']}")["standing"] == {}
 
 
 def test_a_key_from_elsewhere(here: Handlers) -> None:

@@ -12,11 +12,11 @@ import pytest
 from support.admin import BEGIN
 from support.handling import Handlers
 from support.server import ROOT
+from support.used import row
 
 from app.admin.asked import Asked
 from app.admin.query import Query, page
 from app.admin.usage import WORDS
-from app.gateway.usage import Row
 from app.moment import now_ms
 from app.storage.usage_metrics import METRICS
 from middleware.usage import ROUTES
@@ -24,18 +24,6 @@ from middleware.usage import ROUTES
 MINUTE, HOUR = 60_000, 3_600_000
 #: Rows that are there, one a second; so many that a file of them takes two pages.
 MANY = 700
-
-
-def _row(number: int, at: int, **more: Any) -> Row:
-    known: dict[str, Any] = dict.fromkeys(Row.__struct_fields__)
-    texts = ("request_id", "key_name", "requested_model", "error_code", "protocol")
-    texts += ("finish_reason", "think", "client_ip", "user_agent", "end_user")
-    known |= dict.fromkeys(texts, "")
-    known |= {"id": f"{at:012x}7{number:03x}8{0:015x}", "at": at, "endpoint": "chat"}
-    known |= {"status": "ok", "stream": number % 2 == 0, "estimated": False}
-    known |= {"duration_ms": 100, "bytes_in": 1, "bytes_out": 2, "key_id": ""}
-    known |= {"resolved_model": "a:latest", "prompt_tokens": 3, "completion_tokens": 4}
-    return Row(**{**known, **more})
 
 
 class Used:
@@ -47,7 +35,7 @@ class Used:
         here.installation.current.renew()
         self.end = now_ms() // MINUTE * MINUTE
         self.rows = [
-            _row(
+            row(
                 number,
                 self.end - 1000 * (number + 1),
                 key_id=self.key if number < 10 else "key_gone",

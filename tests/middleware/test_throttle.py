@@ -1,5 +1,6 @@
 """Limits of keys: what goes through, what is said of it, what is given back."""
 
+import fcntl
 import json
 import logging
 import time
@@ -28,6 +29,7 @@ from app.errors import BadRequest, Interruption, UpstreamTimeout
 from app.exchange import Exchange
 from app.gateway.keys import Key
 from app.gateway.limits import Limits
+from app.gateway.limits_local import FILE
 from app.gateway.taken import Taken
 from app.installation import Installation
 from app.live.running import cancelled
@@ -209,6 +211,54 @@ def test_a_key_that_changes(limits: Limits) -> None:
     assert let_in(limits, key(rpm=5), 1) == 0
     assert let_in(limits, key(rpm=9), 3) == 1
     assert let_in(limits, key("other", rpm=9), 20) == 9
+
+
+def test_what_a_key_has_had(limits: Limits, clock: Clock) -> None:
+    """It is told as often as anybody asks, and what limits count is not changed."""
+    one = key(rpm=5, tpd=1000, max_concurrent=3)
+    assert limits.had([one.id]) == {one.id: (0, 0, 0)}
+    first = enter(limits, one)
+    enter(limits, one)
+    assert limits.reserve(first, 100)
+    clock.now += 1
+    for _ in range(9):
+        assert limits.had(["nobody", one.id]) == {
+            "nobody": (0, 0, 0),
+            one.id: (2, 2, 100),
+        }
+    limits.leave(first, 30)
+    clock.now += 59
+    enter(limits, one)
+    assert limits.had([one.id]) == {one.id: (3, 2, 30)}
+    clock.now += 1
+    assert limits.had([one.id]) == {one.id: (1, 2, 30)}
+    clock.now -= 30
+    assert limits.had([one.id])[one.id].requests == 3
+    assert enter(limits, key(rpm=0)).requests == 3
+    clock.now += limits.left_of_day() + 30
+    assert limits.had([one.id]) == {one.id: (0, 2, 0)}
+    assert let_in(limits, one, 9) == 1
+
+
+def test_what_a_key_has_had_elsewhere(tmp_path: Path, clock: Clock) -> None:
+    """Workers see what others count, as long as these live; to look writes nothing."""
+    one, counted = key(rpm=9, tpd=9, max_concurrent=9), tmp_path / FILE
+    asking, *workers = (Limits("", str(tmp_path), clock) for _ in range(3))
+    assert asking.had([one.id]) == {one.id: (0, 0, 0)}
+    for limits in workers:
+        assert limits.reserve(enter(limits, one), 2)
+    before = counted.read_bytes()
+    for limits in (asking, *workers):
+        assert limits.had([one.id]) == {one.id: (2, 2, 4)}
+    with counted.open("rb") as file:  # nobody waits for who has it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert asking.had([one.id]) == {one.id: (2, 2, 4)}
+    assert counted.read_bytes() == before
+    clock.now += 25
+    assert asking.had([one.id]) == {one.id: (2, 0, 4)}
+    counted.unlink()
+    counted.mkdir()
+    assert Limits("", str(tmp_path), clock).had([one.id]) == {one.id: (0, 0, 0)}
 
 
 def test_two_workers(tmp_path: Path, clock: Clock) -> None:

@@ -187,6 +187,47 @@ def test_a_minute_of_redis(workers: list[Limits], server: Redis) -> None:
 
 
 @needs_redis
+def test_what_keys_have_had(workers: list[Limits], server: Redis) -> None:
+    """It is told of many keys at a time, counts as limits do, and changes nothing."""
+    keys = [
+        key(f"k{number}", rpm=5, tpd=900, max_concurrent=9) for number in range(150)
+    ]
+    taken = enter(workers[0], keys[149])
+    assert workers[0].reserve(taken, 70)
+    enter(workers[1], keys[149])
+    enter(workers[1], keys[0])
+    name, now = f"pannier:limits:{{{keys[1].id}}}", int(server.ask("TIME")[0])
+    server.ask("HSET", f"{name}:minute", now - 70, 5, now - 30, 3)
+    server.ask("ZADD", f"{name}:running", now - 1, "dead", now + 20, "alive")
+    there = sorted(server.ask("KEYS", "*"))
+    for worker in workers * 2:
+        found = worker.had([one.id for one in keys])
+        assert found is not None
+        assert list(found) == [one.id for one in keys]
+        assert found.pop(keys[149].id) == (2, 2, 70)
+        assert found.pop(keys[0].id) == (1, 1, 0)
+        assert found.pop(keys[1].id) == (3, 1, 0)
+        assert set(found.values()) == {(0, 0, 0)}
+    assert sorted(server.ask("KEYS", "*")) == there
+    assert server.ask("HLEN", f"{name}:minute") == 2
+
+
+@needs_redis
+def test_what_keys_have_had_when_redis_fails(server: Redis) -> None:
+    """Nobody knows then, and that is said at once."""
+    limits = Limits(server.url)
+    assert limits.had(["key_k"]) == {"key_k": (0, 0, 0)}
+    server.freeze(True)
+    try:
+        assert limits.had(["key_k"]) is None
+        assert limits.had(["key_k"]) is None
+    finally:
+        server.freeze(False)
+    eventually(lambda: limits.had(["key_k"]) == {"key_k": (0, 0, 0)})
+    limits.close()
+
+
+@needs_redis
 def test_a_machine_that_died(workers: list[Limits], server: Redis) -> None:
     """What it had under way is forgotten when its lease ends; what lives stays."""
     one = key(max_concurrent=2)

@@ -1,5 +1,6 @@
 """Routes: all pages, and the menu."""
 
+from . import live
 from .page import Page, plain
 
 #: What the menu leads to: words, and where that is.
@@ -19,4 +20,5 @@ NAVIGATION: list[tuple[str, str]] = [
 PAGES: list[Page] = [
     Page("/welcome", "welcome.html", plain, first=True),
     Page("/", "overview.html", plain),
+    *live.PAGES,
 ]

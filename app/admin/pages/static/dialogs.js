@@ -54,7 +54,7 @@ export function toast(message, tone = "") {
   // Over an open dialog too, which hides all else from the keyboard.
   const open = [...document.querySelectorAll("dialog[open]")].pop();
   (open || document.getElementById("toasts")).append(note);
-  if (tone !== "bad") setTimeout(() => note.remove(), 5000);
+  if (tone !== "bad") setTimeout(() => note.remove(), 8000);
 }
 
 export function closeDrawer() {

@@ -13,7 +13,7 @@ from ..gateway.usage_export import csv_lines, ndjson_lines
 from ..moment import LAST, now_ms
 from ..storage.usage import MOST, Filters, Ledger, Period
 from ..storage.usage_metrics import METRICS
-from ..storage.usage_periods import STEPS
+from ..storage.usage_periods import STEPS, rounded, step_of
 from ..storage.usage_queries import GROUPS
 from ..storage.usage_tables import CLASSED, DAY
 from ..wire.names import short
@@ -60,17 +60,21 @@ def series(admin: Admin, asked: Asked) -> Any:
     metrics = _metrics(query)
     group = query.one_of("group", GROUPS, "")
     filters = _filters(admin, query, _SUMS)
+    period = _period(query)
+    step = query.one_of("step", STEPS, "") or step_of(period)
     try:
         points = _ledger(admin).series(
             metrics if len(metrics) > 1 else metrics[0],
-            _period(query),
-            step=query.one_of("step", STEPS, ""),
+            period,
+            step=step,
             group=group,
             filters=filters,
         )
     except ValueError as error:
         raise wrong("step", f"step: {error}.") from None
-    return {"points": points, **_names(admin, group, points)}
+    start, end = rounded(period, STEPS[step])
+    said = {"from": start, "to": end, "step": step, "points": points}
+    return {**said, **_names(admin, group, points)}
 
 
 def distribution(admin: Admin, asked: Asked) -> Any:
@@ -109,7 +113,8 @@ def records(admin: Admin, asked: Asked) -> Any:
         limit=query.number("limit", 100, 1, MOST),
         filters=_filters(admin, query, _RECORDS),
     )
-    return {"records": page.records, "cursor": page.cursor}
+    names = names_of(admin, {row["key_id"] for row in page.records})
+    return {"records": page.records, "cursor": page.cursor, "names": names}
 
 
 def record(admin: Admin, asked: Asked) -> Any:
@@ -214,11 +219,15 @@ def _names(admin: Admin, group: str, found: Iterable[Any]) -> dict[str, Any]:
     """The names of keys by their ids, where those are what is told apart."""
     if group != "key":
         return {}
-    ids = {one["key"] for one in found}
+    return {"names": names_of(admin, {one["key"] for one in found})}
+
+
+def names_of(admin: Admin, ids: set[str]) -> dict[str, str]:
+    """What keys are called by their ids, or were when they used something last."""
     keys = admin.installation.current.now.keys.values()
     names = {key.id: key.name for key in keys if key.id in ids}
-    gone = ids - names.keys()
-    return {"names": names | (_ledger(admin).names(gone) if gone else {})}
+    gone = ids - names.keys() - {""}
+    return names | (_ledger(admin).names(gone) if gone else {})
 
 
 _CSV = partial(export, csv_lines, "usage.csv", "text/csv; charset=utf-8")

@@ -30,6 +30,12 @@ def width_of(period: Period, times: int = 1) -> int:
     return DAY
 
 
+def step_of(period: Period) -> str:
+    """The step of a series of this period, by itself."""
+    width = width_of(period)
+    return next(name for name, one in STEPS.items() if one == width)
+
+
 def rounded(period: Period, width: int) -> Period:
     """The period as whole buckets have it."""
     return period[0] // width * width, -(-period[1] // width) * width

@@ -288,3 +288,20 @@ def test_of_a_key(used: Used) -> None:
     assert found["summary"]["to"] - found["summary"]["from"] >= 30 * 86_400_000
     assert sum(day["value"] for day in found["days"]["tokens"]) == 70
     assert [one["model"] for one in found["models"]] == ["a:latest"]
+
+
+def test_points_that_there_can_be(used: Used) -> None:
+    """A series says its step, and where that begins and ends: what is zero is left out."""
+    found = used.get("series")
+    assert (found["from"], found["to"]) == (used.end - HOUR, used.end)
+    assert found["step"] == "minute"
+    day = used.get("series", step="day")
+    assert day["step"] == "day"
+    assert day["from"] % (24 * HOUR) == day["to"] % (24 * HOUR) == 0
+
+
+def test_names_of_records(used: Used) -> None:
+    """Keys of records are called as they are now, deleted ones as they were last."""
+    found = used.get("records", limit=20)
+    assert found["names"] == {used.key: "spender", "key_gone": "old laptop"}
+    assert used.get("records", limit=10)["names"] == {used.key: "spender"}

@@ -10,12 +10,14 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 
 from app.gateway.usage import BATCH, Row
 from app.storage.database import Database
 from app.storage.storage import Storage
 from app.storage.upgrade import upgrade
+from app.storage.usage import Ledger
 from app.storage.usage_tables import DAY, HOUR
 from app.storage.usage_writing import add
 from middleware.usage import row_id
@@ -27,6 +29,15 @@ DAYS, KEYS, MODELS = 90, 50, 8
 ENDPOINTS = ("chat", "messages", "code", "embeddings")
 STATUSES = ("ok",) * 18 + ("cancelled", "client_error")
 TRIES = 15
+#: The ranges of an overview, in milliseconds, and what its chart of times is of.
+RANGES = {
+    **{"an hour": HOUR, "6 hours": 6 * HOUR, "a day": DAY},
+    **{f"{many} days": many * DAY for many in (7, 30, 90)},
+}
+CHART = (
+    *("prompt_tokens", "completion_tokens"),
+    *(f"{name}_p{part}" for name in ("ttft", "duration") for part in (50, 95, 99)),
+)
 
 
 def row(at: int, chance: random.Random) -> Row:
@@ -106,6 +117,18 @@ def took(job: Callable[[], object]) -> str:
     return f"{median(times):8.1f} {max(times):8.1f}"
 
 
+def overview(ledger: Ledger, length: int) -> None:
+    """Ask all that an overview of so many milliseconds shows."""
+    now = int(time.time() * 1000)
+    period = (now - length, now)
+    ledger.summary(period, before=True)
+    ledger.series("requests", period, group="status")
+    ledger.series(CHART, period)
+    for by in ("key", "model"):
+        ledger.top(by, period, limit=5)
+    ledger.series("requests", (now - 90 * DAY, now), step="hour")
+
+
 def main(directory: str, wanted: int = 5_000_000, url: str = "") -> None:
     """Fill, ask, and print."""
     database = Database(url, directory, 600_000)
@@ -134,6 +157,19 @@ def main(directory: str, wanted: int = 5_000_000, url: str = "") -> None:
         "top models by GPU time, 30 days": lambda: ledger.top(
             "model", month, metric="gpu_ms"
         ),
+        **{
+            f"an overview, {name}": partial(overview, ledger, length)
+            for name, length in RANGES.items()
+        },
+        "hours of 90 days": lambda: ledger.series(
+            "requests", (now - 90 * DAY, now), step="hour"
+        ),
+        "classes of durations, 30 days": lambda: ledger.distribution("duration", month),
+        "classes of tokens": lambda: ledger.tokens(month),
+        "classes of tokens of one key": lambda: ledger.tokens(month, {"key": "key_3"}),
+        "14 days of 500 keys": lambda: ledger.by_day(
+            [f"key_{n}" for n in range(500)], (now - 13 * DAY, now)
+        ),
         "names of 50 keys": lambda: ledger.names([f"key_{n}" for n in range(50)]),
         "a key that nobody knows": lambda: ledger.key_id("nobody"),
         "newest 100 records": lambda: ledger.records(month),
@@ -141,6 +177,8 @@ def main(directory: str, wanted: int = 5_000_000, url: str = "") -> None:
         "records of a status": lambda: ledger.records(
             month, filters={"status": "client_error"}
         ),
+        "records of a user": lambda: ledger.records(month, filters={"user": "0a1b"}),
+        "records of an error": lambda: ledger.records(month, filters={"error": "time"}),
         "records of nothing": lambda: ledger.records(month, filters={"model": "none"}),
         f"a batch of {BATCH} rows": lambda: ledger.add(
             [row(int(time.time() * 1000), chance) for _ in range(BATCH)], {}

@@ -39,18 +39,13 @@ def records(
     """A page of rows, newest first, and the cursor of the next."""
     if cursor and not _CURSOR.fullmatch(cursor):
         raise ValueError("that is no cursor")
-    end = first_id(period[1])
+    first, end = map(first_id, period)
     before = min(cursor, end) if cursor else end
-    inside = [_R.id >= first_id(period[0]), _R.id < before]
-    wanted = _wanted(filters)
-    looked = None
-    if wanted:
-        key = [_R.key_id == filters["key"]] if "key" in filters else []
-        looked = _look(connection, [*inside, *key])
-        inside.append(_R.id >= looked if looked else sa.true())
+    looked = _look(connection, first, before, filters) if filters else None
+    # One bound at each end: of several SQLite takes the first for its index.
     rows = connection.execute(
         sa.select(USAGE_RECORD)
-        .where(*inside, *wanted)
+        .where(_R.id >= (looked or first), _R.id < before, *_wanted(filters))
         .order_by(_R.id.desc())
         .limit(limit)
     )
@@ -64,10 +59,14 @@ def _wanted(filters: Filters) -> list[sa.ColumnElement[bool]]:
     return [known(_FILTERS, name, "filter")(value) for name, value in filters.items()]
 
 
-def _look(connection: Connection, where: list[sa.ColumnElement[bool]]) -> str | None:
-    """The oldest of those rows that are looked at for a page; None: all are."""
-    ids = sa.select(_R.id).where(*where).order_by(_R.id.desc())
-    return connection.scalar(ids.offset(LOOKED).limit(1))
+def _look(
+    connection: Connection, first: str, before: str, filters: Filters
+) -> str | None:
+    """The first of these rows, newest first, behind ``LOOKED``; None: there is none."""
+    ids = sa.select(_R.id).where(_R.id >= first, _R.id < before)
+    if "key" in filters:
+        ids = ids.where(_R.key_id == filters["key"])
+    return connection.scalar(ids.order_by(_R.id.desc()).offset(LOOKED).limit(1))
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -82,14 +81,12 @@ def tokens(connection: Connection, period: Period, filters: Filters) -> dict[str
     Classes end with powers of two.  ``rows`` are those that were found, some of which
     may have no count; ``is_complete`` says that all of the period were looked at.
     """
-    inside = [_R.id >= first_id(period[0]), _R.id < first_id(period[1])]
-    key = [_R.key_id == filters["key"]] if "key" in filters else []
-    looked = _look(connection, [*inside, *key])
-    if looked:
-        inside.append(_R.id > looked)
+    first, before = map(first_id, period)
+    looked = _look(connection, first, before, filters)
+    after = _R.id > looked if looked else _R.id >= first
     counted = connection.execute(
         sa.select(_R.completion_tokens, sa.func.count())
-        .where(*inside, *_wanted(filters))
+        .where(after, _R.id < before, *_wanted(filters))
         .group_by(_R.completion_tokens)
     )
     by_count: dict[int | None, int] = dict(tuple(row) for row in counted)

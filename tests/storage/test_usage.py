@@ -1,11 +1,13 @@
 """What requests have used is kept, added up, found again, and removed in time."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,6 +224,7 @@ def test_groups_and_filters(ledger: Ledger) -> None:
     assert [one["key"] for one in ledger.top("key", ALL, limit=1)] == ["key_a"]
     models = {one["model"]: one["requests"] for one in ledger.top("model", ALL)}
     assert models == {"m:latest": 2, "n": 1, "": 1}
+    assert {one["last"] for one in ledger.top("model", ALL)} == {TODAY}
     assert ledger.summary(ALL, {"key": "key_b", "model": "n"})["requests"] == 1
     points = ledger.series("errors", ALL, group="endpoint", step="day")
     assert points == [
@@ -412,6 +415,28 @@ def test_pages_of_a_filter(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> N
     page = ledger.records(ALL, filters={"status": "timeout"})
     assert len(page.records) == 1
     assert page.cursor
+
+
+def test_few_rows_are_looked_at(
+    ready: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: of rows that are not looked at SQLite reads none."""
+    monkeypatch.setattr(records, "LOOKED", 10)
+    shutil.copytree(ready("sqlite"), tmp_path / "state")
+    storage = Storage.of(Settings(state_dir=str(tmp_path / "state")))
+    storage.usage.add([row(TODAY + n) for n in range(2000)], {})
+    steps = count()
+
+    def look(connection: Any) -> None:
+        driver = connection.connection.dbapi_connection
+        driver.set_progress_handler(lambda: next(steps) and 0, 1)
+        assert records.records(connection, ALL, "", 100, {"model": "none"})[0] == []
+        assert records.tokens(connection, ALL, {"status": "timeout"})["rows"] == 0
+        driver.set_progress_handler(None, 0)
+
+    storage.read(look)
+    storage.close()
+    assert 100 < next(steps) < 2000
 
 
 @pytest.mark.parametrize(

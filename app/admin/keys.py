@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -13,11 +13,12 @@ from ..administration.views import view
 from ..gateway.keys import Globs, Key, Terms
 from ..moment import now_ms
 from ..storage import configuration as kept
+from ..storage.key_pages import Order, State, Wanted
 from . import tags
 from .asked import Admin, Asked, Route, Sent
 from .models import admitted
-from .query import PAGES, Query, window
-from .standing import days, standings
+from .query import PAGES, Query, window, wrong
+from .standing import days, first_day, standings
 from .usage import TIMES, of_key
 
 #: What changes with every request, or with time alone, and is nobody's change.
@@ -38,20 +39,37 @@ class Patterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def listed(admin: Admin, asked: Asked) -> Any:
-    """A page of keys by name; and whether a first one would close the door."""
+    """A page of keys; and whether a first one would close the door."""
     query = Query(asked)
-    after, part, most = window(query)
     keys = admin.office(asked.actor).keys
-    found, there = keys.page(after, part, most + 1)
-    some = found[:most]
+    try:
+        some, cursor, there = keys.page(_wanted(query))
+    except ValueError as error:
+        raise wrong("cursor", f"cursor: {error}.") from None
     more = _used(admin, some) if query.flag("usage") else {}
     auto = admin.settings.auth == "auto"
     return {
         "keys": [{**_shown(key), **more.get(key.id, {})} for key in some],
-        "cursor": some[-1].name.casefold() if len(found) > most else "",
+        "cursor": cursor,
         "closes": auto and not there,
         "opens": auto and there == 1,
+        "last_good": keys.last_good(),
     }
+
+
+def _wanted(query: Query) -> Wanted:
+    after, part, most = window(query)
+    state = query.one_of("state", get_args(State), "")
+    order = query.one_of("sort", get_args(Order), "name")
+    return Wanted(
+        most=most,
+        now=now_ms(),
+        after=after,
+        part=part,
+        state=cast(State, state) if state else None,
+        order=cast(Order, order),
+        since=first_day(),
+    )
 
 
 def _used(admin: Admin, keys: Sequence[Key]) -> dict[str, dict[str, Any]]:
@@ -79,8 +97,14 @@ def create(admin: Admin, asked: Asked) -> Any:
 
 def get(admin: Admin, asked: Asked) -> Any:
     """One key, and what it has had of its limits by now."""
-    key = admin.office(asked.actor).keys.get(asked.path["id"])
-    return _answer(key, standing=standings(admin, [key])[key.id])
+    keys = admin.office(asked.actor).keys
+    key = keys.get(asked.path["id"])
+    return _answer(
+        key,
+        standing=standings(admin, [key])[key.id],
+        opens=keys.opens(key.id),
+        shuts=keys.shuts(key.id),
+    )
 
 
 def change(admin: Admin, asked: Asked) -> Any:
@@ -170,7 +194,7 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 ROUTES: list[Route] = [
-    Route("GET", "/keys", listed, (*PAGES, "usage")),
+    Route("GET", "/keys", listed, (*PAGES, "sort", "state", "usage")),
     Route("POST", "/keys", create, ("dry_run",)),
     Route("POST", "/keys/matches", matches),
     Route("GET", "/keys/<id>", get),

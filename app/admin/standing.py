@@ -44,11 +44,16 @@ def _limits(key: Key) -> dict[str, int]:
     return {name: limit for name, limit in found.items() if limit is not None}
 
 
+def first_day() -> int:
+    """When the first of the days begins that a list shows."""
+    return now_ms() // DAY * DAY - (DAYS - 1) * DAY
+
+
 def days(admin: Admin, keys: Sequence[Key]) -> dict[str, list[int]]:
     """By id: the requests of each of the last days (UTC), the oldest first."""
-    today = now_ms() // DAY * DAY
-    known = [today - before * DAY for before in reversed(range(DAYS))]
+    first = first_day()
+    known = [first + day * DAY for day in range(DAYS)]
     found = admin.installation.ledger.by_day(
-        [key.id for key in keys], (known[0], today + DAY)
+        [key.id for key in keys], (first, first + DAYS * DAY)
     )
     return {key.id: [found.get(key.id, {}).get(at, 0) for at in known] for key in keys}

@@ -14,6 +14,7 @@ from ..gateway.keys import Key, Moment
 from ..ids import new_id
 from ..moment import now_ms
 from ..storage import configuration as kept
+from ..storage.key_pages import Wanted
 from ..storage.refusal import Refused
 from .checks import KeyForm, check_news, key_form
 from .desk import Connection, Desk
@@ -32,17 +33,28 @@ class Keys:
         """All of them, by name."""
         return sorted(self._desk.read(kept.keys), key=lambda key: key.name.lower())
 
-    def page(self, after: str, part: str, most: int) -> tuple[Sequence[Key], int]:
-        """At most so many by name, and how many there are of all.
+    def page(self, wanted: Wanted) -> tuple[Sequence[Key], str, int]:
+        """A page of them, the cursor of the next, and how many there are of all.
 
-        They come after a name and have a part in theirs, both in folded case.
+        Raises ``ValueError`` for a cursor that is of no such list.
         """
 
-        def page(connection: Connection) -> tuple[Sequence[Key], int]:
+        def page(connection: Connection) -> tuple[Sequence[Key], str, int]:
             there = dict(kept.counts(connection))["keys"]
-            return kept.key_page(connection, after, part, most), there
+            return *kept.key_page(connection, wanted), there
 
         return self._desk.read(page)
+
+    def last_good(self) -> str | None:
+        """The id of the only key that is good, if it is the only one.
+
+        Without it every request is refused, as if it were revoked: a revoked key still
+        counts as one, and opens nothing to those who have none.
+        """
+        if self._desk.settings.auth == "off":
+            return None
+        good = self._desk.read(lambda found: kept.good_ids(found, now_ms(), 2))
+        return good[0] if len(good) == 1 else None
 
     def get(self, which: str) -> Key:
         """One of them."""
@@ -54,18 +66,13 @@ class Keys:
 
     def opens(self, which: str) -> bool:
         """Whether without this key everything is open to everybody."""
-        id = self.get(which).id
-        others = [key for key in self.list() if key.id != id]
-        return self._desk.settings.auth == "auto" and not others
+        self.get(which)
+        there = dict(self._desk.read(kept.counts))["keys"]
+        return self._desk.settings.auth == "auto" and there == 1
 
     def shuts(self, which: str) -> bool:
-        """Whether without this key every request is refused, as if it were revoked.
-
-        A revoked key still counts as one: it opens nothing to those who have none.
-        """
-        id, now = self.get(which).id, now_ms()
-        good = {key.id for key in self.list() if not key.fault(lambda: now / 1000)}
-        return self._desk.settings.auth != "off" and good == {id}
+        """Whether without this key every request is refused."""
+        return self.last_good() == self.get(which).id
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise ``Refused`` where no key can be as ``given``."""

@@ -27,13 +27,13 @@ from .entries import (
     set_settings,
     settings,
 )
+from .key_pages import good_ids, key_page
 from .keys import (
     add_key,
     change_key,
     check_free,
     find_key,
     has_keys,
-    key_page,
     keys,
     note_used,
     remove_key,
@@ -53,6 +53,7 @@ __all__ = [
     "check_free",
     "counts",
     "find_key",
+    "good_ids",
     "has_keys",
     "key_page",
     "keys",

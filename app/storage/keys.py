@@ -1,6 +1,6 @@
 """Keys, as they are kept.  Each function is one part of the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,13 +18,13 @@ NOTHING_GRANTED = Terms(allow_models=(), allow_endpoints=())
 
 _K = API_KEY.c
 _FIELDS = Key.__struct_fields__
-_ALL = sa.select(*(_K[field] for field in _FIELDS))
-_BY_AGE = _ALL.order_by(_K.created_at, _K.id)
-_ONE = _ALL.where(
+ALL = sa.select(*(_K[field] for field in _FIELDS))
+_BY_AGE = ALL.order_by(_K.created_at, _K.id)
+_ONE = ALL.where(
     sa.or_(_K.id == sa.bindparam("wanted"), _K.name_key == sa.bindparam("name_key"))
 )
 # What another key may not have as well: its id, its name, its secrets.
-_LIKE = _ALL.where(
+_LIKE = ALL.where(
     sa.or_(
         _K.id == sa.bindparam("wanted"),
         _K.name_key == sa.bindparam("name_key"),
@@ -50,24 +50,7 @@ def keys(connection: Connection, unread: list[str] | None = None) -> list[Key]:
     # Most keys of an installation share their terms, and so they do in memory.
     known: dict[bytes, Terms | None] = {}
     rows = connection.execute(_BY_AGE)
-    return [_key(one, known, [] if unread is None else unread) for one in rows]
-
-
-def key_page(connection: Connection, after: str, part: str, most: int) -> list[Key]:
-    """At most so many keys by name, of those that come after one and have a part.
-
-    Both are of names as ``name_key`` has them.
-    """
-    storable.row({"cursor": after, "q": part})
-    # Databases differ in how they sort, but for the order of characters' numbers.
-    collation = "C" if connection.dialect.name == "postgresql" else "BINARY"
-    name = sa.collate(_K.name_key, collation)
-    rows = connection.execute(
-        _ALL.where(name > after, _K.name_key.contains(part, autoescape=True))
-        .order_by(name)
-        .limit(most)
-    )
-    return [_key(one, {}, []) for one in rows]
+    return [read_key(one, known, [] if unread is None else unread) for one in rows]
 
 
 def find_key(connection: Connection, wanted: str) -> Key:
@@ -79,7 +62,7 @@ def find_key(connection: Connection, wanted: str) -> Key:
         raise Refused(f"There is no key '{wanted[:128]}'.", "id", unknown=True)
     # A name may look like the id of another key: the id counts.
     one = next((one for one in found if one.id == wanted), found[0])
-    return _key(one, {}, [])
+    return read_key(one, {}, [])
 
 
 def add_key(connection: Connection, key: Key, actor: str) -> None:
@@ -143,12 +126,16 @@ def _batch(connection: Connection, key: Key, actor: str) -> Batch:
     digests = [one for one in (key.digest, key.previous_digest) if one is not None]
     looked = {"wanted": key.id, "name_key": name_key(key.name), "digests": digests}
     there = connection.execute(_LIKE, looked)
-    return Batch([_key(one, {}, []) for one in there], actor)
+    return Batch([read_key(one, {}, []) for one in there], actor)
 
 
-def _key(
-    found: sa.Row[Any], known: dict[bytes, Terms | None], unread: list[str]
+def read_key(
+    found: Sequence[Any], known: dict[bytes, Terms | None], unread: list[str]
 ) -> Key:
+    """A key of a row of ``ALL``; ``known`` are terms that other keys have, too.
+
+    One whose terms cannot be read grants nothing; it is named in ``unread``.
+    """
     values = dict(zip(_FIELDS, found, strict=True))
     body = values["terms"]
     if body not in known:

@@ -85,7 +85,7 @@ class AuthMiddleware:
     def _key(self, environ: WSGIEnvironment, exchange: Exchange) -> Key:
         secret = _given(environ)
         if not secret:
-            raise _unauthorized(_why_none(environ))
+            raise unauthorized(_why_none(environ))
         digest = self.installation.hash(secret.encode("latin-1"))
         key = self.current.now.keys.get(digest)
         newest = key is not None and hmac.compare_digest(digest, key.digest)
@@ -94,7 +94,7 @@ class AuthMiddleware:
         if key.weak:  # it could be found by trying
             self._hold(self.address(environ))
         if fault := key.fault(self.clock, newest):
-            raise _unauthorized(fault, detail=f"key {key.id}")
+            raise unauthorized(fault, detail=f"key {key.id}")
         if not newest:
             exchange.outdated = True
         return key
@@ -113,11 +113,11 @@ class AuthMiddleware:
         if seconds := self.guesses.count(address):
             return _too_many(seconds)
         if mistyped:
-            return _unauthorized(
+            return unauthorized(
                 f"Incorrect API key provided: {masked(secret)} has a typing error in"
                 " it. Please copy it once more."
             )
-        return _unauthorized(f"Incorrect API key provided: {masked(secret)}.")
+        return unauthorized(f"Incorrect API key provided: {masked(secret)}.")
 
     def _note(self, key: Key, now: float, environ: WSGIEnvironment) -> None:
         """Have it written that a key is used; ``now`` is of the monotonic clock."""
@@ -158,7 +158,7 @@ def _given(environ: WSGIEnvironment) -> str:
     for name in _OTHERS:
         other: str = environ.get(name, "").strip()
         if other and secret and other != secret:
-            raise _unauthorized("Two different API keys are in this request.")
+            raise unauthorized("Two different API keys are in this request.")
         secret = secret or other
     return secret
 
@@ -183,7 +183,8 @@ def _too_many(seconds: int) -> BadRequest:
     )
 
 
-def _unauthorized(message: str, detail: str = "") -> BadRequest:
+def unauthorized(message: str, detail: str = "") -> BadRequest:
+    """The refusal of a key, 401; ``detail`` is for the log."""
     return BadRequest(
         message,
         status=401,

@@ -17,6 +17,7 @@ from .gateway.snapshot import Snapshot
 from .installation import Installation
 from .logs import Unwaited
 from .native import relays_all
+from .reached import url_of
 from .settings import Settings
 
 log = logging.getLogger("pannier")
@@ -79,9 +80,9 @@ def invitation(settings: Settings) -> str:
         )
     if not settings.admin_password:
         return (
-            "Nobody has signed in to administer Pannier yet. The first one to do so"
-            f" is {settings.admin_username!r} with the password {first.password} and"
-            " has to choose another one (docs/admin-api.md)."
+            f"Nobody has signed in to administer Pannier yet: open {url_of(settings)}"
+            f"/admin/ and sign in as {settings.admin_username!r} with the password"
+            f" {first.password} and choose another one (docs/admin.md)."
         )
     if first.must_change:
         return (

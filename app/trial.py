@@ -22,6 +22,7 @@ from .changeable import REPLACED, in_force
 from .errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from .given import given
 from .launch import called, gunicorn, module
+from .reached import reached_at, url_of
 from .settings import Settings, SettingsError, options
 from .stand_in import told
 from .storage.place import file_of
@@ -225,21 +226,10 @@ def _wait_for_health(settings: Settings, server: "subprocess.Popen[str]") -> boo
     return False
 
 
-def reached_at(settings: Settings) -> tuple[str, int]:
-    """The host and the port where this machine reaches a Pannier of these settings."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
-    return everywhere.get(settings.host, settings.host), settings.port
-
-
-def url_of(settings: Settings) -> str:
-    """The same as a URL."""
-    host, port = reached_at(settings)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 def _invite(settings: Settings, model: str | None, say: Say, needs_key: bool) -> None:
     url = url_of(settings)
     say(f"Pannier answers at {url} (Ctrl-C stops it).")
+    say(f"Set it up in a browser, with keys for your programs: {url}/admin/")
     if called() != "pannier":
         say(f"Its command `pannier` is `{called()}` here, in another terminal.")
     if model is None:

@@ -4,9 +4,9 @@ import http.client
 import json
 from collections.abc import Iterator
 
+from ..reached import reached_at, url_of
 from ..settings import Settings
 from ..stand_in import is_simulator
-from ..trial import reached_at, url_of
 from .finding import Finding, bad, note
 
 #: Seconds; Pannier itself waits for Ollama for less.

@@ -1,7 +1,7 @@
 """Routes: all pages, and the menu."""
 
-from . import live
-from .page import Page, plain
+from . import live, overview, records, usage, welcome
+from .page import Page
 
 #: What the menu leads to: words, and where that is.
 NAVIGATION: list[tuple[str, str]] = [
@@ -18,7 +18,9 @@ NAVIGATION: list[tuple[str, str]] = [
 ]
 
 PAGES: list[Page] = [
-    Page("/welcome", "welcome.html", plain, first=True),
-    Page("/", "overview.html", plain),
+    *welcome.PAGES,
+    *overview.PAGES,
     *live.PAGES,
+    *usage.PAGES,
+    *records.PAGES,
 ]

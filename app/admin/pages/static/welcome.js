@@ -1,0 +1,64 @@
+// The first steps: a password said twice, an Ollama that answers, a key to copy.
+
+import { call } from "./api.js";
+import { clearProblems, tellProblem } from "./forms.js";
+import { show } from "./secret.js";
+
+const $ = (id) => document.getElementById(id);
+
+function told(found) {
+  const line = $("found");
+  const kind = found.is_simulator ? "Pannier's simulator" : "Ollama";
+  $("ollama").toggleAttribute("data-done", found.ok && !found.is_simulator);
+  if (!found.ok) {
+    line.textContent = `Nothing answers at ${found.url}: ${found.error} Start it there (ollama serve), or say where it is.`;
+    return;
+  }
+  const models = found.models === 1 ? "1 model" : `${found.models} models`;
+  let text = `${kind} ${found.version} answers at ${found.url}, with ${models}.`;
+  if (found.is_simulator) text += " Its answers are made up; they are good for trying Pannier.";
+  else if (!found.models) text += " Get one: ollama pull llama3.2, or on the page Models.";
+  line.textContent = text;
+}
+
+async function test() {
+  const form = $("where");
+  clearProblems(form);
+  $("test").disabled = true;
+  $("found").textContent = `Asking ${$("url").value} …`;
+  try {
+    told(await call("POST", "upstream/test", { url: $("url").value.trim() }));
+  } catch (error) {
+    $("found").textContent = "";
+    tellProblem(form, error.message, error.param === "url" ? "upstream_url" : "");
+  } finally {
+    $("test").disabled = false;
+  }
+}
+
+document.addEventListener("api:ready", (event) => {
+  const form = event.target;
+  const { body } = event.detail;
+  if (form.id === "make") body.allow_models = ["*"];
+  if ("again" in body) {
+    if (body.again !== body.new_password) {
+      event.preventDefault();
+      tellProblem(form, "These are two different ones.", "again");
+    }
+    delete body.again;
+  }
+});
+document.addEventListener("api:done", async (event) => {
+  if (event.target.id === "where") test();
+  if (event.target.id !== "make") return;
+  event.target.reset();
+  await show(event.detail);
+  $("key").toggleAttribute("data-done", true);
+  $("done").hidden = false;
+  $("done").scrollIntoView({ block: "nearest" });
+});
+
+if ($("where")) {
+  $("test").addEventListener("click", test);
+  test();
+}

@@ -6,77 +6,132 @@
 //
 // or, with "names" in place of "x", one bar for each name.  Colours are those of app.css.
 // Behind "Table" is the same in numbers, for those who cannot see it.
+// Each x begins a step; days are those of UTC, all else is in the zone of whoever looks.
 
 import { written } from "./words.js";
 
 const HEIGHT = 200;
+const LETTER = 7; // pixels, about
+const DAY = 86_400_000;
+// What is written below, by what lies between two ticks; the last where it begins anew.
+const below = (step, form, year, day = null) => [step, form, year, null, day, null, null, null, 1];
+const TIMES = [
+  below(28 * DAY, "{MMM}", "\n{YYYY}"),
+  below(DAY, "{D} {MMM}", "\n{YYYY}"),
+  below(1000, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", "\n{D} {MMM}"),
+];
 const drawn = new Map();
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (tone, index) => style(`--chart-${tone || (index % 8) + 1}`);
+const isDaily = (x) => x.length > 1 && x.every((at) => at % DAY === 0);
 
-function stacked(series) {
-  const sums = [];
-  return series.map((one) =>
-    one.values.map((value, at) => (sums[at] = (sums[at] || 0) + (value || 0))),
+// What uPlot draws: x, then the series; of a stack the uppermost first, since those
+// below are drawn over it.  What is hidden is as if it were not there.
+function data(chart, hidden = new Set()) {
+  const x = chart.x || chart.names.map((_, at) => at);
+  if (chart.kind !== "stack") return [x, ...chart.series.map((one) => one.values)];
+  const sums = x.map(() => 0);
+  const stacked = chart.series.map((one, index) =>
+    one.values.map((value, at) => (hidden.has(index) ? sums[at] : (sums[at] += value || 0))),
   );
+  return [x, ...stacked.reverse()];
+}
+
+function restack(chart, plot) {
+  const last = chart.series.length;
+  const hidden = plot.series.flatMap((one, index) => (index && !one.show ? [last - index] : []));
+  plot.setData(data(chart, new Set(hidden)));
+}
+
+// Nobody has half a request.
+const WHOLE = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
+const COUNTED = ["number", "tokens", "bytes"];
+
+function axes(chart, width) {
+  const grid = { stroke: style("--line"), width: 1 };
+  const axis = { stroke: style("--soft"), ticks: { show: false }, font: "12px system-ui" };
+  const time = { ...axis, grid: { show: false }, values: TIMES };
+  if (chart.names) {
+    const letters = Math.max(3, Math.floor((width - 58) / chart.names.length / LETTER));
+    const cut = (name) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
+    time.splits = () => chart.names.map((_, at) => at);
+    time.values = () => chart.names.map(cut);
+  }
+  const beside = { ...axis, grid, size: 58 };
+  if (COUNTED.includes(chart.unit || "number")) beside.incrs = WHOLE;
+  beside.values = (plot, splits) => splits.map((value) => written(value, chart.unit));
+  return [time, beside];
+}
+
+function series(chart) {
+  const isLine = chart.kind === "line";
+  // A bar is as wide as its step, or in the middle over its name.
+  const align = chart.names ? 0 : 1;
+  const paths = isLine ? undefined : uPlot.paths.bars({ size: [0.85, 48], align });
+  const made = chart.series.map((one, index) => ({
+    label: one.label,
+    stroke: colour(one.tone, index),
+    width: isLine ? 2 : 0,
+    fill: isLine ? undefined : colour(one.tone, index),
+    paths,
+    points: { show: false, size: 5, filter: isLine ? lonely : undefined },
+    value: (plot, value, at, point) => written(one.values[point], chart.unit),
+  }));
+  return chart.kind === "stack" ? made.reverse() : made;
+}
+
+// A value between two gaps is on no line: it is shown as a point.
+function lonely(plot, index) {
+  const values = plot.data[index];
+  const known = (at) => values[at] !== null && values[at] !== undefined;
+  return values.flatMap((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? [at] : []));
 }
 
 function options(chart, width) {
-  const stack = chart.kind === "stack";
-  const grid = { stroke: style("--line"), width: 1 };
-  const axis = { stroke: style("--soft"), grid, ticks: { show: false }, font: "12px system-ui" };
-  const bars = chart.kind === "line" ? undefined : uPlot.paths.bars({ size: [0.8, 48], radius: 0.1 });
-  const named = chart.names;
-  const series = chart.series.map((one, index) => ({
-    label: one.label,
-    stroke: colour(one.tone, index),
-    width: chart.kind === "line" ? 2 : 0,
-    fill: chart.kind === "line" ? undefined : colour(one.tone, index),
-    paths: bars,
-    points: { show: chart.kind === "line" && chart.x?.length < 3 },
-    spanGaps: false,
-    value: (plot, value, at, point) =>
-      written(point === null || point === undefined ? null : one.values[point], chart.unit),
-  }));
-  if (stack) series.reverse();
+  const daily = chart.x && isDaily(chart.x);
+  const time = { value: daily ? "{YYYY}-{MM}-{DD}" : "{YYYY}-{MM}-{DD} {HH}:{mm}" };
+  const isLine = chart.kind === "line";
   return {
     width,
     height: HEIGHT,
     ms: 1,
-    cursor: { drag: { x: false, y: false }, points: { show: chart.kind === "line" } },
-    legend: { live: true },
+    ...(daily ? { tzDate: (at) => uPlot.tzDate(new Date(at), "Etc/UTC") } : {}),
+    cursor: { drag: { x: false, y: false }, points: { show: isLine }, y: false },
     scales: {
-      x: { time: !named, range: named || chart.kind !== "line" ? padded : undefined },
+      x: { time: !chart.names, range: isLine ? undefined : chart.names ? centred : whole },
       y: { range: (plot, low, high) => [0, high > 0 ? high * 1.05 : 1] },
     },
-    axes: [
-      named
-        ? { ...axis, grid: { show: false }, splits: () => named.map((_, at) => at), values: () => named }
-        : { ...axis, grid: { show: false } },
-      { ...axis, size: 64, values: (plot, splits) => splits.map((value) => written(value, chart.unit)) },
+    axes: axes(chart, width),
+    series: [
+      chart.names ? { label: "What", value: (plot, at) => chart.names[at] ?? "–" } : { label: "Time", ...time },
+      ...series(chart),
     ],
-    series: [named ? { label: "", value: (plot, at) => named[at] ?? "–" } : {}, ...series],
+    hooks: {
+      setSeries: [
+        (plot, index, changed) => {
+          if (chart.kind === "stack" && "show" in changed) restack(chart, plot);
+        },
+      ],
+    },
   };
 }
 
-// Bars at the ends need room beside them.
-function padded(plot, low, high) {
-  const points = plot.data[0].length;
-  const step = points > 1 ? (high - low) / (points - 1) : 1;
-  return [low - step / 2, high + step / 2];
+const stepOf = (plot, low, high) => (plot.data[0].length > 1 ? (high - low) / (plot.data[0].length - 1) : 1);
+
+// The last step has its room too.
+function whole(plot, low, high) {
+  return [low, high + stepOf(plot, low, high)];
 }
 
-function data(chart) {
-  const x = chart.names ? chart.names.map((_, at) => at) : chart.x;
-  const values = chart.kind === "stack" ? stacked(chart.series).reverse() : chart.series.map((one) => one.values);
-  return [x, ...values];
+function centred(plot, low, high) {
+  const half = stepOf(plot, low, high) / 2;
+  return [low - half, high + half];
 }
 
 function draw(place) {
-  drop(place);
   const chart = JSON.parse(place.dataset.chart);
-  const count = (chart.x || chart.names).length;
-  if (!count || !chart.series.length) {
+  if (!(chart.x || chart.names).length || !chart.series.length) {
+    drawn.set(place, null);
     place.classList.add("nothing");
     place.textContent = "Nothing in this time.";
     return;
@@ -93,62 +148,76 @@ function draw(place) {
   });
   sized.observe(place);
   drawn.set(place, { plot, sized });
-  place.append(table(chart, place.dataset.title));
+  place.append(details(chart, place.dataset.title));
 }
 
 // The same in numbers, made when somebody wants it.
-function table(chart, title) {
-  const details = document.createElement("details");
+function details(chart, title) {
+  const made = document.createElement("details");
   const summary = document.createElement("summary");
   summary.textContent = "Table";
-  summary.setAttribute("aria-label", `${title} as a table`);
-  details.append(summary);
-  details.addEventListener("toggle", () => {
-    if (!details.open || details.querySelector("table")) return;
+  summary.setAttribute("aria-label", `Table of ${title}`);
+  made.append(summary);
+  made.addEventListener("toggle", () => {
+    if (!made.open || made.querySelector("table")) return;
     const wrap = document.createElement("div");
     wrap.className = "table-wrap";
     wrap.tabIndex = 0;
     wrap.setAttribute("role", "region");
     wrap.setAttribute("aria-label", title);
-    const made = document.createElement("table");
-    const head = made.createTHead().insertRow();
-    const cell = (row, text, name = "td") => {
-      const one = document.createElement(name);
-      one.textContent = text;
-      if (name === "th") one.scope = row === head ? "col" : "row";
-      row.append(one);
-    };
-    cell(head, chart.names ? "what" : "time", "th");
-    for (const one of chart.series) cell(head, one.label, "th");
-    const body = made.createTBody();
-    const time = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
-    (chart.x || chart.names).forEach((at, index) => {
-      const row = body.insertRow();
-      cell(row, chart.names ? at : time.format(new Date(at)), "th");
-      for (const one of chart.series) cell(row, written(one.values[index], chart.unit));
-    });
-    wrap.append(made);
-    details.append(wrap);
+    wrap.append(table(chart));
+    made.append(wrap);
   });
-  return details;
+  return made;
+}
+
+function table(chart) {
+  const made = document.createElement("table");
+  const head = made.createTHead().insertRow();
+  const body = made.createTBody();
+  const cell = (row, text, name = "td", number = false) => {
+    const one = document.createElement(name);
+    one.textContent = text;
+    if (number) one.className = "number";
+    if (name === "th") one.scope = row === head ? "col" : "row";
+    row.append(one);
+  };
+  const form = chart.x && isDaily(chart.x) ? { timeZone: "UTC" } : { timeStyle: "short" };
+  const time = new Intl.DateTimeFormat(undefined, { dateStyle: "short", ...form });
+  cell(head, chart.names ? "What" : form.timeZone ? "Day (UTC)" : "Time", "th");
+  for (const one of chart.series) cell(head, one.label, "th", true);
+  (chart.x || chart.names).forEach((at, index) => {
+    const row = body.insertRow();
+    cell(row, chart.names ? at : time.format(new Date(at)), "th");
+    for (const one of chart.series) cell(row, written(one.values[index], chart.unit), "td", true);
+  });
+  return made;
 }
 
 function drop(place) {
   const found = drawn.get(place);
-  if (found) {
-    found.sized.disconnect();
-    found.plot.destroy();
-    drawn.delete(place);
-  }
+  found?.sized.disconnect();
+  found?.plot.destroy();
+  drawn.delete(place);
   place.replaceChildren();
 }
 
-export function drawAll(within = document) {
-  for (const place of drawn.keys()) if (!place.isConnected) drop(place);
-  for (const place of within.querySelectorAll("[data-chart]")) draw(place);
+// Draw what is not drawn yet, and let go of what is not on the page any more.
+export function drawAll() {
+  for (const place of [...drawn.keys()]) if (!place.isConnected) drop(place);
+  for (const place of document.querySelectorAll("[data-chart]")) {
+    if (!drawn.has(place)) draw(place);
+  }
+}
+
+function redraw() {
+  for (const place of [...drawn.keys()]) drop(place);
+  drawAll();
 }
 
 drawAll();
-document.addEventListener("htmx:load", (event) => drawAll(event.target));
-document.addEventListener("theme", () => drawAll());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
+// As soon as it is there: later the page would be seen without, and jump.
+document.addEventListener("htmx:afterSwap", drawAll);
+document.addEventListener("htmx:load", drawAll);
+document.addEventListener("theme", redraw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -148,9 +148,16 @@ def check_terms(terms: Terms, before: Before = None) -> None:
 
 
 def check_overrides(found: Mapping[str, Any], before: Before = None) -> None:
-    """Raise ``Refused`` for overrides that mean nothing, unless they are no news."""
-    if found != before:
-        said_of(lambda: overrides.check(found, "overrides"), "overrides")
+    """Raise ``Refused`` for overrides that mean nothing, unless they are no news.
+
+    It names the parameter: ``overrides.temperature``.
+    """
+    if found == before:
+        return
+    try:
+        overrides.check(found, "overrides")
+    except overrides.OverrideError as error:
+        raise Refused(f"{error}.", error.path[:128]) from None
 
 
 def check_model(entry: ModelEntry, before: Before = None) -> None:

@@ -32,7 +32,7 @@ MANY, OTHERS = 20, "*"
 #: The largest count that is told (specification: gateway, section 2).
 MOST = 2**53
 #: What did as it was asked, or was not wanted any more.
-_FINE = ("ok", "cancelled")
+FINE = ("ok", "cancelled")
 
 _U = USAGE_ROLLUP.c
 _SUMMED = {
@@ -40,8 +40,10 @@ _SUMMED = {
     **{n: sa.func.sum(sa.cast(_U[n], sa.Float)) for n in COUNTS},
     **{n: sa.func.sum(_U[n]) for n in (*TIMES, *HISTOGRAMS)},
     **{n: sa.func.max(_U[n]) for n in MAXIMA},
-    "errors": sa.func.sum(sa.case((_U.status.in_(_FINE), 0), else_=_U.requests)),
+    "errors": sa.func.sum(sa.case((_U.status.in_(FINE), 0), else_=_U.requests)),
 }
+#: When the last sum begins in which there is something.
+_LAST = "last"
 
 
 def summary(
@@ -148,16 +150,20 @@ def top(
     limit: int,
     filters: Filters,
 ) -> list[dict[str, Any]]:
-    """Those with most of a metric; with it come their requests, errors and tokens."""
+    """Those with most of a metric; with it come their requests, errors and tokens.
+
+    ``last`` is when the last minute, hour or day began in which there were any.
+    """
     _, of = known(METRICS, metric, "metric")
     names = dict.fromkeys(("requests", "errors", "tokens", "gpu_ms", metric))
     width = width_of(period)
     known(GROUPS, by, "group")
-    columns = _columns(names)
+    columns = [*_columns(names), _LAST]
     rows = _rows(connection, columns, width, rounded(period, width), filters, by)
     rows.sort(key=lambda row: (-(of(row) or 0), row[by]))
     return [
-        {by: row[by]} | {name: METRICS[name][1](row) for name in names}
+        {by: row[by], _LAST: row[_LAST]}
+        | {name: METRICS[name][1](row) for name in names}
         for row in rows[: min(max(limit, 1), 100)]
     ]
 
@@ -187,7 +193,7 @@ def _rows(
             column = sa.case((column.in_(largest), column), else_=OTHERS)
         by.append(column.label(group))
     statement = (
-        sa.select(*by, *(_SUMMED[name].label(name) for name in columns))
+        sa.select(*by, *(_sum(name).label(name) for name in columns))
         .where(_U.width == width, _U.grain == _grain({*filters, group}))
         .where(_U.bucket_start >= period[0], _U.bucket_start < period[1])
         .where(*_narrowed(filters))
@@ -202,6 +208,10 @@ def _rows(
         {n: v if n in texts else _number(n, v) for n, v in row.items()}
         for row in connection.execute(statement).mappings()
     ]
+
+
+def _sum(name: str) -> sa.ColumnElement[Any]:
+    return sa.func.max(_U.bucket_start) if name == _LAST else _SUMMED[name]
 
 
 def _number(name: str, value: Any) -> Any:

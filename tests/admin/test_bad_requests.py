@@ -60,7 +60,7 @@ NO_KEY = {
     "a wrong model": ({"name": "k", **ALL, "default_model": "a b"}, "default_model"),
     "wrong overrides": (
         {"name": "k", **ALL, "overrides": {"temperature": "hot"}},
-        "overrides",
+        "overrides.temperature",
     ),
     "overrides as a list": ({"name": "k", **ALL, "overrides": []}, "overrides"),
     "an unknown field": ({"name": "k", **ALL, "owner": "me"}, "owner"),
@@ -121,7 +121,7 @@ OTHERS: dict[str, Case] = {
     "model: wrong type": ("PATCH", "models/bge", {"enabled": "no"}, 422, "enabled"),
     "model: wrong override": (
         *("PATCH", "models/bge", {"overrides": {"num_ctx": {"max": []}}}),
-        *(422, "overrides"),
+        *(422, "overrides.num_ctx"),
     ),
     "model: code": ("PATCH", "models/bge", {"code": []}, 422, "code"),
     "model: wrong template": (
@@ -151,7 +151,7 @@ OTHERS: dict[str, Case] = {
     "settings: overrides": ("PATCH", "settings", {"overrides": []}, 422, "overrides"),
     "settings: half right": (
         *("PATCH", "settings", {"heartbeat": 3, "overrides": {"top_k": "x"}}),
-        *(422, "overrides"),
+        *(422, "overrides.top_k"),
     ),
     "settings: no URL": (
         *("PATCH", "settings", {"upstream_url": "ftp://x"}),

@@ -29,6 +29,7 @@ def test_home() -> None:
         answer = asked("/", ollama=ollama)
         assert answer.headers["Content-Type"].startswith("text/html")
         assert b"Pannier" in answer.body
+        assert b'href="admin/"' in answer.body  # below whatever path this page is
         assert b"10.0.0.1" not in answer.body
 
 

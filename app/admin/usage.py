@@ -22,7 +22,7 @@ from .query import Query, wrong
 
 #: Filters of sums, and of records beside.
 _SUMS = tuple(GROUPS)
-_RECORDS = (*_SUMS, "protocol", "stream", "user", "error")
+_RECORDS = (*_SUMS, "protocol", "stream", "user", "error", "failed")
 TIMES = ("from", "to")
 _SUMMED, _FILE = (*TIMES, *_SUMS), (*TIMES, *_RECORDS)
 #: What there can be of each of these in a row (docs/usage.md).
@@ -200,8 +200,8 @@ def _filters(admin: Admin, query: Query, known: Iterable[str]) -> Filters:
         found["key"] = _key(admin, found["key"])
     if "model" in found:  # rows have one name for all spellings
         found["model"] = short(found["model"])
-    if "stream" in found:
-        found["stream"] = query.flag("stream")
+    for name in {"stream", "failed"} & found.keys():
+        found[name] = query.flag(name)
     return found
 
 

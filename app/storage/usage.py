@@ -2,7 +2,8 @@
 
 Periods are pairs of Unix milliseconds, from and to.  ``filters`` give one value for
 some of ``key``, ``model``, ``endpoint`` and ``status``; records also know ``protocol``,
-``stream``, ``user`` (the beginning of a digest) and ``error`` (a part of a code).  What
+``stream``, ``user`` (the beginning of a digest), ``error`` (a part of a code) and
+``failed``.  What
 is no metric, group, step or filter raises ``ValueError``: names come from lists, values
 are bound (specification: reliability, Q8).
 """

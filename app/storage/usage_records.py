@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from .usage_periods import Period
-from .usage_queries import Filters, known
+from .usage_queries import FINE, Filters, known
 from .usage_tables import USAGE_RECORD
 from .usage_writing import first_id
 
@@ -26,6 +26,7 @@ _FILTERS: dict[str, Callable[[Any], sa.ColumnElement[bool]]] = {
     "stream": _R.stream.__eq__,
     "user": lambda begin: _R.end_user.startswith(begin.lower(), autoescape=True),
     "error": lambda part: _R.error_code.icontains(part, autoescape=True),
+    "failed": lambda yes: _R.status.not_in(FINE) if yes else _R.status.in_(FINE),
 }
 
 

@@ -291,7 +291,7 @@ def test_of_a_key(used: Used) -> None:
 
 
 def test_points_that_there_can_be(used: Used) -> None:
-    """A series says its step, and where that begins and ends: what is zero is left out."""
+    """A series leaves out what is zero, but says its step, begin and end."""
     found = used.get("series")
     assert (found["from"], found["to"]) == (used.end - HOUR, used.end)
     assert found["step"] == "minute"
@@ -305,3 +305,22 @@ def test_names_of_records(used: Used) -> None:
     found = used.get("records", limit=20)
     assert found["names"] == {used.key: "spender", "key_gone": "old laptop"}
     assert used.get("records", limit=10)["names"] == {used.key: "spender"}
+
+
+def test_what_failed(here: Handlers) -> None:
+    """Records are of what failed, which cancelled is not, or of all else."""
+    id, end = here.key("failing")["id"], now_ms()
+    statuses = ["ok", "timeout", "cancelled", "auth_error"]
+    here.installation.ledger.add(
+        [
+            row(number, end - 10 + number, key_id=id, status=status)
+            for number, status in enumerate(statuses)
+        ],
+        {},
+    )
+    for failed, wanted in (("1", statuses[3:0:-2]), ("0", statuses[2::-2])):
+        path = f"usage/records?key={id}&failed={failed}&from={end - 100}&to={end}"
+        found = here.do("GET", path)["records"]
+        assert [one["status"] for one in found] == wanted
+    assert here.ask("GET", "usage/records?failed=often").error == (422, "failed")
+    assert here.ask("GET", "usage/summary?failed=1").error == (422, "failed")

@@ -13,7 +13,8 @@
 //
 // A PATCH sends the controls that were changed, all else sends all.  A control says by
 // data-type what it is: text, number, bool (a select), list (lines or commas), json, time,
-// span (milliseconds by a unit); what is empty is left out, or null with PATCH.
+// span (milliseconds by a unit); what is empty is left out, or null with PATCH;
+// with data-empty="text" it is "", with "object" {}.
 // Dots in names are objects in objects.  When something is done the form sends
 // "api:done" with the answer, and all of the page hears "changed".
 
@@ -51,7 +52,7 @@ export function valueOf(control) {
   if (kind === "password") return control.value;
   if (kind === "list") return text.split(/[\n,]/).map((one) => one.trim()).filter(Boolean);
   if (kind === "select-multiple") return [...control.selectedOptions].map((one) => one.value);
-  if (text === "") return control.dataset.empty === "text" ? "" : undefined;
+  if (text === "") return { text: "", object: {} }[control.dataset.empty];
   if (kind === "number") {
     const number = Number(text);
     if (Number.isNaN(number)) throw new Wrong(control.name, "A number is wanted.");
@@ -144,6 +145,16 @@ export function tellProblem(form, message, name = "") {
   all.scrollIntoView({ block: "nearest" });
 }
 
+// What was sent is what is set: from now on that alone is a change which differs from it.
+function settle(form) {
+  for (const control of controls(form)) {
+    if (control.type === "checkbox" || control.type === "radio") control.defaultChecked = control.checked;
+    else if (control.tagName === "SELECT") {
+      for (const one of control.options) one.defaultSelected = one.selected;
+    } else if ("defaultValue" in control && control.type !== "file") control.defaultValue = control.value;
+  }
+}
+
 function then(words, answer) {
   document.body.dispatchEvent(new CustomEvent("changed", { detail: answer }));
   for (const word of (words || "").split(/\s+/).filter(Boolean)) {
@@ -189,6 +200,7 @@ async function send(element, button) {
     if (!element.dispatchEvent(ready)) return;
     const answer = await call(method, ready.detail.path, ready.detail.body, { etag });
     if (answer?.etag && etag) element.dataset.etag = answer.etag;
+    if (method === "PATCH" && element.tagName === "FORM") settle(element);
     if (element.dataset.said) toast(element.dataset.said, "good");
     element.dispatchEvent(new CustomEvent("api:done", { bubbles: true, detail: answer }));
     then(element.dataset.then, answer);

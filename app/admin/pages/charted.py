@@ -67,7 +67,7 @@ def over_time(
 
 
 def durations(answer: Answer) -> Chart:
-    """How many requests took how long."""
+    """How many requests took how many seconds."""
     some = [(_upto(one), one["requests"]) for one in answer["classes"]]
     return _named(some, "requests")
 
@@ -79,13 +79,9 @@ def sizes(answer: Answer) -> Chart:
 
 
 def _upto(one: Mapping[str, Any]) -> str:
+    """Seconds at which a class ends."""
     milliseconds = one["to_ms"]
-    if milliseconds is None:
-        return "more"
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    seconds = milliseconds // 1000
-    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min"
+    return "more" if milliseconds is None else f"{milliseconds / 1000:g}"
 
 
 def _named(some: list[tuple[str, int]], label: str) -> Chart:

@@ -28,7 +28,7 @@ COLUMNS = {
     "key_id": Column("Key", True, "key"),
     "resolved_model": Column("Model", True),
     "requested_model": Column("Asked for"),
-    "endpoint": Column("Endpoint", True),
+    "endpoint": Column("Endpoint"),
     "protocol": Column("Protocol"),
     "stream": Column("Stream", False, "flag"),
     "http_status": Column("HTTP"),

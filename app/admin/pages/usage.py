@@ -129,9 +129,10 @@ def _told(admin: Admin, asked: Asked, seen: Narrowed) -> dict[str, Any]:
 def _row(
     one: Mapping[str, Any], group: str, called: Callable[[str], str], there: set[str]
 ) -> dict[str, Any]:
-    id = one[group]
-    gone = group == "key" and id not in there and id != ""
-    return {**one, "id": id, "name": called(id), "gone": gone}
+    id, name = one[group], called(one[group])
+    is_key = group == "key" and id != ""
+    value = name if is_key and id in there else id
+    return {**one, "value": value, "name": name, "gone": is_key and id not in there}
 
 
 def caller(group: str, names: Mapping[str, str]) -> Callable[[str], str]:

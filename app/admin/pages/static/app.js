@@ -9,6 +9,7 @@ const FORMS = {
   both: { dateStyle: "medium", timeStyle: "short" },
   day: { dateStyle: "medium" },
   time: { timeStyle: "medium" },
+  exact: { dateStyle: "short", timeStyle: "medium" },
   full: { dateStyle: "full", timeStyle: "long" },
 };
 const STEPS = [

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ..administration import Administration
+from ..administration import Administration, Refused
 from ..administration.models import Aliases, find_alias
 from ..administration.outside import Alias
 from ..gateway.entries import AliasEntry
@@ -23,6 +23,18 @@ def listed(admin: Admin, asked: Asked) -> Any:
     found = admin.office(asked.actor).aliases.everywhere()
     some, cursor = page(found, _place, query)
     return {"aliases": [_shown(one) for one in some], "cursor": cursor}
+
+
+def get(admin: Admin, asked: Asked) -> Any:
+    """One alias; of two of a name the one that can be changed."""
+    wanted = asked.path["name"].strip().lower()
+    found = admin.office(asked.actor).aliases.everywhere()
+    some = [one for one in found if one.entry.name.lower() == wanted]
+    if not some:
+        name = asked.path["name"][:128]
+        raise Refused(f"There is no alias {name!r}.", "name", unknown=True)
+    shown = _shown(max(some, key=lambda one: one.changeable))
+    return tags.tagged(shown, shown["etag"]) if "etag" in shown else Sent(value=shown)
 
 
 def create(admin: Admin, asked: Asked) -> Any:
@@ -78,6 +90,7 @@ def _answer(aliases: Aliases, entry: AliasEntry, status: int = 200) -> Sent:
 ROUTES: list[Route] = [
     Route("GET", "/aliases", listed, PAGES),
     Route("POST", "/aliases", create),
+    Route("GET", "/aliases/<path:name>", get),
     Route("PATCH", "/aliases/<path:name>", change),
     Route("DELETE", "/aliases/<path:name>", remove),
 ]

@@ -85,7 +85,8 @@ def effective(admin: Admin, asked: Asked) -> Any:
     key = office.keys.get(which) if which else None
     kept = {one.name.lower(): one for one in office.aliases.list()}
     names = office.aliases.names()
-    name, alias = _meant(admin, asked, names, alias)
+    name, stands = meant(admin, asked, names)
+    alias = alias or stands
     known = {*kept, *names.exact, *names.patterns}
     if alias and alias.lower() not in known:
         other = names.otherwise(alias.lower())
@@ -100,6 +101,7 @@ def effective(admin: Admin, asked: Asked) -> Any:
     found = in_force(snapshot, admin.settings, name, alias, key)
     return {
         "model": name,
+        "alias": next((n for n in names.models if n.lower() == alias.lower()), alias),
         "parameters": [one._asdict() for one in found],
         "code": _of_code(snapshot.models.get(key_of(name)), admin.settings),
     }
@@ -178,10 +180,18 @@ def _shown(admin: Admin, found: Found) -> dict[str, Any]:
         "aliases": found.aliases,
         "is_set": found.entry is not None,
         "available": found.listed is not None if is_known else None,
+        "loaded": _is_loaded(admin, found.name),
         **_of_list(found.listed or ollama.ListModel()),
         **_of_facts(facts),
         "etag": tags.tag(found.entry),
     }
+
+
+def _is_loaded(admin: Admin, name: str) -> bool | None:
+    """Whether a model is in memory; ``None`` while Ollama does not say."""
+    if admin.catalog.loaded(name) is not None:
+        return True
+    return False if admin.catalog.absent(name) else None
 
 
 def _of_list(model: ollama.ListModel) -> dict[str, Any]:
@@ -221,12 +231,12 @@ def _called(admin: Admin, asked: Asked, name: str) -> str:
     return name
 
 
-def _meant(admin: Admin, asked: Asked, names: Names, alias: str) -> tuple[str, str]:
-    """The model that the path means, as requests resolve it, and the alias."""
-    model, stands = names.meant(
+def meant(admin: Admin, asked: Asked, names: Names) -> tuple[str, str]:
+    """The model that the path means, as requests resolve it, and the alias, or none."""
+    model, alias = names.meant(
         asked.path["name"].strip(), lambda name: admin.catalog.facts(name) is not None
     )
-    return _called(admin, asked, model), alias or stands
+    return _called(admin, asked, model), alias
 
 
 def _unknown(name: str) -> Refused:

@@ -236,6 +236,7 @@ def test_models(here: Handlers) -> None:
     found = here.do("GET", "models")["models"]
     assert {one["name"]: one["size"] for one in found} == MODELS
     assert all(one["available"] and not one["is_set"] for one in found)
+    assert not any(one["loaded"] for one in found)
     assert found[0]["quantization"] == "Q4"
     assert found[0]["context_length"] == 4096
     assert found[0]["capabilities"] == ["completion", "tools"]
@@ -294,6 +295,8 @@ def test_effective(here: Handlers) -> None:
     said = {(one["name"], one["value"], one["origin"]) for one in found["parameters"]}
     wanted = {("top_k", 7, "global"), ("seed", 3, "alias"), ("num_predict", 9, "key")}
     assert wanted <= said
+    assert (found["model"], found["alias"]) == ("bge:latest", "b")
+    assert here.do("GET", "models/bge/effective")["alias"] == ""
     latest = f"models/bge/effective?alias=b:latest&key={key['id']}"
     assert here.do("GET", latest) == found
     assert here.do("GET", f"models/B/effective?key={key['id']}") == found
@@ -469,6 +472,9 @@ def test_aliases_of_the_environment_are_listed(outside: Handlers) -> None:
     ]
     assert "PANNIER_ALIASES is set in .env, which counts more" in found[2]["why"]
     assert found[3]["why"] == ""
+    assert outside.do("GET", "aliases/GPT-4O") == found[2]
+    assert outside.do("GET", "aliases/gpt-4*") == found[0]
+    assert outside.ask("GET", "aliases/gpt").error == (404, "name")
 
 
 def test_aliases_of_the_environment_are_changed_there(outside: Handlers) -> None:

@@ -87,9 +87,16 @@ function lonely(plot, index) {
   return values.flatMap((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? [at] : []));
 }
 
+// How a time is written.
+function clock(chart) {
+  const form = isDaily(chart.x) ? { timeZone: "UTC" } : { timeStyle: "short" };
+  const written = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", ...form });
+  return (at) => written.format(new Date(at));
+}
+
 function options(chart, width) {
   const daily = chart.x && isDaily(chart.x);
-  const time = { value: daily ? "{YYYY}-{MM}-{DD}" : "{YYYY}-{MM}-{DD} {HH}:{mm}" };
+  const called = chart.names ? (at) => chart.names[at] : clock(chart);
   const isLine = chart.kind === "line";
   return {
     width,
@@ -103,7 +110,7 @@ function options(chart, width) {
     },
     axes: axes(chart, width),
     series: [
-      chart.names ? { label: "What", value: (plot, at) => chart.names[at] ?? "–" } : { label: "Time", ...time },
+      { label: chart.names ? "What" : "Time", value: (plot, at) => (at == null ? "–" : called(at)) },
       ...series(chart),
     ],
     hooks: {
@@ -182,13 +189,12 @@ function table(chart) {
     if (name === "th") one.scope = row === head ? "col" : "row";
     row.append(one);
   };
-  const form = chart.x && isDaily(chart.x) ? { timeZone: "UTC" } : { timeStyle: "short" };
-  const time = new Intl.DateTimeFormat(undefined, { dateStyle: "short", ...form });
-  cell(head, chart.names ? "What" : form.timeZone ? "Day (UTC)" : "Time", "th");
+  const called = chart.names ? (name) => name : clock(chart);
+  cell(head, chart.names ? "What" : isDaily(chart.x) ? "Day (UTC)" : "Time", "th");
   for (const one of chart.series) cell(head, one.label, "th", true);
   (chart.x || chart.names).forEach((at, index) => {
     const row = body.insertRow();
-    cell(row, chart.names ? at : time.format(new Date(at)), "th");
+    cell(row, called(at), "th");
     for (const one of chart.series) cell(row, written(one.values[index], chart.unit), "td", true);
   });
   return made;

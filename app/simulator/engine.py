@@ -40,10 +40,11 @@ class Engine:
         if not request.get("model"):
             raise Refusal(400, "model is required")
         model = self._model(exchange, request)
-        if "completion" not in model.capabilities:
+        idle = not request.get("messages")
+        if "completion" not in model.capabilities and not _unloads(request, idle):
             raise Refusal(400, f'"{request["model"]}" does not support chat')
         call = Call(request, model, chat=True)
-        self._speak(exchange, call, clock, idle=not request.get("messages"))
+        self._speak(exchange, call, clock, idle)
 
     def generate(self, exchange: Exchange) -> None:
         """POST /api/generate."""
@@ -51,19 +52,20 @@ class Engine:
         request = read(exchange, fields.GENERATE)
         _check_top(request)
         model = self._model(exchange, request)
+        idle = not request.get("prompt")
         special = any(request.get(key) for key in ("template", "system", "context"))
-        if request.get("raw") and special:
+        if request.get("raw") and special and not _unloads(request, idle):
             reason = "raw mode does not support template, system, or context"
             raise Refusal(400, reason)
-        if "completion" not in model.capabilities:
+        if "completion" not in model.capabilities and not _unloads(request, idle):
             raise Refusal(400, f'"{request["model"]}" does not support generate')
         call = Call(request, model, chat=False)
-        self._speak(exchange, call, clock, idle=not call.prompt)
+        self._speak(exchange, call, clock, idle)
 
     def _speak(self, exchange: Exchange, call: Call, clock: Clock, idle: bool) -> None:
         keep = call.request.get("keep_alive")
         kind = [("Content-Type", JSON)]
-        if idle and keep == 0:
+        if _unloads(call.request, idle):
             self.catalogue.loaded.pop(call.model.name.key, None)
             return exchange.answer(200, loaded(call, "unload"), kind)
         call.check_capabilities()
@@ -128,6 +130,11 @@ class Engine:
             values = [Raw(number(value)) for value in found]
         self._unloaded(request, model)
         send(exchange, {"embedding": values})
+
+
+def _unloads(request: dict[str, Any], idle: bool) -> bool:
+    """Whether a model is only to leave the memory, which any model can."""
+    return idle and request.get("keep_alive") == 0
 
 
 def _check_top(request: dict[str, Any]) -> None:

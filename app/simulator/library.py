@@ -12,6 +12,8 @@ from .models import BLOBS, Catalogue, Model
 from .names import Name
 from .wire import JSON, NDJSON
 
+#: Seconds that a pull takes, unless the name says ``load``, and in how many parts.
+PULL, PARTS = 1.5, 20
 _MANIFEST = 'pull model manifest: Get "https://{0}/v2/{1}/{2}/manifests/{3}": {4}'
 
 
@@ -101,7 +103,10 @@ class Library:
         return progress.done()
 
     def pull(self, exchange: Exchange, request: dict[str, Any]) -> None:
-        """POST /api/pull: everything is there but names with ``nope`` in them."""
+        """POST /api/pull: everything is there but names with ``nope`` in them.
+
+        What is new takes a while, and is there when all of it has come.
+        """
         name = names.parse(request.get("model") or request.get("name", ""))
         if name is None:
             raise Refusal(400, "invalid model name")
@@ -109,14 +114,21 @@ class Library:
         progress.say({"status": "pulling manifest"})
         if "nope" in name.model:
             return progress.fail(_no_manifest(name))
-        model = self.catalogue.models.get(name.key) or self.catalogue.pulled(name)
+        there = self.catalogue.models.get(name.key)
+        model = there or self.catalogue.registered(name)
+        pause = 0 if there else (model.behaviour.load or PULL) / PARTS
         for blob in model.blobs:
             status = {"status": f"pulling {blob[:12]}", "digest": f"sha256:{blob}"}
-            for part in range(0, model.size + 1, max(1, model.size // 10)):
-                done = {"completed": part} if part else {}
+            if there:
+                progress.say({**status, "total": model.size, "completed": model.size})
+                continue
+            for part in range(PARTS + 1):
+                done = {"completed": model.size * part // PARTS} if part else {}
                 progress.say({**status, "total": model.size, **done})
+                exchange.wait(pause if part < PARTS else 0)
         progress.say({"status": "verifying sha256 digest"})
         progress.say({"status": "writing manifest"})
+        self.catalogue.add(model)
         return progress.done()
 
     def push(self, exchange: Exchange, request: dict[str, Any]) -> None:

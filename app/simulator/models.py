@@ -244,12 +244,12 @@ class Catalogue:
         self.add(made)
         return made
 
-    def pulled(self, name: Name) -> Model:
-        """A model fresh from the registry: as its friendly name, or some llama."""
+    def registered(self, name: Name) -> Model:
+        """A model as the registry has it: as its friendly name, or some llama."""
         facts = FRIENDLY.get(f"{name.model}:{name.tag}") or FRIENDLY.get(name.model)
-        made = _made_up(name, *(facts or FRIENDLY["llama3.1:8b"]))
+        made = _implicit(name)
+        made = made or _made_up(name, *(facts or FRIENDLY["llama3.1:8b"]))
         made.modified_at = golang.timestamp()
-        self.add(made)
         return made
 
     def delete(self, name: Name) -> bool:

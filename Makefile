@@ -6,6 +6,8 @@
 #               coding agents)
 # make bench    Pannier beside others; writes docs/performance.md (see bench/README.md)
 # make soak     half an hour of everything at once: does anything grow, hang, get lost?
+# make showcase     an installation that was made up, to look at its admin pages
+# make screenshots  pictures of all of them, into docs/screenshots (needs Chromium)
 # make lock     refresh the pinned dependencies
 # make clean    remove what the above have made
 #
@@ -18,7 +20,7 @@ BENCH = .venv-bench
 RIVALS = $(BENCH)/.rivals
 PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: run test check peer compat bench soak lock clean
+.PHONY: run test check peer compat bench soak screenshots showcase lock clean
 
 run: $(VENV)/.runtime
 	@exec $(PY) -m app.cli run
@@ -44,6 +46,12 @@ bench: $(VENV)/.tests $(RIVALS)
 
 soak: $(VENV)/.tests
 	$(PY) -m bench.soak $(ARGS)
+
+screenshots: $(VENV)/.tests
+	$(PY) -m tests.browser.screenshots $(ARGS)
+
+showcase: $(VENV)/.tests
+	@exec $(PY) -m tests.support.showcase $(ARGS)
 
 $(VENV)/.runtime: $(VENV)/.made requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

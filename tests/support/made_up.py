@@ -30,7 +30,7 @@ TEAMS = [
     Team(
         "website chat",
         {
-            "allow_models": ["llama3.2*", "mistral*", "fast"],
+            "allow_models": ["llama3.2*", "fast"],
             "rpm": 120,
             "max_concurrent": 8,
         }
@@ -55,7 +55,7 @@ TEAMS = [
     ),
     Team(
         "coding agents",
-        {"allow_models": ["qwen3*", "gpt-oss*"], "max_concurrent": 2}
+        {"allow_models": ["qwen3*", "gpt-oss*", "falcon3*"], "max_concurrent": 2}
         | {"tpd": 5_000_000, "overrides": {"num_ctx": 32768}},
         3,
         (("messages", "anthropic", QWEN, "qwen3"),),

@@ -27,16 +27,16 @@ from .site import Site, running
 
 #: Models that talk for minutes, by what they are in the simulator.
 TALKERS = {
-    "mistral-small:24b": "sim-tools-chunks9000-tps38",
-    "gemma3:27b": "sim-vision-chunks9000-tps27",
-    "qwen3-coder:30b": "sim-tools-chunks9000-tps64",
+    "llama3.2:1b": "sim-tools-chunks9000-tps38",
+    "tinyllama:1.1b": "sim-chunks9000-tps27",
+    "falcon3:1b": "sim-tools-chunks9000-tps64",
 }
 #: Who asks them all the time: a key, a path, a model.
 STREAMS = [
-    ("website chat", "/v1/chat/completions", "mistral-small:24b"),
-    ("website chat", "/v1/chat/completions", "mistral-small:24b"),
-    ("ana's laptop", "/v1/chat/completions", "gemma3:27b"),
-    ("coding agents", "/v1/messages", "qwen3-coder:30b"),
+    ("website chat", "/v1/chat/completions", "llama3.2:1b"),
+    ("website chat", "/v1/chat/completions", "llama3.2:1b"),
+    ("ana's laptop", "/v1/chat/completions", "tinyllama:1.1b"),
+    ("coding agents", "/v1/messages", "falcon3:1b"),
 ]
 
 

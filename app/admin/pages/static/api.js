@@ -3,16 +3,28 @@
 const PREFIX = "/admin/api/v1/";
 
 export class ApiError extends Error {
-  constructor(status, error) {
+  constructor(status, error, answer = {}) {
     super(error.message || `The server answered ${status}.`);
     this.status = status;
     this.code = error.code || "";
     this.param = error.param || "";
+    this.headers = answer.headers;
+    this.body = answer.body;
   }
 }
 
 export function token() {
   return document.querySelector("meta[name=csrf-token]").content;
+}
+
+// The error of an answer; Ollama's own are texts.
+function told(text) {
+  try {
+    const { error } = JSON.parse(text);
+    return typeof error === "string" ? { message: error } : error || {};
+  } catch {
+    return {};
+  }
 }
 
 // A request below the prefix; the answer of fetch, which may be read piece by piece.
@@ -30,10 +42,10 @@ export async function ask(method, path, body, { etag, signal } = {}) {
     throw new ApiError(0, { message: "Pannier does not answer. Is it running?" });
   }
   if (!answer.ok) {
-    const found = await answer.json().catch(() => ({}));
-    const error = found.error || {};
+    const text = await answer.text();
+    const error = told(text);
     if (answer.status === 401 && error.code === "not_signed_in") leave();
-    throw new ApiError(answer.status, error);
+    throw new ApiError(answer.status, error, { headers: answer.headers, body: text });
   }
   return answer;
 }

@@ -249,6 +249,14 @@ _decode_show = msgspec.json.Decoder(ollama.ShowResponse)
 Listed = TypeVar("Listed", bound=ollama.ListModel)
 
 
+def in_memory(answer: bytes) -> dict[str, ollama.LoadedModel]:
+    """The models of an answer of ``/api/ps``, by ``names.key``.
+
+    Raises ``msgspec.DecodeError``.
+    """
+    return _by_key(decode(_decode_list, answer), _decode_loaded)
+
+
 def _by_key(
     answer: ollama.ListResponse, decoder: msgspec.json.Decoder[Listed]
 ) -> dict[str, Listed]:

@@ -69,6 +69,14 @@ def check(field: str, value: object) -> None:
     meaning(option, _given(option, value))
 
 
+def settings_with(found: Mapping[str, Given], field: str, value: object) -> Settings:
+    """The settings of ``found`` with another value; raises ``SettingsError``.
+
+    It is as strict as ``check`` and ``in_force`` are with what is to be kept.
+    """
+    return Settings.meant({**found, field: _given(changeable()[field], value)})
+
+
 def in_force(found: Mapping[str, Given], kept: Mapping[str, Any]) -> Settings:
     """The settings that the environment and ``.env``, and the database, have made.
 

@@ -42,7 +42,7 @@ def probes(upstream: Upstream, current: Current) -> dict[str, WSGIApplication]:
 def version_if_any(upstream: Upstream) -> str | None:
     """What Ollama calls its version, if it answers."""
     try:
-        return _upstream_version(upstream)
+        return upstream_version(upstream)
     except UpstreamError:
         return None
 
@@ -72,7 +72,7 @@ def _health() -> Finding:
 def _ready(upstream: Upstream, current: Current) -> Finding:
     database = current.database
     try:
-        ollama = _upstream_version(upstream)
+        ollama = upstream_version(upstream)
     except UpstreamError as exc:
         reason = {"upstream": exc.code, "message": exc.message}
         return 503, {"status": "not ready", **reason, "database": database}
@@ -84,9 +84,9 @@ def _version(upstream: Upstream) -> Finding:
     return 200, {"version": own_version(), "ollama": version_if_any(upstream)}
 
 
-def _upstream_version(upstream: Upstream) -> str:
+def upstream_version(upstream: Upstream, seconds: float = PROBE_SECONDS) -> str:
     """What Ollama calls its version; raises ``UpstreamError``."""
-    answer = upstream.control("GET", "/api/version", timeout=PROBE_SECONDS)
+    answer = upstream.control("GET", "/api/version", timeout=seconds)
     try:
         return msgspec.json.decode(answer, type=dict[str, str])["version"]
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as exc:

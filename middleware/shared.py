@@ -92,6 +92,11 @@ class Shared:
         if self.access.concerns(exchange.key):
             self.access.check(exchange, self.aliases.note(exchange, call.model))
 
+    def amend(self, exchange: Exchange, call: Any) -> None:
+        """Bring a call of Pannier's own to what is set for its model."""
+        self.overrides.narrowly(exchange, call)
+        self.context(exchange, call)
+
     def native(self, exchange: Exchange, members: Members, path: str) -> Members:
         """What one of Ollama's own requests becomes, which may be served."""
         members = self.overrides.native(exchange, members, path)

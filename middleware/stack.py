@@ -76,7 +76,7 @@ def build_stack(
         pages,  # whatever is not listed is a page
         [
             *front_door(pages, relay),
-            *admin_routes(settings, installation, catalog, inflight),
+            *admin_routes(shared, installation, upstream, inflight),
             *probe_routes(upstream, installation, settings),
             *native_routes(Native(relay, settings), shared),
             *dialect_routes(shared),
@@ -171,9 +171,9 @@ def load_pages(upstream: Upstream) -> WSGIApplication:
 
 
 def admin_routes(
-    settings: Settings,
+    shared: Shared,
     installation: Installation,
-    catalog: Catalog,
+    upstream: Upstream,
     inflight: Inflight,
 ) -> Iterable[Route]:
     """What operators ask, and the pages that ask it."""
@@ -187,10 +187,12 @@ def admin_routes(
         return create_app(
             Admin(
                 installation=installation,
-                settings=settings,
+                settings=shared.settings,
                 found=installation.found,
-                catalog=catalog,
+                catalog=shared.catalog,
                 inflight=inflight,
+                upstream=upstream,
+                amend=shared.amend,
             )
         )
 

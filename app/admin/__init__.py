@@ -10,6 +10,10 @@ of what was asked; three modules know Flask.
     asked.py        Admin, Asked, Route: what handlers get
     keys.py, models.py, aliases.py, settings.py, usage.py, audit.py, transfer.py
                     handlers, named as what they are asked about
+    loading.py, pulling.py
+                    what is done to models in Ollama itself
+    health.py       how Pannier is with all around it; whether an Ollama is elsewhere
+    calls.py        calls to Ollama for an operator
     query.py        Query: what stands behind the question mark; pages of lists
     tags.py         how it is noticed that two change the same thing
     routes.py       ROUTES: all handlers for those who are signed in

@@ -13,13 +13,17 @@ from ..administration import Administration
 from ..administration.checks import refusal
 from ..administration.desk import Begin
 from ..catalog import Catalog
-from ..errors import BadRequest
+from ..errors import BadRequest, GatewayError
+from ..exchange import Exchange
 from ..inflight import Inflight
 from ..installation import Installation
 from ..option import Given
 from ..settings import Settings
+from ..upstream import Upstream
 
 T = TypeVar("T")
+#: What brings a call to what requests of its model would be.
+Amend = Callable[[Exchange, Any], None]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +56,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is more than a JSON value of status 200.
 
-    ``body`` is sent as it is, in pieces; without it ``value`` is, as JSON.
+    ``body`` is sent as it is, in pieces; without it ``value`` is, as JSON.  ``failure``
+    is the last piece of a body that has begun and fails; without it that is cut off.
     """
 
     value: Any = None
@@ -60,16 +65,22 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     type: str = "application/json"
     body: Iterable[bytes] | None = None
+    failure: Callable[[GatewayError], bytes] | None = None
 
 
 class Admin(msgspec.Struct, frozen=True, kw_only=True):
-    """What handlers work with; ``found`` is what the environment and ``.env`` say."""
+    """What handlers work with; ``found`` is what the environment and ``.env`` say.
+
+    ``amend`` has the parameters that are set for a model put into a call to it.
+    """
 
     installation: Installation
     settings: Settings
     found: Mapping[str, Given]
     catalog: Catalog
     inflight: Inflight
+    upstream: Upstream
+    amend: Amend
 
     def office(self, actor: str, begin: Begin | None = None) -> Administration:
         """All that an operator does, in the name of ``actor``.

@@ -56,11 +56,14 @@ class Models:
 
         self._desk.write(reset)
 
-    def refresh(self) -> None:
-        """Have all workers ask Ollama again which models there are."""
+    def refresh(self, action: str = "model.refresh", name: str = "") -> None:
+        """Have all workers ask Ollama again which models there are.
+
+        ``action`` is what became of the model of this name there, if that is why.
+        """
         actor = self._desk.actor
         self._desk.write(
-            lambda connection: changed(connection, actor, "model.refresh", "", {}, {})
+            lambda connection: changed(connection, actor, action, name, {}, {})
         )
 
     def _admits_new(self) -> bool:

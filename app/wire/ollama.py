@@ -111,6 +111,24 @@ class DeleteRequest(Struct):
     model: str
 
 
+class PullRequest(Struct):
+    """``POST /api/pull``."""
+
+    model: str
+    insecure: bool = False
+    stream: bool = True
+
+
+class Progress(Struct, omit_defaults=True):
+    """One line of ``/api/pull``; what is ``None`` was not in it."""
+
+    status: str | None = None
+    digest: str | None = None
+    total: Any = None
+    completed: Any = None
+    error: Any = None
+
+
 class TokenLogprob(Struct):
     """One alternative of a token."""
 
@@ -210,6 +228,8 @@ class LoadedModel(ListModel):
     """One model in memory; ``context_length`` is the one it was loaded with."""
 
     context_length: Any = 0
+    size_vram: Any = None
+    expires_at: Any = None
 
 
 class ListResponse(Struct):

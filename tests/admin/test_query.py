@@ -20,6 +20,8 @@ BODIES: dict[str, Any] = {
     "POST /keys/matches": {"allow_models": ["*"]},
     "PATCH /keys/<id>": {"rpm": 5},
     "PATCH /models/<path:name>": {"description": "new"},
+    "POST /models/pull": {"model": "new"},
+    "POST /upstream/test": {"url": "http://127.0.0.1:9"},
     "POST /aliases": {**ALIAS, "name": "new"},
     "PATCH /aliases/<path:name>": {"hidden": True},
     "PATCH /settings": {"heartbeat": 5},

@@ -104,12 +104,16 @@ class House:
         self.now = BEGIN
         storage = self.installation.storage
         signing_in = SigningIn(storage, self.settings, lambda: self.now)
+        ollama: Any = FakeUpstream()
+        ollama.control_answer = b'{"models":[]}'
         admin = Admin(
             installation=self.installation,
             settings=self.settings,
             found={},
-            catalog=Catalog(FakeUpstream().control),
+            catalog=Catalog(ollama.control),
             inflight=Inflight(write_timeout=30),
+            upstream=ollama,
+            amend=lambda exchange, call: None,
         )
         inner: Any = create_app(admin, routes, signing_in)
         self.app: Any = LintMiddleware(CorsMiddleware(ErrorMiddleware(inner), Doors()))

@@ -21,8 +21,13 @@ from app.errors import GatewayError, UpstreamRefused
 from app.inflight import Inflight
 from app.installation import Installation
 from app.option import Given
+from app.protocol import close
 from app.settings import Settings
 from app.storage.audit import Actor, read_version
+from app.upstream import Upstream
+from middleware.shared import Shared
+
+from .ollama import FakeUpstream
 
 #: What Ollama has here, and how large that is.
 MODELS = {"qwen3:4b": 2_600_000_000, "hf.co/some/thing:Q4_K_M": 7, "bge:latest": 5}
@@ -51,21 +56,33 @@ class Answer(msgspec.Struct):
 
 
 class Handlers:
-    """One installation; ``asked`` counts what Ollama was asked."""
+    """One installation; ``asked`` counts what Ollama was asked.
+
+    That is none unless the settings say where one is.
+    """
 
     def __init__(
         self, settings: Settings, found: dict[str, Given] | None = None
     ) -> None:
+        self.upstream: Any = FakeUpstream()
+        control = self._control
+        if settings.upstream_url != Settings().upstream_url:
+            self.upstream = Upstream.of(settings)
+            control = self.upstream.control
         self.installation = Installation(settings, found)
         self.models = dict(MODELS)
         self.asked: list[str] = []
-        self.catalog = Catalog(self._control)
+        self.catalog = Catalog(control)
+        nobody: Any = None
+        shared = Shared(nobody, self.catalog, settings, installation=self.installation)
         self.admin = Admin(
             installation=self.installation,
             settings=settings,
             found=found or {},
             catalog=self.catalog,
             inflight=Inflight(write_timeout=30),
+            upstream=self.upstream,
+            amend=shared.amend,
         )
         self._routes: dict[str, Route] = {}
         self._map = Map(merge_slashes=False)
@@ -109,6 +126,12 @@ class Handlers:
         """A key of this name."""
         return self.do("POST", "keys", {"name": name, "allow_models": ["*"], **more})
 
+    def copy(self, model: str, name: str) -> None:
+        """Have Ollama, which there has to be, copy a model."""
+        form = {"source": model, "destination": name}
+        self.upstream.control("POST", "/api/copy", form)
+        self.catalog.forget()
+
     def version(self) -> int:
         """How often anything was changed."""
         return self.installation.storage.read(read_version)
@@ -147,11 +170,24 @@ def handlers(
         yield made
     finally:
         made.installation.close()
+        made.upstream.close()
 
 
 def part(name: str) -> str:
     """A name as a part of a path."""
     return quote(name, safe="")
+
+
+def _sent(sent: Sent) -> Iterator[bytes]:
+    """The pieces of a body; what fails ends as it says."""
+    try:
+        yield from sent.body or ()
+    except GatewayError as error:
+        if sent.failure is None:
+            raise
+        yield sent.failure(error)
+    finally:
+        close(sent.body)
 
 
 def _answer(result: Any) -> Answer:
@@ -160,7 +196,7 @@ def _answer(result: Any) -> Answer:
     sent = result if isinstance(result, Sent) else Sent(value=result)
     headers = dict(sent.headers)
     if sent.body is not None:
-        pieces = list(sent.body)
+        pieces = list(_sent(sent))
         sizes = [len(piece) for piece in pieces]
         return Answer(sent.status, None, headers, b"".join(pieces), sizes)
     value = msgspec.json.decode(msgspec.json.encode(sent.value))

@@ -21,6 +21,7 @@ names below, no table and no SQL; what sets something calls ``configuration``.
     usage.py          Ledger: what was used; usage_*.py are its tables and queries
     aside.py          Aside: the one thread that all of this runs in
     place.py          where SQLite's file is
+    size.py           how large it all is
     writing.py        a transaction that nobody may wait for any more
     database.py       Database: SQLite or PostgreSQL, transactions (loads SQLAlchemy)
     tables.py         the tables

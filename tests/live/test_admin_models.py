@@ -137,7 +137,7 @@ def test_a_worker_that_stops_says_so(ollama: Simulator) -> None:
     }
     with Server(env) as server:
         admin = Admin(server)
-        admin.sign_in()
+        assert admin.sign_in().status == 200
         with pulling(admin, LONG, fresh("stopped")) as pull:
             until(pull, b'"total"')
             server.stop()
@@ -153,7 +153,7 @@ def test_ollama_is_down() -> None:
     env = {"ADMIN_PASSWORD": PASSWORD, "OLLAMA_URL": f"http://127.0.0.1:{port}"}
     with Server(env) as server:
         admin = Admin(server)
-        admin.sign_in()
+        assert admin.sign_in().status == 200
         for path, body in (
             ("models/llama3.2/load", {}),
             ("models/llama3.2/unload", {}),

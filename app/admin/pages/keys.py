@@ -15,7 +15,7 @@ from ..query import Query
 from .page import Page
 
 #: Keys of one page, errors of one list, and days that a key's page may show.
-MOST, ERRORS, RANGES = 50, 20, ("7", "30", "90")
+MOST, ERRORS, RANGES = 25, 20, ("7", "30", "90")
 #: What routes a key may use, in words.
 ENDPOINTS: dict[Group, str] = {
     "chat": "Chat",

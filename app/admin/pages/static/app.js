@@ -66,8 +66,14 @@ async function copy(button) {
       return;
     }
   }
+  if (button.textContent === "Copied") return;
+  const label = button.getAttribute("aria-label");
   button.textContent = "Copied";
-  setTimeout(() => (button.textContent = "Copy"), 2000);
+  button.removeAttribute("aria-label");
+  setTimeout(() => {
+    button.textContent = "Copy";
+    if (label) button.setAttribute("aria-label", label);
+  }, 2000);
 }
 
 // Light, dark, or as the system has it.
@@ -103,7 +109,8 @@ function menu() {
 // <section id="list" data-again="10"> is fetched anew every ten seconds while somebody
 // looks, and, with data-on-change, after every change.  Only this part of the page is.
 export function again(element) {
-  const values = { target: element, select: `#${element.id}`, swap: "outerHTML" };
+  // As its own source: of several that are asked for by the page htmx drops some.
+  const values = { source: element, target: element, select: `#${element.id}`, swap: "outerHTML" };
   return window.htmx.ajax("GET", element.dataset.from || location.href, values);
 }
 

@@ -36,6 +36,7 @@ function matched(place, found) {
   }
   const chips = document.createElement("ul");
   chips.className = "chips";
+  chips.tabIndex = 0; // it may scroll
   for (const name of found.models) chips.append(element("li", name, "badge mono"));
   for (const name of found.aliases) chips.append(element("li", `${name} (alias)`, "badge mono"));
   place.replaceChildren(element("p", `Matched now: ${many}`, "hint"), chips);

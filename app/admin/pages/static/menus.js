@@ -21,6 +21,7 @@ document.addEventListener(
     if (!event.target.matches(".menu-list")) return;
     const opens = event.newState === "open";
     if (opens) place(event.target);
+    else event.target.removeAttribute("style"); // which htmx would copy: CSP refuses that
     event.target.toggleAttribute("data-hold", opens);
   },
   true,

@@ -1,6 +1,17 @@
 """Routes: all pages, and the menu."""
 
-from . import live, overview, records, usage, welcome
+from . import (
+    about,
+    aliases,
+    keys,
+    live,
+    models,
+    overview,
+    playground,
+    records,
+    usage,
+    welcome,
+)
 from .page import Page
 
 #: What the menu leads to: words, and where that is.
@@ -21,6 +32,11 @@ PAGES: list[Page] = [
     *welcome.PAGES,
     *overview.PAGES,
     *live.PAGES,
+    *keys.PAGES,
+    *models.PAGES,
+    *aliases.PAGES,
     *usage.PAGES,
     *records.PAGES,
+    *playground.PAGES,
+    *about.PAGES,
 ]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from functools import partial, reduce
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from msgspec import structs
+
 from app import logs
 from app.addresses import KEPT
 from app.catalog import Catalog
@@ -29,6 +31,7 @@ from app.settings import Settings
 from app.upstream import Upstream
 
 from .access_log import AccessLogMiddleware
+from .as_key import inside
 from .auth import AuthMiddleware
 from .cors import CorsMiddleware
 from .doors import DoorsMiddleware
@@ -72,17 +75,27 @@ def build_stack(
     fetch = images.fetch_all if images else None
     keeper = installation.storage.responses
     shared = Shared(relay, catalog, settings, fetch, keeper, installation)
+    write = logs.writer() if settings.access_log else None
+
+    def answer(
+        environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        return tried(environ, start_response)
+
     routes = Routes(
         pages,  # whatever is not listed is a page
         [
             *front_door(pages, relay),
-            *admin_routes(shared, installation, upstream, inflight),
+            *admin_routes(shared, installation, upstream, inflight, answer),
             *probe_routes(upstream, installation, settings),
             *native_routes(Native(relay, settings), shared),
             *dialect_routes(shared),
         ],
     )
-    write = logs.writer() if settings.access_log else None
+    # What an operator tries without a key is noted as well, unless nothing is.
+    usage = "off" if settings.usage == "off" else "on"
+    noted = logged(structs.replace(settings, usage=usage), write, installation)
+    tried = inside(routes, noted, installation.limits)
     around = layers(settings, inflight, write, installation)
     return WatchMiddleware(wrap(routes, around), inflight, release)
 
@@ -113,7 +126,23 @@ def layers(
     doors = Doors(settings.allowed_hosts, settings.origins)
     address = Proxies(settings.trusted_proxies).client
     yield RequestIdMiddleware
-    yield partial(
+    yield logged(settings, write, installation)
+    yield partial(CorsMiddleware, doors=doors, current=installation.current)
+    yield ErrorMiddleware  # everything below may raise
+    yield partial(DoorsMiddleware, doors=doors, current=installation.current)
+    yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
+    kept = KEPT[settings.usage_client_ip]
+    yield partial(keyed, installation=installation, address=address, kept=kept)
+
+
+def logged(
+    settings: Settings,
+    write: Callable[[str], object] | None,
+    installation: Installation,
+) -> Layer:
+    """The layer that writes the log and counts, and has usage noted."""
+    address = Proxies(settings.trusted_proxies).client
+    return partial(
         AccessLogMiddleware,
         write=write,
         address=address,
@@ -121,12 +150,6 @@ def layers(
         counts=installation.counts,
         begun=UsageNotes(installation, settings, address),
     )
-    yield partial(CorsMiddleware, doors=doors, current=installation.current)
-    yield ErrorMiddleware  # everything below may raise
-    yield partial(DoorsMiddleware, doors=doors, current=installation.current)
-    yield partial(LimitMiddleware, inflight=inflight, limit=settings.max_inflight)
-    kept = KEPT[settings.usage_client_ip]
-    yield partial(keyed, installation=installation, address=address, kept=kept)
 
 
 def keyed(
@@ -175,8 +198,12 @@ def admin_routes(
     installation: Installation,
     upstream: Upstream,
     inflight: Inflight,
+    answer: WSGIApplication,
 ) -> Iterable[Route]:
-    """What operators ask, and the pages that ask it."""
+    """What operators ask, and the pages that ask it.
+
+    ``answer`` is all of this for requests of theirs to models.
+    """
 
     def load() -> WSGIApplication:
         # It and its libraries take long to load: other requests go on meanwhile.
@@ -193,6 +220,7 @@ def admin_routes(
                 inflight=inflight,
                 upstream=upstream,
                 amend=shared.amend,
+                answer=answer,
             )
         )
 

@@ -12,6 +12,7 @@ of what was asked; three modules know Flask.
                     handlers, named as what they are asked about
     loading.py, pulling.py
                     what is done to models in Ollama itself
+    playground.py   requests to models, as any key
     health.py       how Pannier is with all around it; whether an Ollama is elsewhere
     calls.py        calls to Ollama for an operator
     query.py        Query: what stands behind the question mark; pages of lists

@@ -1,7 +1,7 @@
 """The Flask application of the administration: routes, and what is said of errors.
 
 Flask is known here, in ``reception`` and in ``pages.show``; all else in this package
-knows nothing of it, and but for ``guard`` nothing of WSGI.
+knows nothing of it, and but for ``guard`` and ``playground`` nothing of WSGI.
 """
 
 import logging

@@ -6,6 +6,7 @@ A handler returns what is sent as JSON, ``None`` for an answer without a body, o
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
+from wsgiref.types import WSGIApplication
 
 import msgspec
 
@@ -58,6 +59,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
     ``body`` is sent as it is, in pieces; without it ``value`` is, as JSON.  ``failure``
     is the last piece of a body that has begun and fails; without it that is cut off.
+    ``app`` answers in the place of all that, as WSGI has it.
     """
 
     value: Any = None
@@ -66,12 +68,15 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     type: str = "application/json"
     body: Iterable[bytes] | None = None
     failure: Callable[[GatewayError], bytes] | None = None
+    app: WSGIApplication | None = None
 
 
 class Admin(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers work with; ``found`` is what the environment and ``.env`` say.
 
     ``amend`` has the parameters that are set for a model put into a call to it.
+    ``answer`` is Pannier, for requests to models in the name of the key that their
+    exchange has.
     """
 
     installation: Installation
@@ -81,6 +86,7 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True):
     inflight: Inflight
     upstream: Upstream
     amend: Amend
+    answer: WSGIApplication
 
     def office(self, actor: str, begin: Begin | None = None) -> Administration:
         """All that an operator does, in the name of ``actor``.

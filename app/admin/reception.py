@@ -1,6 +1,8 @@
 """Reception: lets in who is signed in, and hands their requests to handlers."""
 
+from collections.abc import Iterable
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
 from flask import Response, request
@@ -16,8 +18,8 @@ from .me import Visit
 from .sessions import Cookie, Visitor
 from .signing_in import Caller, SigningIn
 
-#: What brings a whole installation may be larger.
-_LARGE = {"import", "migrate"}
+#: What brings a whole installation, or images, may be larger.
+_LARGE = {"import", "migrate", "playground"}
 
 _redacted = Redaction().redacted
 
@@ -118,6 +120,8 @@ def _response(result: Any) -> Response:
     if result is None:
         return Response(status=204)
     sent = result if isinstance(result, Sent) else Sent(value=result)
+    if sent.app is not None:
+        return _Passed(sent.app)
     if sent.status in (204, 304):
         return Response(status=sent.status, headers=list(sent.headers))
     body: Any = sent.body
@@ -127,3 +131,16 @@ def _response(result: Any) -> Response:
         body = msgspec.json.encode(sent.value)
     headers = [("Content-Type", sent.type), *sent.headers]
     return Response(body, sent.status, headers)
+
+
+class _Passed(Response):
+    """An answer that another application gives, as it comes."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        super().__init__()
+        self._app = app
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        return self._app(environ, start_response)

@@ -114,6 +114,7 @@ class House:
             inflight=Inflight(write_timeout=30),
             upstream=ollama,
             amend=lambda exchange, call: None,
+            answer=ollama,
         )
         inner: Any = create_app(admin, routes, signing_in)
         self.app: Any = LintMiddleware(CorsMiddleware(ErrorMiddleware(inner), Doors()))

@@ -83,6 +83,7 @@ class Handlers:
             inflight=Inflight(write_timeout=30),
             upstream=self.upstream,
             amend=shared.amend,
+            answer=nobody,
         )
         self._routes: dict[str, Route] = {}
         self._map = Map(merge_slashes=False)

@@ -156,7 +156,9 @@ function settle(form) {
 }
 
 function then(words, answer) {
-  document.body.dispatchEvent(new CustomEvent("changed", { detail: answer }));
+  // A page that is left need not hear of it; what it shows may be gone.
+  const leaves = /(^|\s)(reload|next|go:)/.test(words || "");
+  if (!leaves) document.body.dispatchEvent(new CustomEvent("changed", { detail: answer }));
   for (const word of (words || "").split(/\s+/).filter(Boolean)) {
     if (word === "close") closeDrawer();
     else if (word === "reload") location.reload();

@@ -167,7 +167,7 @@ class Editor {
       tell();
     };
     counts.addEventListener("change", change);
-    field.addEventListener("input", change);
+    field.addEventListener(field.tagName === "SELECT" ? "change" : "input", change);
     away.addEventListener("click", () => {
       this.set(Object.fromEntries(Object.entries(this.value()).filter(([one]) => one !== name)));
       this.draw();

@@ -36,16 +36,17 @@ function made(one) {
   };
   cell("model", "th");
   cell("key");
-  cell("endpoint");
-  cell("state");
+  cell("where");
   for (const name of ["age", "tokens", "speed", "sent"]) cell(name, "td", "number");
   cell("client");
-  cell("worker");
   cell("do", "td", "tight");
-  const badge = document.createElement("span");
-  badge.className = "badge";
-  cells.state.append(badge);
-  cells.state = badge;
+  const part = (name, style) => {
+    const made = document.createElement("span");
+    made.className = style;
+    cells[name] = made;
+    return made;
+  };
+  cells.where.append(part("state", "badge"), " ", part("endpoint", ""));
   const stop = document.createElement("button");
   stop.type = "button";
   stop.className = "quiet small danger";
@@ -71,8 +72,8 @@ function fill({ row, cells }, one) {
   put("speed", shown(one.tokens_per_s, (value) => value.toFixed(1)));
   put("sent", size(one.bytes_sent));
   put("client", one.client || "–");
-  put("worker", `${one.host}/${one.pid}`);
   row.title = `Request ${one.id}`;
+  cells.client.title = `Worker ${one.pid} on ${one.host}`;
 }
 
 function draw() {

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...moment import now_ms
+from ...storage.usage_periods import STEPS
 from ...storage.usage_tables import DAY, HOUR
 from .. import live, usage
 from ..asked import Admin, Asked
@@ -135,20 +136,22 @@ def _charts(look: _Look) -> dict[str, Any]:
         {"label": label, "values": line[name], "tone": tone}
         for name, label, tone in zip(_TOKENS, ("in", "out"), (3, 1), strict=True)
     ]
+    # A list of times would be most of what is sent.
+    at = {"from": x[0], "step": STEPS[step], "count": len(x)}
     return {
-        "statuses": {"x": x, "kind": "stack", "unit": "number", "series": statuses},
-        "tokens": {"x": x, "kind": "stack", "unit": "tokens", "series": tokens},
-        "ttft": _percentiles(x, line, "ttft"),
-        "duration": _percentiles(x, line, "duration"),
+        "statuses": {"x": at, "kind": "stack", "unit": "number", "series": statuses},
+        "tokens": {"x": at, "kind": "stack", "unit": "tokens", "series": tokens},
+        "ttft": _percentiles(at, line, "ttft"),
+        "duration": _percentiles(at, line, "duration"),
     }
 
 
-def _percentiles(x: list[int], line: dict[str, Any], name: str) -> dict[str, Any]:
+def _percentiles(at: Any, line: dict[str, Any], name: str) -> dict[str, Any]:
     series = [
         {"label": percent, "values": line[f"{name}_{percent}"], "tone": tone}
         for percent, tone in (("p50", 1), ("p95", 2), ("p99", 4))
     ]
-    return {"x": x, "kind": "line", "unit": "ms", "series": series}
+    return {"x": at, "kind": "line", "unit": "ms", "series": series}
 
 
 def _top(look: _Look, by: str) -> list[dict[str, Any]]:
@@ -162,13 +165,13 @@ def _top(look: _Look, by: str) -> list[dict[str, Any]]:
 
 
 def _heat(look: _Look) -> dict[str, Any]:
-    """Requests of each hour, of a week at least."""
+    """Requests of each hour, of a week at least; each hour of a week equally often."""
     length = max(WEEK, look.range.length)
     found = look.ask(usage.series, length, step="hour")
     points = [{**one, "requests": one["value"]} for one in found["points"]]
-    x = times(found["from"], found["to"], "hour")
+    x = times(found["from"], found["to"], "hour")[-length // HOUR :]
     hours = lines(x, points, ["requests"])["requests"] if points else []
-    return {"days": length // DAY, "from": found["from"], "hours": hours}
+    return {"days": length // DAY, "from": x[0], "hours": hours}
 
 
 def _noted(admin: Admin) -> str:

@@ -87,13 +87,15 @@ def test_every_range(used: Handlers, range: str) -> None:
     assert found["requests"] >= 2
     length = overview.RANGES[range].length
     for chart in charts.values():
-        first, last = chart["x"][0], chart["x"][-1]
-        assert length - DAY <= last - first <= length + DAY
-        assert {len(one["values"]) for one in chart["series"]} == {len(chart["x"])}
+        step, count = chart["x"]["step"], chart["x"]["count"]
+        assert length <= step * count <= length + 2 * step
+        assert chart["x"]["from"] <= now_ms() - length + step
+        assert {len(one["values"]) for one in chart["series"]} == {count}
     drawn = {one["label"]: sum(one["values"]) for one in charts["statuses"]["series"]}
     assert sum(drawn.values()) == found["requests"]
     assert drawn["timeout"] >= 1
     assert sum(found["heat"]["hours"]) >= 2
+    assert len(found["heat"]["hours"]) % (7 * 24) == 24 * (found["heat"]["days"] % 7)
 
 
 def test_the_busiest(used: Handlers) -> None:

@@ -4,6 +4,7 @@
 //    "ms" | "bytes" | "speed" | "percent",
 //    "series": [{"label": "ok", "values": [1, null, …], "tone": 1…8 | "good" | "bad" | …}]}
 //
+// where x may be {"from": Unix ms, "step": ms, "count": n}, which is shorter;
 // or, with "names" in place of "x", one bar for each name.  Colours are those of app.css.
 // Behind "Table" is the same in numbers, for those who cannot see it.
 // Each x begins a step; days are those of UTC, all else is in the zone of whoever looks.
@@ -135,8 +136,17 @@ function centred(plot, low, high) {
   return [low - half, high + half];
 }
 
-function draw(place) {
+function read(place) {
   const chart = JSON.parse(place.dataset.chart);
+  if (chart.x && !Array.isArray(chart.x)) {
+    const { from, step, count } = chart.x;
+    chart.x = Array.from({ length: count }, (_, number) => from + number * step);
+  }
+  return chart;
+}
+
+function draw(place) {
+  const chart = read(place);
   if (!(chart.x || chart.names).length || !chart.series.length) {
     drawn.set(place, null);
     place.classList.add("nothing");

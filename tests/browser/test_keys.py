@@ -68,6 +68,12 @@ def closed(browser: Browser) -> None:
     browser.until(gone="#secret[open]")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def keeper(site: Site) -> None:
+    """A key that is there all the time: none of a test is the first or the last."""
+    make(site, "keeper")
+
+
 @pytest.fixture
 def alone(chromium: Browser) -> Iterator[tuple[Browser, Site]]:
     """An installation of its own, in which there is no key yet."""

@@ -19,7 +19,7 @@ HOSTILE = {
     "key": "\"'><b>bold</b>",
     "agent": "</script><script>alert(1)</script>",
     "error": "<svg onload=alert(1)>",
-    "finish": "\u202ereversed\u202c " + "long " * 90,
+    "finish": "\u05e9\u05dc\u05d5\u05dd " + "long " * 90,
 }
 
 

@@ -1,7 +1,6 @@
 """Requests that operators try in the name of keys; in process, on a fake Ollama."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
@@ -180,19 +179,6 @@ def test_keys_that_are_good_no_more(playground: Playground, how: str) -> None:
     assert (answer.status_code, answer.json["error"]["message"]) == (401, told)
     assert answer.json["error"]["code"] == "invalid_api_key"
     assert playground.ollama.requests == []
-
-
-def test_an_expired_key(playground: Playground) -> None:
-    """So is one at its end."""
-    key = playground.key("laptop", expires_at=int(time.time() * 1000) + 300)
-
-    def status() -> int:
-        return playground.ask("/api/chat", CHAT, key=key).status_code
-
-    end = time.monotonic() + 10
-    while (found := status()) == 200 and time.monotonic() < end:
-        pass
-    assert found == 401
 
 
 def test_what_the_key_may_not(playground: Playground) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver import ActionChains
 from support.browser import DESKTOP, PHONE, Browser, Size
 from support.leaving import ask as begin
 from support.leaving import eventually, fresh
@@ -148,6 +149,19 @@ def test_charts_have_their_numbers_beside(overview: Browser, name: str) -> None:
         assert sum(map(int, numbers)) == 7 * RECENT
     else:
         assert {one.split()[1] for one in numbers} == {"ms"}
+
+
+def test_charts_tell_what_is_under_the_pointer(overview: Browser) -> None:
+    """The time and the values of a step stand below, while somebody points at it."""
+    values = "#chart-tokens .u-value"
+    assert set(overview.texts(values)) == {"\u2013"}
+    ActionChains(overview.driver).move_to_element(
+        overview.find("#chart-tokens .u-over")
+    ).perform()
+    overview.until(fact=lambda: "\u2013" not in overview.texts(values))
+    time, *numbers = overview.texts(values)
+    assert ":" in time
+    assert numbers == ["0", "0"]
 
 
 def test_a_part_of_a_chart_can_be_left_out(overview: Browser) -> None:

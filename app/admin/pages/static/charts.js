@@ -5,7 +5,8 @@
 //    "series": [{"label": "ok", "values": [1, null, …], "tone": 1…8 | "good" | "bad" | …}]}
 //
 // where x may be {"from": Unix ms, "step": ms, "count": n}, which is shorter;
-// or, with "names" in place of "x", one bar for each name.  Colours are those of app.css.
+// or, with "names" in place of "x", one bar for each name.  Bars of several series lie over
+// each other: those are for a stack.  Colours are those of app.css.
 // Behind "Table" is the same in numbers, for those who cannot see it.
 // Each x begins a step; days are those of UTC, all else is in the zone of whoever looks.
 
@@ -13,13 +14,15 @@ import { written } from "./words.js";
 
 const HEIGHT = 200;
 const LETTER = 7; // pixels, about
+const BESIDE = 58; // pixels for numbers
+const HOUR = 3_600_000;
 const DAY = 86_400_000;
 // What is written below, by what lies between two ticks; the last where it begins anew.
 const below = (step, form, year, day = null) => [step, form, year, null, day, null, null, null, 1];
 const TIMES = [
   below(28 * DAY, "{MMM}", "\n{YYYY}"),
   below(DAY, "{D} {MMM}", "\n{YYYY}"),
-  below(1000, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", "\n{D} {MMM}"),
+  below(1000, "{HH}:{mm}", "\n{D} {MMM}", "\n{D} {MMM}"),
 ];
 const drawn = new Map();
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -46,20 +49,23 @@ function restack(chart, plot) {
 
 // Nobody has half a request.
 const WHOLE = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
-const COUNTED = ["number", "tokens", "bytes"];
+const INCREMENTS = { number: WHOLE, tokens: WHOLE, bytes: Array.from({ length: 54 }, (_, power) => 2 ** power) };
 
 function axes(chart, width) {
   const grid = { stroke: style("--line"), width: 1 };
   const axis = { stroke: style("--soft"), ticks: { show: false }, font: "12px system-ui" };
   const time = { ...axis, grid: { show: false }, values: TIMES };
   if (chart.names) {
-    const letters = Math.max(3, Math.floor((width - 58) / chart.names.length / LETTER));
-    const cut = (name) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
-    time.splits = () => chart.names.map((_, at) => at);
-    time.values = () => chart.names.map(cut);
+    const room = (width - BESIDE - 20) / chart.names.length / LETTER; // in letters
+    const every = Math.ceil(6 / room); // so that there are some
+    const most = Math.floor(room * every) - 1;
+    const cut = (name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
+    time.splits = () => chart.names.flatMap((_, at) => (at % every ? [] : [at]));
+    time.values = (plot, splits) => splits.map((at) => cut(chart.names[at]));
   }
-  const beside = { ...axis, grid, size: 58 };
-  if (COUNTED.includes(chart.unit || "number")) beside.incrs = WHOLE;
+  const beside = { ...axis, grid, size: BESIDE };
+  const increments = INCREMENTS[chart.unit || "number"];
+  if (increments) beside.incrs = increments;
   beside.values = (plot, splits) => splits.map((value) => written(value, chart.unit));
   return [time, beside];
 }
@@ -106,7 +112,7 @@ function options(chart, width) {
     ...(daily ? { tzDate: (at) => uPlot.tzDate(new Date(at), "Etc/UTC") } : {}),
     cursor: { drag: { x: false, y: false }, points: { show: isLine }, y: false },
     scales: {
-      x: { time: !chart.names, range: isLine ? undefined : chart.names ? centred : whole },
+      x: { time: !chart.names, range: chart.names ? centred : isLine && chart.x.length > 1 ? undefined : whole },
       y: { range: (plot, low, high) => [0, high > 0 ? high * 1.05 : 1] },
     },
     axes: axes(chart, width),
@@ -124,16 +130,14 @@ function options(chart, width) {
   };
 }
 
-const stepOf = (plot, low, high) => (plot.data[0].length > 1 ? (high - low) / (plot.data[0].length - 1) : 1);
-
-// The last step has its room too.
+// The last step has its room too; how long one alone is, nobody knows.
 function whole(plot, low, high) {
-  return [low, high + stepOf(plot, low, high)];
+  const steps = plot.data[0].length - 1;
+  return [low, high + (steps ? (high - low) / steps : HOUR)];
 }
 
 function centred(plot, low, high) {
-  const half = stepOf(plot, low, high) / 2;
-  return [low - half, high + half];
+  return [low - 0.5, high + 0.5];
 }
 
 function read(place) {

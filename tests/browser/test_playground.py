@@ -148,7 +148,7 @@ def test_options(page: Browser, site: Site) -> None:
     page.fill("System prompt", "Be brief.")
     page.choose("Thinking", "off")
     for label, value in {
-        "Most tokens": "7",
+        "Max tokens": "7",
         "Temperature": "0.5",
         "Top p": "0.9",
         "Seed": "42",
@@ -169,7 +169,7 @@ def test_options_of_other_dialects(page: Browser, site: Site, dialect: str) -> N
     begin(page, "qwen3", dialect)
     page.fill("System prompt", "Be brief.")
     page.choose("Thinking", "high")
-    page.fill("Most tokens", "7")
+    page.fill("Max tokens", "7")
     page.fill("Temperature", "0.5")
     send(page, "Hello")
     body = asked(site)

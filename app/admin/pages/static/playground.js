@@ -244,6 +244,7 @@ async function complete() {
     end: () => {
       text.flush();
       thought.flush();
+      fill("output", Boolean(text.text || thought.text));
     },
   });
 }

@@ -172,6 +172,11 @@ def test_a_part_of_a_chart_can_be_left_out(overview: Browser) -> None:
     overview.find(label).click()
     overview.until(fact=lambda: overview.script(_PICTURE, chart) != whole)
     overview.until(f"{chart} .u-off")
+    old = overview.find(f"{chart} canvas")
+    overview.script(_DUE)
+    overview.until(fact=lambda: overview.find(f"{chart} canvas") != old)
+    overview.until(f"{chart} .u-off")  # still, when it was fetched again
+    assert overview.script(_PICTURE, chart) != whole
     overview.find(label).click()
     overview.until(gone=f"{chart} .u-off")
     overview.until(fact=lambda: overview.script(_PICTURE, chart) == whole)

@@ -116,7 +116,7 @@ export function again(element) {
 
 function isBusy(element) {
   const active = document.activeElement;
-  const typing = element.contains(active) && active.matches("input, select, textarea");
+  const typing = element.contains(active) && active.matches("input, select, textarea, summary:focus-visible");
   return document.hidden || typing || element.querySelector("details[open], [data-hold]");
 }
 

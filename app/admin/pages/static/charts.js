@@ -25,26 +25,29 @@ const TIMES = [
   below(1000, "{HH}:{mm}", "\n{D} {MMM}", "\n{D} {MMM}"),
 ];
 const drawn = new Map();
+const left = new Map(); // what was left out of charts, by their titles: it stays so
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (tone, index) => style(`--chart-${tone || (index % 8) + 1}`);
 const isDaily = (x) => x.length > 1 && x.every((at) => at % DAY === 0);
 
 // What uPlot draws: x, then the series; of a stack the uppermost first, since those
-// below are drawn over it.  What is hidden is as if it were not there.
-function data(chart, hidden = new Set()) {
+// below are drawn over it.  What is left out is as if it were not there.
+function data(chart) {
   const x = chart.x || chart.names.map((_, at) => at);
   if (chart.kind !== "stack") return [x, ...chart.series.map((one) => one.values)];
   const sums = x.map(() => 0);
-  const stacked = chart.series.map((one, index) =>
-    one.values.map((value, at) => (hidden.has(index) ? sums[at] : (sums[at] += value || 0))),
+  const stacked = chart.series.map((one) =>
+    one.values.map((value, at) => (chart.out.has(one.label) ? sums[at] : (sums[at] += value || 0))),
   );
   return [x, ...stacked.reverse()];
 }
 
-function restack(chart, plot) {
-  const last = chart.series.length;
-  const hidden = plot.series.flatMap((one, index) => (index && !one.show ? [last - index] : []));
-  plot.setData(data(chart, new Set(hidden)));
+// A click on what a series is called leaves it out, or takes it in again.
+function leaveOut(chart, plot, index) {
+  const { label, show } = plot.series[index];
+  if (show) chart.out.delete(label);
+  else chart.out.add(label);
+  if (chart.kind === "stack") plot.setData(data(chart));
 }
 
 // Nobody has half a request.
@@ -77,6 +80,7 @@ function series(chart) {
   const paths = isLine ? undefined : uPlot.paths.bars({ size: [0.85, 48], align });
   const made = chart.series.map((one, index) => ({
     label: one.label,
+    show: !chart.out.has(one.label),
     stroke: colour(one.tone, index),
     width: isLine ? 2 : 0,
     fill: isLine ? undefined : colour(one.tone, index),
@@ -123,7 +127,7 @@ function options(chart, width) {
     hooks: {
       setSeries: [
         (plot, index, changed) => {
-          if (chart.kind === "stack" && "show" in changed) restack(chart, plot);
+          if (index && "show" in changed) leaveOut(chart, plot, index);
         },
       ],
     },
@@ -146,6 +150,9 @@ function read(place) {
     const { from, step, count } = chart.x;
     chart.x = Array.from({ length: count }, (_, number) => from + number * step);
   }
+  const { title } = place.dataset;
+  if (!left.has(title)) left.set(title, new Set());
+  chart.out = left.get(title);
   return chart;
 }
 

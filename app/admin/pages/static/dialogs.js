@@ -87,7 +87,9 @@ export function listen() {
       if (!event.target.querySelector("form")) event.target.close();
     }
   });
-  document.getElementById("drawer").addEventListener("close", () => {
+  document.getElementById("drawer").addEventListener("close", (event) => {
+    // What was said over it is still to be read.
+    document.getElementById("toasts").append(...event.target.querySelectorAll(":scope > .toast"));
     document.getElementById("drawer-body").replaceChildren();
   });
 }

@@ -4,29 +4,10 @@
 
 import { tellProblem, clearProblems } from "./forms.js";
 import { isOfModels, offer } from "./reference.js";
-import { isObject, joined, kindOf, parted, problemOf, read, written } from "./values.js";
+import { made, row } from "./rule.js";
+import { isObject, parted, problemOf } from "./values.js";
 
-const MODES = [
-  ["default", "if the request says nothing"],
-  ["force", "always"],
-  ["remove", "never sent"],
-  ["min", "at least"],
-  ["max", "at most"],
-];
-const OF_SYSTEM = [
-  ["prepend", "before that of the request"],
-  ["append", "after that of the request"],
-  ["replace", "in its place"],
-];
 const editors = new WeakMap();
-
-function made(tag, given = {}, ...children) {
-  const { data = {}, ...properties } = given;
-  const element = Object.assign(document.createElement(tag), properties);
-  Object.assign(element.dataset, data);
-  element.append(...children);
-  return element;
-}
 
 class Editor {
   constructor(root) {
@@ -127,7 +108,10 @@ class Editor {
   draw() {
     this.rows.replaceChildren();
     const entries = Object.entries(this.value());
-    for (const [name, said] of entries) this.rows.append(this.row(name, said));
+    for (const [name, said] of entries) {
+      const change = (now) => this.set({ ...this.value(), [name]: now });
+      this.rows.append(row(this.descriptor(name), name, said, change, () => this.remove(name)));
+    }
     if (!entries.length) {
       this.rows.append(made("p", { className: "hint", textContent: "Nothing is set. Add a parameter by its name." }));
     }
@@ -137,67 +121,10 @@ class Editor {
     this.root.querySelector("datalist").replaceChildren(...options);
   }
 
-  row(name, said) {
-    const about = this.descriptor(name);
-    const { mode, value } = parted(said);
-    const words = name === "system" ? [...MODES, ...OF_SYSTEM] : MODES;
-    const counts = made("select", { ariaLabel: `${name} counts` });
-    for (const [key, text] of words) {
-      if ((key === "min" || key === "max") && !["integer", "number"].includes(about.kind)) continue;
-      counts.append(made("option", { value: key, textContent: text, selected: key === mode }));
-    }
-    if (counts.value !== mode) counts.append(made("option", { value: mode, textContent: mode, selected: true }));
-    const field = this.control(about, name, value);
-    const hint = made("p", { className: "hint", textContent: this.hint(about) });
-    const away = made("button", { type: "button", className: "quiet small", textContent: "Remove", ariaLabel: `Remove ${name}` });
-    const label = made("code", { textContent: name });
-    const cell = made("div", { className: "field" }, field, hint);
-    const row = made("div", { className: "rule", data: { name } }, label, counts, cell, away);
-    const note = made("p", { className: "wrong", hidden: true });
-    cell.append(note);
-    const tell = () => {
-      cell.hidden = counts.value === "remove";
-      note.textContent = problemOf(about, parted(this.value()[name]));
-      note.hidden = !note.textContent;
-    };
-    const change = () => {
-      const now = this.value();
-      now[name] = joined(counts.value, read(about.kind, field.value));
-      this.set(now);
-      tell();
-    };
-    counts.addEventListener("change", change);
-    field.addEventListener(field.tagName === "SELECT" ? "change" : "input", change);
-    away.addEventListener("click", () => {
-      this.set(Object.fromEntries(Object.entries(this.value()).filter(([one]) => one !== name)));
-      this.draw();
-      this.root.querySelector("input[list]").focus();
-    });
-    tell();
-    return row;
-  }
-
-  hint({ name, hint, loads, kind, least, most }) {
-    const said = [hint];
-    if (least !== undefined && most !== undefined) said.push(`From ${least} to ${most}.`);
-    if (kind === "milliseconds") said.push("In milliseconds.");
-    if (loads) said.push("Another value loads the model again.");
-    if (kind === "any") said.push(`Pannier does not know it: it is taken for an option of a newer Ollama.`);
-    return said.filter(Boolean).join(" ");
-  }
-
-  control(about, name, value) {
-    const given = { name: `overrides.${name}`, ariaLabel: name, data: { value: "" }, value: written(about.kind, value) };
-    if (about.kind === "choice" || about.kind === "boolean") {
-      const choices = [...(about.choices || [true, false])].map((one) => JSON.stringify(one));
-      if (!choices.includes(given.value)) choices.unshift(given.value);
-      const options = choices.map((one) => made("option", { value: one, textContent: one.replaceAll('"', "") }));
-      const select = made("select", { ariaLabel: name, name: given.name, data: given.data }, ...options);
-      select.value = given.value;
-      return select;
-    }
-    if (kindOf(about.kind) === "long") return made("textarea", { ...given, className: "code", rows: 3, spellcheck: false });
-    return made("input", { ...given, className: "code", autocomplete: "off", spellcheck: false });
+  remove(name) {
+    this.set(Object.fromEntries(Object.entries(this.value()).filter(([one]) => one !== name)));
+    this.draw();
+    this.root.querySelector("input[list]").focus();
   }
 
   typed() {

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import pytest
 from support.browser import DESKTOP, PHONE, Browser, Size
-from support.leaving import eventually
+from support.leaving import ask as begin
+from support.leaving import eventually, until
 from support.raw import Got, ask
 from support.secrecy import note
 from support.site import Site, running
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.live
 DAY = 86_400_000
 HOSTILE = "<img src=x onerror=alert(1)>\"'</td><script>alert(2)</script> \u05d0"
 MODEL = "llama3.2:latest"
+SLOW = "sim-chunks9000-tps20"
+HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def make(site: Site, name: str, **more: Any) -> Any:
@@ -43,7 +46,7 @@ def pick(browser: Browser, name: str, what: str) -> None:
 
 def say(site: Site, secret: str = "", model: str = MODEL) -> Got:
     """A request as a program sends it."""
-    body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+    body = {"model": model, "messages": HELLO}
     headers = {"Content-Type": "application/json"}
     if secret:
         headers["Authorization"] = f"Bearer {secret}"
@@ -100,16 +103,26 @@ def test_the_life_of_a_key(alone: tuple[Browser, Site]) -> None:
     closed(browser)
     eventually(lambda: say(site).status == 401)
 
+    body = {"model": SLOW, "stream": True, "messages": HELLO}
+    header, port = f"Authorization: Bearer {secret}", site.server.port
+    path = "/v1/chat/completions"
+    with begin(port, "POST", path, "running", body, header) as stream:
+        until(stream, b"data:")
+        browser.open("/admin/live")
+        browser.until('tr[title="Request running"]', text="laptop")
+
     assert say(site, secret).status == 200
     key = key_of(site, "laptop")
     eventually(lambda: site.admin.do("GET", f"keys/{key['id']}")["last_used_at"])
-    rows = site.admin.do("GET", f"usage/records?key={key['id']}")["records"]
-    assert [one["status"] for one in rows] == ["ok"]
+    path = f"usage/records?key={key['id']}"
+    eventually(lambda: len(site.admin.do("GET", path)["records"]) == 2)
+    rows = site.admin.do("GET", path)["records"]
+    assert {one["status"] for one in rows} == {"ok", "cancelled"}
     browser.open("/admin/keys")
     assert "never used" not in browser.row("laptop").text
     browser.click("laptop")
     browser.until(text="Requests by day")
-    assert browser.texts("#one .card dd")[0] == "1"
+    assert browser.texts("#one .card dd")[0] == "2"
 
     browser.click("Revoke")
     assert "“laptop”" in browser.text("dialog.ask")
@@ -140,7 +153,7 @@ def test_a_secret_is_shown_once(signed_in: Browser, site: Site) -> None:
     assert browser.find("#secret").is_displayed()
     browser.click("Copy the key")
     browser.until(fact=lambda: browser.clipboard() == secret)
-    for program, begin, where in (
+    for program, start, where in (
         ("curl", "curl ", f"{site.url}/v1/chat/completions"),
         ("Python", "# pip install openai", f'base_url="{site.url}/v1"'),
         ("JavaScript", "// npm install openai", f"baseURL: '{site.url}/v1'"),
@@ -150,7 +163,7 @@ def test_a_secret_is_shown_once(signed_in: Browser, site: Site) -> None:
     ):
         browser.click(program)
         browser.click(f"Copy for {program}")
-        browser.until(fact=lambda begin=begin: browser.clipboard().startswith(begin))
+        browser.until(fact=lambda start=start: browser.clipboard().startswith(start))
         copied = browser.clipboard()
         assert where in copied
         assert secret in copied

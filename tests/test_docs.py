@@ -108,7 +108,7 @@ def test_what_make_run_says() -> None:
             time.sleep(0.02)
         said = server.output().replace(sys.executable, ".venv/bin/python")
     assert [line for line in wanted.splitlines() if line not in said] == []
-    assert len(wanted.splitlines()) == 5
+    assert len(wanted.splitlines()) == 6
 
 
 @pytest.mark.live

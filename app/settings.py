@@ -56,6 +56,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["builtin", "requests"],
         _option("PANNIER_UPSTREAM_CLIENT", "HTTP client for a plain http Ollama"),
     ] = "builtin"
+    pin_upstream: Annotated[
+        bool,
+        _option(
+            "PANNIER_PIN_UPSTREAM",
+            "OLLAMA_URL counts, whatever address of Ollama was set in the database",
+        ),
+    ] = False
     host: Annotated[str, _option("PANNIER_HOST", "address to listen on (or HOST)")] = (
         "127.0.0.1"
     )
@@ -124,13 +131,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             " shown",
         ),
     ] = ""
-    pin_upstream: Annotated[
-        bool,
-        _option(
-            "PANNIER_PIN_UPSTREAM",
-            "OLLAMA_URL counts, whatever address of Ollama was set in the database",
-        ),
-    ] = False
     usage: Annotated[
         Literal["auto", "on", "off"],
         _option(

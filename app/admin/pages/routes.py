@@ -9,6 +9,7 @@ from . import (
     overview,
     playground,
     records,
+    settings,
     usage,
     welcome,
 )
@@ -38,5 +39,6 @@ PAGES: list[Page] = [
     *usage.PAGES,
     *records.PAGES,
     *playground.PAGES,
+    *settings.PAGES,
     *about.PAGES,
 ]

@@ -3,22 +3,17 @@
 import { call } from "./api.js";
 import { clearProblems, tellProblem } from "./forms.js";
 import { show } from "./secret.js";
+import * as upstream from "./upstream.js";
 
 const $ = (id) => document.getElementById(id);
 
 function told(found) {
-  const line = $("found");
-  const kind = found.is_simulator ? "Pannier's simulator" : "Ollama";
   $("ollama").toggleAttribute("data-done", found.ok && !found.is_simulator);
-  if (!found.ok) {
-    line.textContent = `Nothing answers at ${found.url}: ${found.error} Start it there (ollama serve), or say where it is.`;
-    return;
-  }
-  const models = found.models === 1 ? "1 model" : `${found.models} models`;
-  let text = `${kind} ${found.version} answers at ${found.url}, with ${models}.`;
-  if (found.is_simulator) text += " Its answers are made up; they are good for trying Pannier.";
+  let text = upstream.told(found);
+  if (!found.ok) text += " Start it there (ollama serve), or say where it is.";
+  else if (found.is_simulator) text += " Its answers are made up; they are good for trying Pannier.";
   else if (!found.models) text += " Get one: ollama pull llama3.2, or on the page Models.";
-  line.textContent = text;
+  $("found").textContent = text;
 }
 
 async function test() {

@@ -2,6 +2,7 @@
 
 import configparser
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -13,18 +14,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from support.administering import PASSWORD, PREFIX
 from support.nginx import CONFIG, needs_nginx, nginx, replaced
+from support.secrecy import note
 from support.server import PATIENCE, Server, clean_environ, free_port
 from support.simulator import Simulator
 
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+APP = ROOT / "app" / "admin" / "pages" / "static" / "app.js"
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +294,110 @@ def test_a_unix_socket(simulator: Simulator) -> None:
         ):
             assert content(response)
             assert "WARNING" not in server.output()
+
+
+class Visitor(NamedTuple):
+    """Somebody who is signed in at a URL, and the headers that say so."""
+
+    url: str
+    headers: dict[str, str]
+
+    def asks(
+        self, method: str, path: str, body: Any = None
+    ) -> contextlib.AbstractContextManager[http.client.HTTPResponse]:
+        """One request to the admin API, as the pages make it."""
+        return request(method, f"{self.url}{PREFIX}/{path}", body, self.headers)
+
+
+@pytest.fixture(
+    scope="module", params=["off", "on"], ids=["as-shipped", "nginx-holds-back"]
+)
+def visitor(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Visitor]:
+    """Through nginx as it is shipped, and through one that would hold answers back."""
+    env = {"OLLAMA_URL": simulator.url, "ADMIN_PASSWORD": PASSWORD}
+    held = replaced(CONFIG, "proxy_buffering off;", f"proxy_buffering {request.param};")
+    with (
+        Server(env) as server,
+        nginx(replaced(held, "127.0.0.1:8080", f"127.0.0.1:{server.port}")) as url,
+    ):
+        yield signed_in(url)
+
+
+def signed_in(url: str) -> Visitor:
+    """Sign in as the page does, from a page of this very name."""
+    headers = {"Content-Type": "application/json", "Origin": url}
+    form = {"username": "admin", "password": PASSWORD}
+    with request("POST", f"{url}{PREFIX}/login", form, headers) as response:
+        me = json.loads(response.read())
+        assert response.status == 200, me
+        cookie = response.getheader("Set-Cookie", "").partition(";")[0]
+    more = {"Cookie": note(cookie), "X-CSRF-Token": note(me["csrf_token"])}
+    return Visitor(url, {**headers, **more})
+
+
+@needs_nginx
+@pytest.mark.live
+def test_pages_through_nginx(visitor: Visitor) -> None:
+    """The door and what is behind it are there; scripts may be kept for ever."""
+    with request("GET", f"{visitor.url}/admin/login") as response:
+        page = response.read().decode()
+        assert response.status == 200
+        assert response.getheader("Cache-Control") == "no-store"
+        assert "default-src 'none'" in response.getheader("Content-Security-Policy", "")
+    with request("GET", f"{visitor.url}/admin/", headers=visitor.headers) as response:
+        assert b"<h1>Overview</h1>" in response.read()
+    (script,) = re.findall(r'src="(/admin/static/[^"]*/app\.js)"', page)
+    packed = {"Accept-Encoding": "gzip"}
+    with request("GET", f"{visitor.url}{script}", headers=packed) as response:
+        assert gzip.decompress(response.read()) == APP.read_bytes()
+        kept = response.getheader("Cache-Control")
+        assert kept == "public, max-age=31536000, immutable"
+
+
+@needs_nginx
+@pytest.mark.live
+def test_what_runs_through_nginx(visitor: Visitor, simulator: Simulator) -> None:
+    """A page that is open hears of what begins, while its stream goes on."""
+    body = chat("live", "sim-chunks1000-tps5", stream=True)
+    with visitor.asks("GET", "live") as response:
+        assert response.getheader("Content-Type", "").startswith("text/event-stream")
+        told = (json.loads(x[6:]) for x in response if x.startswith(b"data: "))
+        assert next(told)["running"] == []
+        with request("POST", f"{visitor.url}/v1/chat/completions", body) as answer:
+            answer.readline()
+            now = next(filter(None, (event["running"] for event in told)))
+        assert [one["model"] for one in now] == ["sim-chunks1000-tps5"]
+    simulator.wait(path="/api/chat", body="live", outcome="client-left")
+
+
+@needs_nginx
+@pytest.mark.live
+def test_a_pull_through_nginx(visitor: Visitor, simulator: Simulator) -> None:
+    """How far it is comes while it goes on: the block that closes routes is not met."""
+    model = "sim-load2"
+    simulator.clear()
+    with visitor.asks("POST", "models/pull", {"model": model}) as response:
+        while b'"completed"' not in (line := response.readline()):
+            assert line, "it ended before"
+        assert simulator.wait(path="/api/pull")["outcome"] == "open"
+        assert response.read().endswith(b'data: {"status":"success"}\n\n')
+    with visitor.asks("POST", f"models/{model}/remove") as response:
+        assert response.status == 204
+
+
+@needs_nginx
+@pytest.mark.live
+def test_a_try_through_nginx(visitor: Visitor, simulator: Simulator) -> None:
+    """The first frame is on the page before Ollama has written the second."""
+    body = chat("a try", "sim-chunks2-tps1", stream=True)
+    tried = {"path": "/v1/chat/completions", "body": body}
+    simulator.clear()
+    with visitor.asks("POST", "playground", tried) as response:
+        while b'"content":"' not in response.readline():
+            pass
+        asked = simulator.wait(path="/api/chat", body="a try")
+        assert asked["outcome"] == "open"
+        assert response.read().endswith(b"data: [DONE]\n\n")
 
 
 def test_nginx_lets_go_of_connections_first() -> None:

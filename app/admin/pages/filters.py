@@ -71,7 +71,7 @@ def percent(part: float | None, whole: float | None = 1) -> str:
 
 
 def when(moment: int | None, form: str = "both") -> str:
-    """A time; ``form`` is ``both`` (day and time), ``exact``, ``day``, ``time``, ``ago``."""
+    """A time, as the forms of ``app.js`` have it: ``both`` is day and time."""
     if moment is None:
         return NONE
     try:

@@ -5,6 +5,7 @@ import http.client
 import re
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +24,7 @@ from middleware.responses import ResponsesMiddleware
 
 PAGES = [
     ROOT / "README.md",
+    ROOT / "README.zh.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -34,8 +36,8 @@ PIXEL = base64.b64decode(
     "awAAAABJRU5ErkJggg=="
 )
 
-#: Pages whose examples tests/compat and tests/admin run.
-ELSEWHERE = ("admin-api.md", "agents.md", "clients.md")
+#: Pages whose examples tests/compat and tests/admin run, or are those of the README.
+ELSEWHERE = ("README.zh.md", "admin-api.md", "agents.md", "clients.md")
 EXAMPLES = [
     pytest.param(block, id=f"{page.stem}-{block.title}-{block.language}-{number}")
     for page in PAGES
@@ -302,3 +304,24 @@ def test_named_files_exist(page: Path) -> None:
         page.read_text(encoding="utf-8"),
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
+
+#: What a translation keeps as it is: its code, and the level of each heading, in the
+#: same order; what it shows, leads to and names, in any.
+KEPT: dict[str, Callable[[str], Any]] = {
+    "code": FENCED.findall,
+    "headings": lambda page: re.findall(r"^(#+) ", FENCED.sub("", page), re.M),
+    "pictures": lambda page: re.findall(r"!\[[^]]+\]\(([^)]+)\)", page),
+    "links": lambda page: sorted(re.findall(r"\]\(([^)#][^)]*)\)", page)),
+    "names": lambda page: set(re.findall(r"`[^`\n]+`", FENCED.sub("", page))),
+}
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_the_readme_in_chinese(kept: str) -> None:
+    """It has all that the README in English has, which is more than a few words."""
+    found = KEPT[kept](text("README.md"))
+    assert KEPT[kept](text("README.zh.md")) == found
+    assert len(found) > 1

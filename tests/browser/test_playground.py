@@ -474,7 +474,9 @@ def test_what_fails(page: Browser, dialect: str) -> None:
     page.click("Send")
     done(page, "That did not work.")
     assert figure(page, "status") in ("500", "503")
-    assert page.text("p.problem[role=alert]").startswith(figure(page, "status"))
+    told = page.text("p.problem[role=alert]")
+    assert told.startswith(figure(page, "status"))
+    assert (" api_error: " in told) is (dialect == "Anthropic Messages")
     page.forgive(f"status of {figure(page, 'status')}")
 
 

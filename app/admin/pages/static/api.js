@@ -6,7 +6,7 @@ export class ApiError extends Error {
   constructor(status, error, answer = {}) {
     super(error.message || `The server answered ${status}.`);
     this.status = status;
-    this.code = error.code || "";
+    this.code = error.code || error.type || ""; // Anthropic's have a type alone
     this.param = error.param || "";
     this.headers = answer.headers;
     this.body = answer.body;
@@ -27,7 +27,8 @@ function told(text) {
   }
 }
 
-// A request below the prefix; the answer of fetch, which may be read piece by piece.
+// A request below the prefix; the answer of fetch, which may be read piece by piece.  A
+// Blob is sent as it is: it is JSON already.
 export async function ask(method, path, body, { etag, signal } = {}) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = token();
@@ -35,7 +36,7 @@ export async function ask(method, path, body, { etag, signal } = {}) {
   if (etag) headers["If-Match"] = etag;
   let answer;
   try {
-    const sent = body === undefined ? undefined : JSON.stringify(body);
+    const sent = body === undefined || body instanceof Blob ? body : JSON.stringify(body);
     answer = await fetch(PREFIX + path, { method, headers, body: sent, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;

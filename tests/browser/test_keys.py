@@ -266,6 +266,7 @@ def test_all_fields(signed_in: Browser, site: Site) -> None:
     pick(browser, "full", "Clone")
     browser.until(text="New key")
     browser.click("Make the key")
+    shown(browser)
     assert "“full copy”" in browser.text("#secret h2")
     closed(browser)
     copy = key_of(site, "full copy")

@@ -379,9 +379,9 @@ def test_loaded_models(overview: Browser, site: Site) -> None:
     """They stand there with their memory, and when they leave it."""
     site.admin.do("POST", "models/qwen3:latest/load", {"keep_alive": "5m"})
     overview.script(_DUE)
-    overview.until(text="Loaded model")
-    line = overview.text("#standing tbody tr")
-    assert "qwen3:latest" in line
+    overview.until(fact=lambda: "qwen3:latest" in overview.texts("#standing tbody th"))
+    models = overview.texts("#standing tbody tr")
+    (line,) = [one for one in models if one.startswith("qwen3:latest")]
     assert "in 5 minutes" in line
     assert "GiB" in line
     assert "%" in line

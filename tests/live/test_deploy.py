@@ -309,16 +309,13 @@ class Visitor(NamedTuple):
         return request(method, f"{self.url}{PREFIX}/{path}", body, self.headers)
 
 
-@pytest.fixture(
-    scope="module", params=["off", "on"], ids=["as-shipped", "nginx-holds-back"]
-)
-def visitor(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Visitor]:
-    """Through nginx as it is shipped, and through one that would hold answers back."""
+@pytest.fixture(scope="module")
+def visitor(simulator: Simulator) -> Iterator[Visitor]:
+    """Somebody who administers through the shipped nginx."""
     env = {"OLLAMA_URL": simulator.url, "ADMIN_PASSWORD": PASSWORD}
-    held = replaced(CONFIG, "proxy_buffering off;", f"proxy_buffering {request.param};")
     with (
         Server(env) as server,
-        nginx(replaced(held, "127.0.0.1:8080", f"127.0.0.1:{server.port}")) as url,
+        nginx(replaced(CONFIG, "127.0.0.1:8080", f"127.0.0.1:{server.port}")) as url,
     ):
         yield signed_in(url)
 

@@ -353,6 +353,23 @@ def test_pages_through_nginx(visitor: Visitor) -> None:
 
 @needs_nginx
 @pytest.mark.live
+def test_pages_beside_a_path_prefix(simulator: Simulator) -> None:
+    """They are at /admin/, also where all else at the root is somebody else's."""
+    theirs = "    location / {\n        proxy_pass http://pannier;"
+    with Server({"OLLAMA_URL": simulator.url, "ADMIN_PASSWORD": PASSWORD}) as server:
+        config = replaced(prefixed(server), theirs, "    location / {\n return 404;")
+        with nginx(config) as url:
+            signed_in(url)
+            with request("GET", f"{url}/pannier/admin") as response:
+                assert response.getheader("Location") == "/admin/"
+            with request("GET", f"{url}/admin/login") as response:
+                assert response.status == 200
+            with request("GET", f"{url}/health") as response:
+                assert response.status == 404
+
+
+@needs_nginx
+@pytest.mark.live
 def test_what_runs_through_nginx(visitor: Visitor, simulator: Simulator) -> None:
     """A page that is open hears of what begins, while its stream goes on."""
     body = chat("live", "sim-chunks1000-tps5", stream=True)

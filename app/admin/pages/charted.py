@@ -50,7 +50,7 @@ def over_time(
     for point in answer["points"]:
         name = point[group]
         row = values.setdefault(name, [0 if added else None] * len(x))
-        row[place[point["at"]]] = point.get("value", point.get(metric))
+        row[place[point["at"]]] = _told(point.get("value", point.get(metric)))
         weights[name] += point.get("requests", point.get("value"))
     names = sorted(values, key=lambda name: (name == OTHERS, -weights[name]))
     drawn, left = names[:APART], names[APART:]
@@ -60,10 +60,15 @@ def over_time(
     ]
     if left and added:
         columns = zip(*(values[name] for name in left), strict=True)
-        rest = [round(sum(column), 3) for column in columns]
+        rest = [_told(sum(column)) for column in columns]
         series.append({"label": _REST, "values": rest, "tone": "quiet"})
     kind = "stack" if added else "line"
     return {"x": x, "series": series, "kind": kind, "unit": unit(metric)}
+
+
+def _told(value: float | None) -> float | None:
+    """What of a number can be seen in a chart; digits are bytes of a page."""
+    return value if value is None else round(value, 1 if abs(value) < 100 else None)
 
 
 def durations(answer: Answer) -> Chart:

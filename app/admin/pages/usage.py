@@ -12,8 +12,9 @@ from . import charted
 from .narrowed import NAMES, OWN, RANGES, SUMS, Narrowed
 from .page import Page
 
-#: Of each group so many are in the table, and so many are offered for filters.
-ROWS, OFFERED = 20, 100
+#: Of each group so many are in the table, and so many are offered for filters: a page
+#: has to be small.
+ROWS, OFFERED = 12, 50
 #: What metrics are called, by what they are about.
 METRICS = {
     "How much": {

@@ -10,6 +10,7 @@ of what was asked; three modules know Flask.
     asked.py        Admin, Asked, Route: what handlers get
     keys.py, models.py, aliases.py, settings.py, usage.py, audit.py, transfer.py
                     handlers, named as what they are asked about
+    standing.py     what keys have had of their limits by now
     loading.py, pulling.py
                     what is done to models in Ollama itself
     playground.py   requests to models, as any key

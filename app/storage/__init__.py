@@ -10,6 +10,7 @@ names below, no table and no SQL; what sets something calls ``configuration``.
     queries.py        what is asked of the tables about responses
     configuration.py  all that is set: what reads and changes it
     keys.py           keys
+    key_pages.py      pages of them, in an order that somebody wants
     batch.py          Batch: changes of many keys, made ready and then written
     entries.py        models, aliases, settings
     audit.py          who set what, and the version of it all

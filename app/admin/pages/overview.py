@@ -88,7 +88,7 @@ def overview(admin: Admin, asked: Asked) -> Mapping[str, Any]:
     return {
         **_figures(look),
         "heat": _heat(look),
-        "door": _door(admin),
+        "door": door(admin),
         "ranges": {name: one.words for name, one in RANGES.items()},
     }
 
@@ -182,7 +182,7 @@ def _noted(admin: Admin) -> str:
     return kept if kept == "off" else ""
 
 
-def _door(admin: Admin) -> str:
+def door(admin: Admin) -> str:
     """Who may come in, where that is everybody (``open``, ``off``) or nobody."""
     current = admin.installation.current
     if not current.closed:

@@ -3,12 +3,14 @@
 from . import (
     about,
     aliases,
+    backup,
     keys,
     live,
     models,
     overview,
     playground,
     records,
+    security,
     settings,
     usage,
     welcome,
@@ -40,5 +42,7 @@ PAGES: list[Page] = [
     *records.PAGES,
     *playground.PAGES,
     *settings.PAGES,
+    *security.PAGES,
+    *backup.PAGES,
     *about.PAGES,
 ]

@@ -1,5 +1,6 @@
 // The first steps: a password said twice, an Ollama that answers, a key to copy.
 
+import "./twice.js";
 import { call } from "./api.js";
 import { clearProblems, tellProblem } from "./forms.js";
 import { show } from "./secret.js";
@@ -35,13 +36,6 @@ document.addEventListener("api:ready", (event) => {
   const form = event.target;
   const { body } = event.detail;
   if (form.id === "make") body.allow_models = ["*"];
-  if ("again" in body) {
-    if (body.again !== body.new_password) {
-      event.preventDefault();
-      tellProblem(form, "These are two different ones.", "again");
-    }
-    delete body.again;
-  }
 });
 document.addEventListener("api:done", async (event) => {
   if (event.target.id === "where") test();

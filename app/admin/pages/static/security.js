@@ -1,0 +1,93 @@
+// Where one is signed in, and what of the audit log is looked for.
+
+import "./twice.js";
+import { call, leave } from "./api.js";
+import { ago } from "./app.js";
+import { confirm, toast } from "./dialogs.js";
+
+const $ = (id) => document.getElementById(id);
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+let others = [];
+
+function cell(row, text, kind = "td") {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  row.append(made);
+  return made;
+}
+
+function drawn(session) {
+  const row = document.createElement("tr");
+  const program = cell(row, session.user_agent || "(not said)", "th");
+  program.scope = "row";
+  program.className = "roomy";
+  program.dir = "auto";
+  if (session.current) {
+    const badge = document.createElement("span");
+    badge.className = "badge";
+    badge.dataset.tone = "good";
+    badge.textContent = "this one";
+    program.append(" ", badge);
+  }
+  cell(row, session.ip || "–").className = "tight";
+  for (const at of [session.created_at, session.seen_at]) {
+    const said = cell(row, ago(at));
+    said.className = "tight";
+    said.title = exact.format(at);
+  }
+  cell(row, exact.format(session.ends_at)).className = "tight";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet small danger";
+  button.textContent = "End";
+  button.setAttribute("aria-label", `End the session from ${session.ip || "an unknown place"}, begun ${exact.format(session.created_at)}${session.current ? " (this one)" : ""}`);
+  button.addEventListener("click", () => endOne(session));
+  cell(row, "").className = "tight";
+  row.lastChild.append(button);
+  return row;
+}
+
+async function draw() {
+  const { sessions } = await call("GET", "me/sessions");
+  others = sessions.filter((one) => !one.current);
+  $("sessions").replaceChildren(...sessions.map(drawn));
+  $("end-others").hidden = !others.length;
+}
+
+async function end(some) {
+  try {
+    for (const one of some) await call("DELETE", `me/sessions/${one.id}`);
+    toast(some.length === 1 ? "The session has ended." : `${some.length} sessions have ended.`, "good");
+  } catch (error) {
+    toast(error.status === 404 ? "It had ended already." : error.message, error.status === 404 ? "" : "bad");
+  }
+  await draw();
+}
+
+async function endOne(session) {
+  const what = session.current
+    ? "End this session, which you are using? You have to sign in again."
+    : `End the session of “${session.user_agent}” from ${session.ip}? Whoever uses it has to sign in again.`;
+  if (!(await confirm(what, "End it"))) return;
+  if (!session.current) return end([session]);
+  await call("POST", "logout");
+  leave();
+}
+
+function find() {
+  const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  let some = false;
+  for (const row of document.querySelectorAll("#audit > tr")) {
+    const text = row.dataset.words.toLowerCase();
+    row.hidden = !words.every((word) => text.includes(word));
+    some ||= !row.hidden;
+  }
+  if ($("unfit")) $("unfit").hidden = some;
+}
+
+$("filter").addEventListener("input", find);
+$("end-others").addEventListener("click", async () => {
+  const many = others.length === 1 ? "the other session" : `all ${others.length} other sessions`;
+  if (await confirm(`End ${many}? Whoever uses them has to sign in again.`, "End them")) end(others);
+});
+draw().catch((error) => toast(error.message, "bad"));

@@ -28,6 +28,19 @@ def _streams(browser: Browser) -> None:
     browser.until(fact=lambda: len(browser.all("tbody tr")) >= len(STREAMS))
 
 
+def _talk(browser: Browser) -> None:
+    """A question, its answer, and what stands behind it."""
+    browser.fill("Model or alias", "qwen3")
+    browser.choose("Thinking", "medium")
+    browser.fill("Message", "Why is the sky blue?")
+    browser.click("Send")
+    browser.until(fact=lambda: browser.text("#state").startswith("Done"))
+    browser.click("What would be sent to Ollama")
+    browser.click("Show it")
+    browser.until(text='"messages"')
+    browser.script("scrollTo(0, 0)")
+
+
 class Picture(NamedTuple):
     """Where a page is, and what is done there first, such as opening a dialog.
 
@@ -46,7 +59,7 @@ PAGES = [
     Picture("key", "/admin/keys/{website chat}"),
     Picture("models", "/admin/models"),
     Picture("usage", "/admin/usage"),
-    Picture("playground", "/admin/playground"),
+    Picture("playground", "/admin/playground", _talk),
     Picture("settings", "/admin/settings"),
     Picture("security", "/admin/security"),
     Picture("backup", "/admin/backup"),

@@ -442,11 +442,20 @@ def test_the_address_has_what_is_chosen(page: Browser) -> None:
     assert page.find("#prompt").is_displayed()
 
 
+def test_a_model_is_there_from_the_start(page: Browser, site: Site) -> None:
+    """Whoever only writes a message gets an answer, of the first model that chats."""
+    page.open("/admin/playground")
+    send(page, "Hello")
+    (asked,) = sent(site)
+    assert asked == "/api/chat"
+
+
 def test_nothing_chosen(page: Browser, site: Site) -> None:
     """What is missing is said where it is missing."""
     page.click("Send")
     page.until(text="Write a message first.")
     page.fill("Message", "Hello")
+    page.fill("Model or alias", "")
     page.click("Send")
     page.until(text="Which model is it to be?")
     assert page.focused == "Model or alias"

@@ -24,6 +24,7 @@ def shown(admin: Admin, asked: Asked) -> Mapping[str, Any]:
         "models": found(models.listed, "models"),
         "aliases": found(aliases.listed, "aliases"),
         "keys": found(keys.listed, "keys"),
+        "usual": admin.settings.default_model or admin.catalog.first_chat_model() or "",
     }
 
 

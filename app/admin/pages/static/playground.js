@@ -375,7 +375,7 @@ function begin() {
     if (!known) fields.key.append(new Option(key, key)); // there are more than fit the list
     fields.key.value = known ? known.value : key;
   }
-  fields.model.value = query.get("model") || "";
+  if (query.has("model")) fields.model.value = query.get("model");
   for (const id of ["log", "output", "vectors"]) $(id).dataset.empty = "true";
   choose(query.get("mode") || "chat", query.get("dialect") || "");
   listen();

@@ -168,9 +168,14 @@ def test_several_at_once_and_undo(signed_in: Browser, site: Site) -> None:
     browser.open("/admin/settings")
     browser.fill("PANNIER_USAGE_DAYS", "9")
     browser.choose("PANNIER_USAGE", "off")
+    browser.fill("Search", "heartbeat")
+    wanted = ["usage", "usage_days", "heartbeat"]  # what is typed stays in sight
+    browser.until(fact=lambda: shown(browser) == wanted)
     browser.click("Undo", within="#group-usage")
-    browser.until(gone="#group-usage [data-save]")
+    browser.until(fact=lambda: shown(browser) == ["heartbeat"])
     assert browser.find("#s-usage_days").get_property("value") == ""
+    browser.fill("Search", "")
+    browser.until(fact=lambda: len(shown(browser)) == len(options()))
     browser.fill("PANNIER_USAGE_DAYS", "9")
     browser.choose("PANNIER_USAGE", "off")
     browser.choose("PANNIER_NEW_MODELS", "disabled")  # of another group

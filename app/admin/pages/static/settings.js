@@ -16,7 +16,8 @@ function find() {
     let any = false;
     for (const row of group.querySelectorAll(".setting")) {
       const text = `${row.dataset.field} ${row.querySelector("[data-words]").textContent}`.toLowerCase();
-      const fits = words.every((word) => text.includes(word)) && (!onlySet || "set" in row.dataset);
+      const found = words.every((word) => text.includes(word)) && (!onlySet || "set" in row.dataset);
+      const fits = found || "typed" in row.dataset; // what would be saved is seen
       row.hidden = !fits;
       any ||= fits;
     }
@@ -63,6 +64,7 @@ async function look() {
 }
 
 narrow.addEventListener("input", note);
+narrow.addEventListener("change", note);
 narrow.addEventListener("submit", (event) => event.preventDefault());
 $("clear").addEventListener("click", () => {
   narrow.elements.q.value = "";
@@ -74,13 +76,17 @@ $("anew").addEventListener("click", () => again($("groups")));
 for (const kind of ["input", "change"]) {
   document.addEventListener(kind, (event) => {
     const form = event.target.closest("#groups form");
-    if (form) offer(form);
+    if (!form) return;
+    event.target.closest(".setting").dataset.typed = "";
+    offer(form);
   });
 }
 document.addEventListener("reset", (event) => {
   if (!event.target.matches("#groups form")) return;
   clearProblems(event.target);
+  for (const row of event.target.querySelectorAll("[data-typed]")) delete row.dataset.typed;
   setTimeout(() => offer(event.target)); // the fields have their values then
+  find();
 });
 document.addEventListener("click", (event) => {
   if (event.target.id === "test") look();

@@ -1,6 +1,9 @@
 """What all pages have: the menu, themes, the time of the reader, and their weight."""
 
+from urllib.parse import quote
+
 import pytest
+from support.administering import PASSWORD
 from support.browser import DESKTOP, PHONE, Browser
 from support.site import Site
 
@@ -47,7 +50,7 @@ def test_the_menu(signed_in: Browser) -> None:
     browser.open("/admin/")
     for words, path in NAVIGATION:
         browser.click(words, within=".side")
-        browser.until(path=path)
+        browser.until(fact=lambda path=path: browser.path.partition("?")[0] == path)
 
 
 def test_the_menu_on_a_phone(signed_in: Browser) -> None:
@@ -127,6 +130,25 @@ def test_what_is_not_there(signed_in: Browser) -> None:
     assert browser.audit() == []
     browser.click("To the overview")
     browser.until(path="/admin/")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "path"),
+    [
+        ("/admin/usage?range=7d", "/admin/usage?range=7d"),
+        ("//example.com/admin/", "/admin/"),
+        ("https://example.com/admin/", "/admin/"),
+        ("/v1/models", "/admin/"),
+        ("http://", "/admin/"),
+    ],
+)
+def test_where_signing_in_leads(browser: Browser, wanted: str, path: str) -> None:
+    """To where somebody wanted to go, if that is a page of Pannier, whatever is said."""
+    browser.open(f"/admin/login?next={quote(wanted, safe='')}")
+    browser.fill("User name", "admin")
+    browser.fill("Password", PASSWORD)
+    browser.press("Enter")
+    browser.until(path=path)
 
 
 def test_signing_out(signed_in: Browser) -> None:

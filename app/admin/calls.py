@@ -1,8 +1,8 @@
 """Calls that Pannier makes to Ollama for an operator, who hears its own words."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from ..refusal import of_answer
 from ..relay import AGENT
 from ..upstream import MAX_ANSWER, Upstream, whole
 from ..wire import ollama
+
+T = TypeVar("T")
 
 _HEADERS = [("Content-Type", "application/json"), ("User-Agent", AGENT)]
 _encode = msgspec.json.Encoder().encode
@@ -81,15 +83,19 @@ def incomplete() -> UpstreamBroken:
     )
 
 
-def running(upstream: Upstream, seconds: float) -> dict[str, ollama.LoadedModel]:
-    """The models in memory, by ``names.key``; raises ``UpstreamError``."""
-    answer = upstream.control("GET", "/api/ps", timeout=seconds)
+def understood(decode: Callable[[bytes], T], data: bytes) -> T:
+    """What Ollama said; raises ``UpstreamBroken`` where that makes no sense."""
     try:
-        return in_memory(answer)
+        return decode(data)
     except msgspec.DecodeError as exc:
         raise UpstreamBroken(
             "Ollama's answer could not be understood.", detail=str(exc)
         ) from exc
+
+
+def running(upstream: Upstream, seconds: float) -> dict[str, ollama.LoadedModel]:
+    """The models in memory, by ``names.key``; raises ``UpstreamError``."""
+    return understood(in_memory, upstream.control("GET", "/api/ps", timeout=seconds))
 
 
 def in_ram(model: ollama.LoadedModel | None) -> dict[str, int | None]:

@@ -18,7 +18,7 @@ from ..wire import ollama
 from ..wire.decoding import decode
 from ..wire.names import key as key_of
 from .asked import Admin, Asked, Route
-from .calls import answered, begun, in_ram, incomplete, lines, running
+from .calls import answered, begun, in_ram, incomplete, lines, running, understood
 from .models import meant
 
 #: Seconds in which Ollama says what it has in memory.
@@ -28,8 +28,8 @@ QUESTION, TOKENS = "Say hello.", 32
 #: Nanoseconds, in which Ollama counts.
 _SECOND, _MILLISECOND = 1e9, 1e6
 
-_decode_chat = msgspec.json.Decoder(ollama.ChatResponse)
-_decode_embed = msgspec.json.Decoder(ollama.EmbedResponse)
+_chat = partial(decode, msgspec.json.Decoder(ollama.ChatResponse))
+_embeddings = partial(decode, msgspec.json.Decoder(ollama.EmbedResponse))
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +108,7 @@ def _heard(response: Response, start: float) -> dict[str, Any]:
     """What was said, and how fast; raises ``UpstreamError`` unless that is all."""
     first, text, thought = None, "", ""
     for line in lines(response):
-        reply = _read(_decode_chat, line)
+        reply = understood(_chat, line)
         if reply.error is not None:
             raise in_stream(reply.error)
         message = reply.message or ollama.ReplyMessage()
@@ -134,22 +134,13 @@ def _embedded(admin: Admin, exchange: Exchange) -> dict[str, Any]:
     admin.amend(exchange, call)
     timeouts = _bounds(admin, exchange)
     body = answered(admin.upstream, "POST", call.path, call, timeouts)
-    reply = _read(_decode_embed, body)
+    reply = understood(_embeddings, body)
     try:
         vector = msgspec.json.decode((reply.embeddings or [])[0], type=list[float])
     except (IndexError, msgspec.DecodeError):
         raise UpstreamBroken("Ollama's answer has no embedding in it.") from None
     took = _milliseconds(reply.load_duration)
     return {"load_ms": took, "dimensions": len(vector)}
-
-
-def _read(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
-    try:
-        return decode(decoder, data)
-    except msgspec.DecodeError as exc:
-        raise UpstreamBroken(
-            "Ollama's answer could not be understood.", detail=str(exc)
-        ) from exc
 
 
 def _named(admin: Admin, asked: Asked) -> tuple[str, Exchange]:

@@ -13,18 +13,18 @@ from msgspec.structs import replace
 
 from ..administration.checks import check_name
 from ..carriers.base import Response
-from ..errors import GatewayError, UpstreamBroken
+from ..errors import GatewayError
 from ..refusal import in_stream
 from ..relay import bounds
 from ..wire import errors, ollama
 from ..wire.decoding import decode
 from .asked import Admin, Asked, Route, Sent
-from .calls import answered, begun, incomplete, lines, told
+from .calls import answered, begun, incomplete, lines, told, understood
 
 #: Seconds between two events that say the same of the same.
 PERIOD = 0.2
 
-_decoder = msgspec.json.Decoder(ollama.Progress)
+_progress = partial(decode, msgspec.json.Decoder(ollama.Progress))
 _HEADERS = (("X-Accel-Buffering", "no"),)
 
 
@@ -40,7 +40,9 @@ class Told:
 
     def __init__(self, response: Response, done: Callable[[], object]) -> None:
         self._response = response
-        self._events = events(map(_read, lines(response)), done)
+        self._events = events(
+            map(partial(understood, _progress), lines(response)), done
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         return self._events
@@ -115,15 +117,6 @@ def failed(error: GatewayError) -> bytes:
     """The last event of a pull that fails."""
     said = errors.openai_envelope(told(error), error.type, error.param, error.code)
     return b"event: error\ndata: %b\n\n" % said
-
-
-def _read(line: bytes) -> ollama.Progress:
-    try:
-        return decode(_decoder, line)
-    except msgspec.DecodeError as exc:
-        raise UpstreamBroken(
-            "Ollama's answer could not be understood.", detail=str(exc)
-        ) from exc
 
 
 def _changed(admin: Admin, asked: Asked, action: str, name: str) -> None:

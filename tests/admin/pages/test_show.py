@@ -1,15 +1,17 @@
 """Who sees pages, what is sent with them, and what else lies beside."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
-from support.admin import House
+from support.admin import PASSWORD, House
 
 from app.admin.pages.routes import NAVIGATION, PAGES
 from app.admin.pages.static import ROOT, TYPES, Static
 
 HTML = {"Accept": "text/html,*/*;q=0.8"}
+TEMPLATES = ROOT.with_name("templates").glob("*.html")
 PATHS = [page.path for page in PAGES if "<" not in page.path]
 
 
@@ -20,6 +22,25 @@ def test_nobody_sees_a_page_unless_signed_in(house: House, path: str) -> None:
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/admin/login?next=/admin{path}"
     assert answer.data == b""
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES), ids=lambda path: path.name)
+def test_forms_say_how_they_are_sent(path: Path) -> None:
+    """Until scripts are there a browser sends a form itself.
+
+    Then its fields, a password perhaps, are part of no address that is kept and logged.
+    """
+    for form in re.findall(r"<form\b[^>]*>", path.read_text()):
+        searches = "hx-get=" in form or 'role="search"' in form
+        assert f'method="{"get" if searches else "post"}"' in form
+
+
+def test_what_a_browser_sends_itself_is_refused(house: House) -> None:
+    """A form that no script has sent changes nothing, and nobody is signed in by it."""
+    form = {"username": "admin", "password": PASSWORD}
+    answer = house.browser().open("POST", "/admin/login", data=form, headers=HTML)
+    assert answer.status_code == 405
+    assert "Set-Cookie" not in answer.headers
 
 
 def test_the_way_back_keeps_its_query(house: House) -> None:

@@ -143,7 +143,7 @@ def test_what_is_not_there(signed_in: Browser) -> None:
     ],
 )
 def test_where_signing_in_leads(browser: Browser, wanted: str, path: str) -> None:
-    """To where somebody wanted to go, if that is a page of Pannier, whatever is said."""
+    """To where somebody wanted to go, if that is a page of Pannier."""
     browser.open(f"/admin/login?next={quote(wanted, safe='')}")
     browser.fill("User name", "admin")
     browser.fill("Password", PASSWORD)

@@ -170,9 +170,9 @@ function then(words, answer) {
 // Where somebody wanted to go before signing in; never out of the administration.
 function nextPage(me) {
   if (me?.must_change_password) return "/admin/welcome";
-  const wanted = new URLSearchParams(location.search).get("next") || "/admin/";
-  const url = new URL(wanted, location.origin);
-  const inside = url.origin === location.origin && url.pathname.startsWith("/admin/");
+  const wanted = new URLSearchParams(location.search).get("next") || "";
+  const url = URL.canParse(wanted, location.origin) ? new URL(wanted, location.origin) : null;
+  const inside = url?.origin === location.origin && url.pathname.startsWith("/admin/");
   return inside ? url.pathname + url.search : "/admin/";
 }
 

@@ -182,6 +182,45 @@ def test_a_secret_is_shown_once(signed_in: Browser, site: Site) -> None:
     assert names(browser) == ["once"]
 
 
+#: Has the page wait for the first list of a key's models until it is told.
+HOLD = """
+const real = window.fetch;
+window.fetch = (url, ...more) => {
+  if (!/keys\\/[^/]+\\/models$/.test(url) || window.tell) return real(url, ...more);
+  return new Promise((go) => {
+    window.tell = async () => {
+      const answer = await real(url, ...more);
+      const { json } = answer;
+      answer.json = async () => {
+        setTimeout(() => (window.told = true));
+        return json.call(answer);
+      };
+      go(answer);
+    };
+  });
+};
+"""
+
+
+def test_a_model_that_is_told_late(signed_in: Browser) -> None:
+    """A secret stays in sight, whatever was asked of the key that was shown before."""
+    browser = signed_in
+    open_list(browser, "late")
+    browser.script(HOLD)
+    secrets = []
+    for name in ("late one", "late two"):
+        browser.click("New key")
+        browser.fill("Name", name)
+        browser.click("Make the key")
+        secrets.append(shown(browser))
+        if name == "late one":
+            closed(browser)
+    browser.script("window.tell()")
+    browser.until(fact=lambda: browser.script("return window.told === true"))
+    assert shown(browser) == secrets[1] != secrets[0]
+    closed(browser)
+
+
 def test_tabs_of_snippets_by_keyboard(signed_in: Browser) -> None:
     """Arrow keys go from one program to the next, and around."""
     browser = signed_in

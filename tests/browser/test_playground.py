@@ -282,6 +282,19 @@ def test_completions(page: Browser, site: Site, dialect: str) -> None:
     assert int(figure(page, "output")) > 0
 
 
+def test_what_is_cleared_while_it_comes(page: Browser, site: Site) -> None:
+    """It ends, and nothing of it is shown any more."""
+    page.click("Completion")
+    begin(page, SLOW)
+    page.fill("Prompt", "Go on")
+    page.click("Send")
+    page.until(fact=lambda: "word" in page.text("#output-text"))
+    page.click("Clear")
+    done(page, "Stopped.")
+    eventually(lambda: not site.ollama.open(), 2)
+    page.until(gone="#output")
+
+
 @pytest.mark.parametrize(
     "dialect", ["OpenAI Completions", "llama.cpp infill", "Ollama generate"]
 )

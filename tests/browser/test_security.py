@@ -127,6 +127,21 @@ def test_a_session_that_has_ended_meanwhile(signed_in: Browser, site: Site) -> N
     browser.forgive("status of 404")
 
 
+def test_one_of_several_has_ended_meanwhile(signed_in: Browser, site: Site) -> None:
+    """The others end all the same."""
+    browser = signed_in
+    there, gone = elsewhere(site, "still there"), elsewhere(site, "gone")
+    browser.open("/admin/security")
+    browser.until(fact=lambda: {"gone", "still there"} <= set(programs(browser)))
+    gone.do("POST", "logout")
+    browser.click("End all others")
+    browser.click("End them", within="dialog.ask")
+    browser.until(text="ended.", gone="#end-others")
+    assert there.ask("GET", "me").status == 401
+    browser.forgive("status of 404")
+    assert site.admin.sign_in().status == 200
+
+
 def test_the_door(chromium: Browser) -> None:
     """Whether one needs a key, and whether there is one, is said."""
     with alone(chromium) as site:

@@ -241,10 +241,10 @@ async function complete() {
       $("output-thinking").hidden = false;
       thought.write(some);
     },
-    end: () => {
+    end: (run) => {
       text.flush();
       thought.flush();
-      fill("output", Boolean(text.text || thought.text));
+      fill("output", !run.forgotten && Boolean(text.text || thought.text));
     },
   });
 }
@@ -281,7 +281,10 @@ const retry = tried(async () => {
 });
 
 function clear() {
-  running?.stop();
+  if (running) {
+    running.forgotten = true; // what it said is not wanted any more
+    running.stop();
+  }
   talk = [];
   $("log").replaceChildren();
   $("output-text").replaceChildren();

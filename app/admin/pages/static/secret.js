@@ -5,6 +5,8 @@
 import { call } from "./api.js";
 import { fill } from "./snippets.js";
 
+let current = null; // the key whose secret is shown
+
 // The model that a key would rather be tried with, if there is one.
 async function modelOf(key) {
   if (key.default_model) return key.default_model;
@@ -21,15 +23,18 @@ function until(dialog, moment) {
 // Done when it has been closed.
 export function show(key) {
   const dialog = document.getElementById("secret");
+  current = key;
   dialog.querySelector("[data-name]").textContent = key.name;
   until(dialog, key.previous_until);
   fill(dialog, { secret: key.key });
-  modelOf(key).then((model) => dialog.open && fill(dialog, { secret: key.key, model }));
+  // It may come when this one is closed, or when that of another key is open.
+  modelOf(key).then((model) => current === key && fill(dialog, { secret: key.key, model }));
   // Over whatever is open, and not to be lost by a slip of Escape.
   dialog.addEventListener("cancel", keep);
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
+      current = null;
       fill(dialog);
       dialog.querySelector("code[data-secret]").textContent = "";
       resolve();

@@ -54,14 +54,24 @@ async function draw() {
   $("end-others").hidden = !others.length;
 }
 
+// All of them: that one of them had ended already keeps nobody else signed in.
 async function end(some) {
+  let ended = 0;
   try {
-    for (const one of some) await call("DELETE", `me/sessions/${one.id}`);
-    toast(some.length === 1 ? "The session has ended." : `${some.length} sessions have ended.`, "good");
+    for (const one of some) {
+      ended += await call("DELETE", `me/sessions/${one.id}`).then(() => 1, ifGone);
+    }
+    if (!ended) toast("It had ended already.");
+    else toast(ended === 1 ? "The session has ended." : `${ended} sessions have ended.`, "good");
   } catch (error) {
-    toast(error.status === 404 ? "It had ended already." : error.message, error.status === 404 ? "" : "bad");
+    toast(error.message, "bad");
   }
   await draw();
+}
+
+function ifGone(error) {
+  if (error.status !== 404) throw error;
+  return 0;
 }
 
 async function endOne(session) {

@@ -13,7 +13,7 @@ export class ApiError extends Error {
   }
 }
 
-export function token() {
+function token() {
   return document.querySelector("meta[name=csrf-token]").content;
 }
 

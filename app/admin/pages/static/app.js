@@ -54,13 +54,12 @@ function fillTimes(place) {
 }
 
 async function copy(button) {
-  const from = button.closest(".copied") || document.querySelector(button.dataset.copyFrom);
-  const text = from.querySelector("code, output, input")?.textContent || "";
+  const from = button.closest(".copied").querySelector("code");
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(from.textContent);
   } catch {
     // No clipboard without TLS: what is selected can be copied by hand, or the old way.
-    getSelection().selectAllChildren(from.querySelector("code, output"));
+    getSelection().selectAllChildren(from);
     if (!document.execCommand("copy")) {
       dialogs.toast("Selected: press Ctrl+C (or Cmd+C) to copy it.");
       return;

@@ -230,7 +230,7 @@ function drop(place) {
 }
 
 // Draw what is not drawn yet, and let go of what is not on the page any more.
-export function drawAll() {
+function drawAll() {
   for (const place of [...drawn.keys()]) if (!place.isConnected) drop(place);
   for (const place of document.querySelectorAll("[data-chart]")) {
     if (!drawn.has(place)) draw(place);

@@ -16,7 +16,7 @@ function draw() {
       button.textContent = "Remove";
       button.setAttribute("aria-label", `Remove image ${index + 1}`);
       button.addEventListener("click", () => {
-        chosen = chosen.filter((other) => other !== url);
+        chosen = chosen.filter((_, at) => at !== index);
         draw();
       });
       one.append(picture(url), button);

@@ -8,7 +8,7 @@ const MOST = 1000;
 const LONGEST = 2000;
 const TOLD = /^(x-|content-type$|retry-after$|request-id$|openai-|anthropic-)/;
 
-export const cut = (text) =>
+const cut = (text) =>
   text.length > LONGEST ? `${text.slice(0, LONGEST)}… (${text.length} characters)` : text;
 
 // JSON for people to read, without what is too long for that.

@@ -3,7 +3,8 @@
 Those that Ollama has no more stay in the list while something is set for them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -41,6 +42,11 @@ def listed(admin: Admin, asked: Asked) -> Any:
     query = Query(asked)
     found, cursor = page(_found(admin, asked), lambda one: one.name, query)
     return {"models": [_shown(admin, one) for one in found], "cursor": cursor}
+
+
+def names(admin: Admin, asked: Asked) -> list[str]:
+    """What all of them are called; of none Ollama is asked what it is."""
+    return sorted(one.name for one in _found(admin, asked))
 
 
 def get(admin: Admin, asked: Asked) -> Any:
@@ -152,21 +158,19 @@ def check_fields(given: Iterable[str], known: Iterable[str]) -> None:
 def _found(admin: Admin, asked: Asked) -> list[Found]:
     office = admin.office(asked.actor)
     entries = {key_of(entry.name): entry for entry in office.models.list()}
-    aliases = office.aliases.names().models
+    aliases = defaultdict[str, list[str]](list)
+    for alias, model in sorted(office.aliases.names().models.items()):
+        aliases[key_of(model)].append(alias)
     listed = {key_of(model.called): model for model in admin.catalog.models()}
     return [
         Found(
             listed[key].called if key in listed else entries[key].name,
             entries.get(key),
             listed.get(key),
-            _names(aliases, key),
+            aliases.get(key, []),
         )
         for key in {**listed, **entries}
     ]
-
-
-def _names(aliases: Mapping[str, str], key: str) -> list[str]:
-    return sorted(alias for alias, model in aliases.items() if key_of(model) == key)
 
 
 def _shown(admin: Admin, found: Found) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from .page import Page
 from .parameters import FORM
 
 #: Names of models that a field offers; all others can be typed.
-_OFFERED = "500"
+_OFFERED = 500
 
 
 def listed(admin: Admin, asked: Asked) -> Mapping[str, Any]:
@@ -44,8 +44,7 @@ def one(admin: Admin, asked: Asked) -> Mapping[str, Any]:
 
 
 def _form(admin: Admin, asked: Asked) -> dict[str, Any]:
-    some = models.listed(admin, replace(asked, query={"limit": _OFFERED}))
-    return {"models": [model["name"] for model in some["models"]], "form": FORM}
+    return {"models": models.names(admin, asked)[:_OFFERED], "form": FORM}
 
 
 def _meant(admin: Admin, asked: Asked, name: str, key: str) -> dict[str, Any]:

@@ -11,17 +11,20 @@ from .page import Page
 
 #: What the page itself reads of its address.
 _QUERY = ("mode", "model", "key", "dialect")
+#: Names of each kind that are offered; all others can be typed.
+MOST = 500
 
 
 def shown(admin: Admin, asked: Asked) -> Mapping[str, Any]:
-    """The models, their other names, and the keys, as many as a list may have."""
-    first = replace(asked, query={"limit": "500"})
+    """The models, their other names, and the keys, so many of each."""
+    first = replace(asked, query={"limit": str(MOST)})
 
     def found(handler: Handler, name: str) -> Any:
         return handler(admin, first)[name]
 
     return {
-        "models": found(models.listed, "models"),
+        # Their names alone: what each of them is, Ollama would have to be asked.
+        "models": models.admitted(admin, asked, ("*",), ())["models"][:MOST],
         "aliases": found(aliases.listed, "aliases"),
         "keys": found(keys.listed, "keys"),
         "usual": admin.settings.default_model or admin.catalog.first_chat_model() or "",

@@ -77,8 +77,8 @@ def test_cancel(signed_in: Browser, begin: Begin, site: Site) -> None:
     browser.until(f'tr[title="Request {one}"]')
     browser.click(f"Cancel the request {one}")
     browser.click("Cancel the request", within="dialog.ask")
-    assert b"ended by an administrator" in until(sock, b"ended by")
     browser.until(text="The request was ended.", gone=f'tr[title="Request {one}"]')
+    assert b"ended by an administrator" in until(sock, b"ended by")
     browser.until(f'tr[title="Request {other}"]')
     entries = site.admin.do("GET", "audit?limit=5")["entries"]
     assert ("request.cancel", one) in [(e["action"], e["object"]) for e in entries]

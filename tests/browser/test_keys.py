@@ -183,6 +183,10 @@ def test_a_secret_is_shown_once(signed_in: Browser, site: Site) -> None:
     assert names(browser) == ["once"]
 
 
+MODELS_OF_SNIPPETS = (
+    "return [...document.querySelectorAll('#secret [data-model]')]"
+    ".map((one) => one.textContent)"
+)
 #: Has the page wait for the first list of a key's models until it is told.
 HOLD = """
 const real = window.fetch;
@@ -219,6 +223,31 @@ def test_a_model_that_is_told_late(signed_in: Browser) -> None:
     browser.script("window.tell()")
     browser.until(fact=lambda: browser.script("return window.told === true"))
     assert shown(browser) == secrets[1] != secrets[0]
+    closed(browser)
+
+
+def test_models_that_commands_cannot_name(signed_in: Browser) -> None:
+    """A name that a shell would run is in no command that somebody copies."""
+    browser = signed_in
+    open_list(browser, "careful")
+    browser.script("""
+const real = window.fetch;
+window.fetch = async (url, ...more) => {
+  if (!/keys\\/[^/]+\\/models$/.test(url)) return real(url, ...more);
+  const answer = new Response();
+  answer.json = async () => {
+    setTimeout(() => (window.told = true));
+    return { models: ["a$(id)'b"], aliases: [] };
+  };
+  return answer;
+};
+""")
+    browser.click("New key")
+    browser.fill("Name", "careful")
+    browser.click("Make the key")
+    shown(browser)
+    browser.until(fact=lambda: browser.script("return window.told === true"))
+    assert {*browser.script(MODELS_OF_SNIPPETS)} == {"MODEL"}
     closed(browser)
 
 

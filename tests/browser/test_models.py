@@ -228,6 +228,22 @@ def test_a_pull_fails(signed_in: Browser) -> None:
     signed_in.forgive("status of 400")
 
 
+def test_a_pull_breaks_off(signed_in: Browser) -> None:
+    """What ends before it says that all is there is no success."""
+    signed_in.open("/admin/models")
+    signed_in.script("""
+const real = window.fetch;
+window.fetch = async (url, ...more) =>
+  url.endsWith("/models/pull")
+    ? new Response('data: {"status": "pulling manifest"}\\n\\n')
+    : real(url, ...more);
+""")
+    signed_in.click("Pull a model")
+    signed_in.fill("Name of the model", "mistral")
+    signed_in.click("Pull")
+    signed_in.until("#pull .problem", text="ended before it was complete")
+
+
 # ------------------------------------------------------- memory, and a trial
 
 

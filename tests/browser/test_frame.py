@@ -171,3 +171,23 @@ def test_a_session_that_ended(signed_in: Browser, site: Site) -> None:
     browser.click("Sign out")
     browser.until(path="/admin/login?next=%2Fadmin%2Flive")
     browser.forgive("401")
+
+
+def test_nothing_typed_is_lost_with_a_session(signed_in: Browser, site: Site) -> None:
+    """Who is signed out meanwhile is told so, and can go on once signed in again."""
+    browser = signed_in
+    browser.open("/admin/welcome")
+    browser.fill("What it is for", "typed before")
+    for one in site.admin.do("GET", "me/sessions")["sessions"]:
+        if not one["current"]:
+            site.admin.do("DELETE", f"me/sessions/{one['id']}")
+    browser.click("Make the key")
+    browser.until(text="Sign in in another tab, then do this again")
+    browser.forgive("401")
+    site.sign_in(browser)
+    browser.click("Make the key")
+    browser.until("#secret[open]")
+    browser.forgive("403")
+    assert "typed before" in browser.text("#secret")
+    browser.click("I have copied it")
+    site.admin.do("DELETE", "keys/typed%20before")

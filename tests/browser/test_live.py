@@ -76,7 +76,7 @@ def test_cancel(signed_in: Browser, begin: Begin, site: Site) -> None:
     browser.until(gone="dialog.ask")
     browser.until(f'tr[title="Request {one}"]')
     browser.click(f"Cancel the request {one}")
-    browser.click("Cancel the request", within="dialog.ask")
+    browser.click("End the request", within="dialog.ask")
     browser.until(text="The request was ended.", gone=f'tr[title="Request {one}"]')
     assert b"ended by an administrator" in until(sock, b"ended by")
     browser.until(f'tr[title="Request {other}"]')

@@ -268,6 +268,7 @@ def test_an_address_of_ollama(signed_in: Browser, site: Site) -> None:
     browser.fill("OLLAMA_URL", "http://127.0.0.1:9")
     save(browser, "upstream_url")
     assert now(site, "upstream_url") == ("http://127.0.0.1:9", "database")
+    browser.until(text="Nothing answers at http://127.0.0.1:9:")
     browser.until(text=f"Default: {site.ollama.url}")
     browser.click("Reset OLLAMA_URL")
     browser.until(gone="[aria-label='Reset OLLAMA_URL']")

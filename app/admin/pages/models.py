@@ -26,7 +26,7 @@ def listed(admin: Admin, asked: Asked) -> Mapping[str, Any]:
     some = [
         {**one, "used": used.get(key_of(one["name"]), {})} for one in found["models"]
     ]
-    return {**found, "models": some, "q": asked.query.get("q", "")}
+    return {**found, "models": some, "q": asked.query.get("q", ""), "now": now_ms()}
 
 
 def one(admin: Admin, asked: Asked) -> Mapping[str, Any]:

@@ -27,6 +27,17 @@ function told(text) {
   }
 }
 
+const AGAIN =
+  "You are not signed in any more. Sign in in another tab, then do this again: what you typed is still here.";
+
+// Whoever signed in again in another tab has another token.
+async function renew() {
+  const { csrf_token } = await call("GET", "me");
+  const known = token();
+  document.querySelector("meta[name=csrf-token]").content = csrf_token;
+  return csrf_token !== known;
+}
+
 // A request below the prefix; the answer of fetch, which may be read piece by piece.  A
 // Blob is sent as it is: it is JSON already.
 export async function ask(method, path, body, { etag, signal } = {}) {
@@ -45,7 +56,13 @@ export async function ask(method, path, body, { etag, signal } = {}) {
   if (!answer.ok) {
     const text = await answer.text();
     const error = told(text);
-    if (answer.status === 401 && error.code === "not_signed_in") leave();
+    if (error.code === "csrf_token_invalid" && (await renew())) {
+      return ask(method, path, body, { etag, signal });
+    }
+    if (error.code === "not_signed_in") {
+      if (method === "GET" || path === "logout") leave();
+      error.message = AGAIN;
+    }
     throw new ApiError(answer.status, error, { headers: answer.headers, body: text });
   }
   return answer;

@@ -113,8 +113,8 @@ function draw() {
 
 async function cancel(one) {
   const who = one.key_name ? ` of “${one.key_name}”` : "";
-  const what = `Cancel the request${who} to ${one.model || "a model"} (${one.id})? Its client is told that an administrator ended it.`;
-  if (!(await confirm(what, "Cancel the request"))) return;
+  const what = `End the request${who} to ${one.model || "a model"} (${one.id})? Its client is told that an administrator ended it.`;
+  if (!(await confirm(what, "End the request"))) return;
   try {
     await call("POST", `live/${encodeURIComponent(one.id)}/cancel`);
     toast("The request was ended.", "good");

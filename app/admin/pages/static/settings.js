@@ -97,6 +97,7 @@ document.addEventListener("api:done", async (event) => {
   const { id } = event.target.closest("section");
   await again($(id));
   $(id).querySelector("h2").focus();
+  if ($(id).contains($("test"))) look(); // whether there is an Ollama where it is said to be
 });
 document.addEventListener("htmx:load", find);
 find();

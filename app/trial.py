@@ -229,7 +229,8 @@ def _wait_for_health(settings: Settings, server: "subprocess.Popen[str]") -> boo
 def _invite(settings: Settings, model: str | None, say: Say, needs_key: bool) -> None:
     url = url_of(settings)
     say(f"Pannier answers at {url} (Ctrl-C stops it).")
-    say(f"Set it up in a browser (the first time with the password above): {url}/admin/")
+    first = "the first time with the password above"
+    say(f"Set it up in a browser ({first}): {url}/admin/")
     if called() != "pannier":
         say(f"Its command `pannier` is `{called()}` here, in another terminal.")
     if model is None:

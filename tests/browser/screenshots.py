@@ -17,6 +17,8 @@ from tests.support.site import Site
 
 PLACE = ROOT / "docs" / "screenshots"
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
+#: Of longer pages there is the beginning.
+HIGHEST = 2200
 
 
 def _nothing(browser: Browser) -> None:
@@ -77,6 +79,13 @@ def _stretch(browser: Browser, screen: Size, dark: bool) -> None:
     browser.emulate(screen, dark=dark, reduced_motion=True)
 
 
+def _forget(site: Site) -> None:
+    """End the sessions of the pictures before."""
+    for one in site.admin.do("GET", "me/sessions")["sessions"]:
+        if not one["current"]:
+            site.admin.do("DELETE", f"me/sessions/{one['id']}")
+
+
 def take(browser: Browser, site: Site, picture: Picture) -> list[str]:
     """Take one in all sizes and lights; what is wrong with the page."""
     listed = site.admin.do("GET", "keys")["keys"]
@@ -85,6 +94,7 @@ def take(browser: Browser, site: Site, picture: Picture) -> list[str]:
     for size, screen in SIZES.items():
         for dark in (False, True):
             browser.begin(site.url)
+            _forget(site)
             browser.emulate(screen, dark=dark, reduced_motion=True)
             if picture.name != "login":
                 site.sign_in(browser)
@@ -92,7 +102,7 @@ def take(browser: Browser, site: Site, picture: Picture) -> list[str]:
             picture.first(browser)
             _stretch(browser, screen, dark)
             light = "dark" if dark else "light"
-            browser.shoot(PLACE / f"{picture.name}-{size}-{light}.webp")
+            browser.shoot(PLACE / f"{picture.name}-{size}-{light}.webp", HIGHEST)
             wrong += [f"{size}, {light}: {fault}" for fault in browser.faults()]
     return wrong
 

@@ -247,10 +247,10 @@ class Browser(Device):
         self.settle()
         return looking.weight(self.driver)
 
-    def shoot(self, path: Path) -> Path:
-        """A picture of the whole page, as WebP."""
+    def shoot(self, path: Path, highest: int = looking.HIGHEST) -> Path:
+        """A picture of the whole page, as WebP; of a very long one its beginning."""
         self.settle()
-        return looking.shoot(self.driver, path)
+        return looking.shoot(self.driver, path, highest)
 
     # How
 

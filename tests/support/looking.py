@@ -12,6 +12,9 @@ AXE = Path(__file__).parents[1] / "browser" / "vendor" / "axe.min.js"
 #: What a page has to keep: WCAG 2.2, level AA, and all that came before.
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
+#: WebP has no room for more, where a pixel of CSS is two of the screen's.
+HIGHEST = 8000
+
 _RUN = """
 const runOnly = {type: "tag", values: arguments[0]};
 return axe.run(document, {runOnly, resultTypes: ["violations"]})
@@ -92,14 +95,18 @@ def weight(driver: WebDriver) -> Weight:
     )
 
 
-def shoot(driver: WebDriver, path: Path) -> Path:
-    """A picture of the whole page, not only of what the window shows."""
+def shoot(driver: WebDriver, path: Path, highest: int = HIGHEST) -> Path:
+    """A picture of the whole page, not only of what the window shows.
+
+    Of one that is higher than ``highest`` (in CSS pixels) it is the beginning.
+    """
     size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+    size["height"] = min(size["height"], highest)
     taken = driver.execute_cdp_cmd(
         "Page.captureScreenshot",
         {
             "format": "webp",
-            "quality": 80,
+            "quality": 65,
             "captureBeyondViewport": True,
             "clip": {**size, "scale": 1},
         },

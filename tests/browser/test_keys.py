@@ -15,6 +15,8 @@ from support.raw import Got, ask
 from support.secrecy import note
 from support.site import Site, running
 
+from app.admin.pages.keys import ENDPOINTS
+
 pytestmark = pytest.mark.live
 
 DAY = 86_400_000
@@ -657,6 +659,19 @@ def test_all_of_them_at_once(alone: tuple[Browser, Site]) -> None:
         browser.click(deed, within="dialog.ask")
         browser.until(gone="#bulk")
     browser.until(text="everybody who reaches this address may ask")
+
+
+def test_endpoints(signed_in: Browser, site: Site) -> None:
+    """Each kind of request has a box of its own."""
+    key = make(site, "kinds")
+    was, chosen = set(key["allow_endpoints"]), dict.fromkeys(ENDPOINTS, False)
+    signed_in.open(f"/admin/keys/{key['id']}/edit")
+    for kind, words in ENDPOINTS.items():
+        chosen[kind] = kind not in was or kind == "chat"
+        signed_in.check(words, chosen[kind])
+    signed_in.click("Save")
+    wanted = {kind for kind, on in chosen.items() if on}
+    eventually(lambda: set(key_of(site, "kinds")["allow_endpoints"]) == wanted)
 
 
 def test_one_key(signed_in: Browser, site: Site) -> None:

@@ -128,6 +128,13 @@ def test_hostile_names(signed_in: Browser, begin: Begin, site: Site) -> None:
         eventually(lambda: not is_closed(site))
 
 
+def test_nothing_runs(signed_in: Browser) -> None:
+    """Where nothing runs, it says where one can be tried."""
+    signed_in.open("/admin/live")
+    signed_in.click("Try one in the playground")
+    signed_in.until(fact=lambda: signed_in.path.startswith("/admin/playground"))
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_everybody_can_use_it(

@@ -213,8 +213,14 @@ def test_ranges(overview: Browser) -> None:
     overview.driver.back()
     overview.until(path="/admin/?range=6h")
     overview.until("#range-6h[aria-current]")
-    overview.open("/admin/?range=90d")
-    overview.until("#range-90d[aria-current]")
+    for words, range in (
+        ("90 d", "90d"),
+        ("7 d", "7d"),
+        ("24 h", "24h"),
+        ("1 h", "1h"),
+    ):
+        overview.click(words)
+        overview.until(f"#range-{range}[aria-current]", path=f"/admin/?range={range}")
 
 
 def test_a_range_that_there_is_not(overview: Browser) -> None:

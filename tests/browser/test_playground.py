@@ -374,6 +374,8 @@ def test_what_would_be_sent(page: Browser, site: Site) -> None:
     assert found["endpoint"] == "/api/chat"
     assert found["requests"][0]["options"]["top_k"] == 17
     assert found["requests"][0]["messages"][0]["content"] == "Hello there"
+    page.click("Copy what would be sent")
+    page.until(fact=lambda: page.clipboard() == page.text("#explanation"))
     page.choose("API", "Ollama chat")
     page.click("Show it")
     page.until(text="and_what_is_set")
@@ -434,6 +436,8 @@ def test_commands(page: Browser, site: Site) -> None:
     assert tree.co_names[0] == "requests"
     page.click("Copy for curl")
     page.until(fact=lambda: "Copied" in page.texts(".copied button"))
+    page.click("Copy for python")
+    page.until(fact=lambda: page.clipboard() == python)
 
 
 def test_the_address_has_what_is_chosen(page: Browser) -> None:

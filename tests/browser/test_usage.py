@@ -136,6 +136,8 @@ def test_charts(signed_in: Browser) -> None:
     signed_in.open("/admin/usage?range=1h&group=status")
     signed_in.until("#tokens canvas")
     assert len(signed_in.all("canvas")) == 4
+    signed_in.click("Table of Requests by status")
+    signed_in.until("#over-time details table")
     signed_in.click("Table of Duration")
     signed_in.until("#duration details table")
     told = signed_in.texts("#duration details tbody tr")

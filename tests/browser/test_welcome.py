@@ -83,6 +83,8 @@ def test_from_the_terminal_to_a_key(chromium: Browser) -> None:
         eventually(lambda: ask(server.port, "GET", "/v1/models").status == 401)
         headers = {"Authorization": f"Bearer {secret}"}
         assert ask(server.port, "GET", "/v1/models", None, headers).status == 200
+        link = browser.find("link", "Try a model here").get_attribute("href")
+        assert str(link).endswith("/admin/playground")
         browser.click("To the overview")
         browser.until(path="/admin/")
         assert browser.faults() == []

@@ -168,7 +168,7 @@ def test_a_secret_is_shown_once(signed_in: Browser, site: Site) -> None:
         ("Anthropic", "# pip install anthropic", f'base_url="{site.url}"'),
         ("Continue", "# ~/.continue", f"apiBase: {site.url}/v1"),
         ("Continue", "# ~/.continue", "roles: [autocomplete]"),
-        ("llama.vscode", "{", f'"llama-vscode.endpoint": "{site.url}"'),
+        ("llama.vscode", "// settings.json", f'"llama-vscode.endpoint": "{site.url}"'),
     ):
         browser.click(program)
         browser.click(f"Copy for {program}")

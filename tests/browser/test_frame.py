@@ -51,6 +51,8 @@ def test_the_menu(signed_in: Browser) -> None:
     for words, path in NAVIGATION:
         browser.click(words, within=".side")
         browser.until(fact=lambda path=path: browser.path.partition("?")[0] == path)
+    browser.click("Pannier", within=".side")
+    browser.until(path="/admin/")
 
 
 def test_the_menu_on_a_phone(signed_in: Browser) -> None:

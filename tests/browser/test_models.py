@@ -87,9 +87,11 @@ def test_the_list(signed_in: Browser, site: Site) -> None:
     assert "gpt-list" in row
     for said in ("qwen3 · 8.2B · Q4_K_M", "thinking", "tools", "4.6 GiB", "40,960"):
         assert said in row
-    site.admin.do("DELETE", "aliases/gpt-list")
     signed_in.click("qwen3:latest")
     signed_in.until(path="/admin/models/qwen3%3Alatest", text="What will be sent")
+    signed_in.click("gpt-list", within="#aliases")
+    signed_in.until("#drawer-body #panel", text="gpt-list")
+    site.admin.do("DELETE", "aliases/gpt-list")
 
 
 def test_what_was_used(signed_in: Browser, site: Site) -> None:

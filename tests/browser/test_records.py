@@ -204,6 +204,9 @@ def test_one_request_as_a_page(signed_in: Browser, used: UsedSite) -> None:
     signed_in.click("0a1b2c3d")
     shows(signed_in, 20)
     signed_in.driver.back()
+    signed_in.click(used.rows[6].key_name, within="main")
+    signed_in.until(path=f"/admin/keys/{used.rows[6].key_id}")
+    signed_in.driver.back()
     signed_in.click("All records")
     signed_in.until(path=RECORDS)
 

@@ -674,6 +674,11 @@ def test_endpoints(signed_in: Browser, site: Site) -> None:
     eventually(lambda: set(key_of(site, "kinds")["allow_endpoints"]) == wanted)
 
 
+def chosen(browser: Browser) -> str:
+    """The time that the page of a key is of."""
+    return browser.text("#one .tabs [aria-current]")
+
+
 def test_one_key(signed_in: Browser, site: Site) -> None:
     """Its page has its limits, its usage by day, model and endpoint, and its errors."""
     browser = signed_in
@@ -700,6 +705,12 @@ def test_one_key(signed_in: Browser, site: Site) -> None:
     browser.until(css="[aria-current=true]", fact=lambda: "7" in browser.text("#one"))
     tab = browser.find("#one .tabs [aria-current]")
     assert tab.text == "7 days"
+    for words in ("Table of Requests by day", "Table of Tokens by day"):
+        browser.click(words)
+    assert len(browser.all(".chart details[open] table")) == 2
+    for words in ("90 days", "30 days"):
+        browser.click(words)
+        browser.until(text=words, fact=lambda w=words: chosen(browser) == w)
     for link in ("Try it", "All its requests"):
         at = browser.find("link", link).get_attribute("href")
         assert at is not None

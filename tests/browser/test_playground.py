@@ -16,6 +16,16 @@ pytestmark = pytest.mark.live
 CHATS = ["OpenAI Chat", "Anthropic Messages", "OpenAI Responses", "Ollama chat"]
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(1)</script>\"'><b>\u202e"
 SLOW = "sim-chunks9000-tps20"
+#: Parts that are folded at first.
+PARTS = (
+    "Add images",
+    "Tools",
+    "What would be sent to Ollama",
+    "Raw events",
+    "Headers of the answer",
+    "As a command: curl",
+    "As a program: Python",
+)
 #: The smallest picture there is, nearly.
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -190,6 +200,21 @@ def test_the_form_of_the_answer(page: Browser, site: Site, dialect: str) -> None
     send(page, "Who are you?")
     assert asked(site)["format"]["required"] == ["name", "age"]
     assert set(json.loads(turns(page)[1])) == {"name", "age"}
+
+
+def test_a_schema_by_hand(page: Browser, site: Site) -> None:
+    """What is typed as a schema is sent; each part opens and closes with a click."""
+    begin(page, "llama3.2")
+    page.click("Form of the answer")
+    page.choose("Form", "JSON that fits a schema")
+    page.fill("JSON schema", '{"type": "object", "required": ["town"]}')
+    send(page, "Where are you?")
+    assert asked(site)["format"]["required"] == ["town"]
+    for words in (*PARTS, "Form of the answer"):
+        part = page.find("DisclosureTriangle", words).find_element("xpath", "..")
+        was = part.get_property("open")
+        page.click(words)
+        assert part.get_property("open") is not was
 
 
 @pytest.mark.parametrize("dialect", CHATS)

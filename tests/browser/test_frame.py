@@ -193,3 +193,26 @@ def test_nothing_typed_is_lost_with_a_session(signed_in: Browser, site: Site) ->
     assert "typed before" in browser.text("#secret")
     browser.click("I have copied it")
     site.admin.do("DELETE", "keys/typed%20before")
+
+
+@pytest.mark.parametrize(
+    ("start", "words", "path"),
+    [
+        ("/admin/alias", "All aliases", "/admin/aliases"),
+        ("/admin/models/qwen3", "All models", "/admin/models"),
+    ],
+)
+def test_ways_back(signed_in: Browser, start: str, words: str, path: str) -> None:
+    """What is one of a list leads back to all of it."""
+    signed_in.open(start)
+    signed_in.click(words)
+    signed_in.until(path=path)
+
+
+def test_a_form_says_more(signed_in: Browser) -> None:
+    """What few need of a key is folded away, and opens."""
+    signed_in.open("/admin/keys/new")
+    signed_in.until(gone="#panel [name=default_model]")
+    words = "More: usual models, options, overrides, a secret from elsewhere"
+    signed_in.click(words)
+    signed_in.until("#panel [name=default_model]")

@@ -75,6 +75,8 @@ def test_from_the_terminal_to_a_key(chromium: Browser) -> None:
         snippet = browser.text("#secret [role=tabpanel]:not([hidden])")
         assert secret in snippet
         assert server.url in snippet
+        browser.click("Python", within="#secret")
+        browser.until(fact=lambda: secret in browser.text("#with-secret-2"))
         browser.click("Copy the key")
         browser.until(fact=lambda: browser.clipboard() == secret)
         browser.click("I have copied it")
@@ -121,6 +123,23 @@ def served() -> Iterator[Server]:
         env = {"OLLAMA_URL": ollama.url, "ADMIN_PASSWORD": CHOSEN}
         with Server(env) as server:
             yield server
+
+
+@pytest.mark.parametrize(
+    ("words", "path"), [("change it", "/admin/security"), ("afterwards", "/admin/keys")]
+)
+def test_where_links_lead(
+    chromium: Browser, there: Server, words: str, path: str
+) -> None:
+    """What can be done later is linked to where it is done."""
+    browser = chromium
+    browser.begin(there.url)
+    browser.open("/admin/login?next=/admin/welcome")
+    sign_in(browser, CHOSEN)
+    browser.until(path="/admin/welcome")
+    browser.click(words)
+    browser.until(path=path)
+    assert browser.faults() == []
 
 
 @pytest.fixture(scope="module")

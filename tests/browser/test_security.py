@@ -105,6 +105,12 @@ def test_sessions(chromium: Browser) -> None:
         browser.until(text="2 sessions have ended.", gone="#end-others")
         assert spare.ask("GET", "me").status == 401
         own = browser.find("#sessions button")
+        browser.cdp("Network.enable")
+        browser.cdp("Network.setBlockedURLs", urls=["*/logout"])
+        browser.click(own.accessible_name)
+        browser.click("End it", within="dialog.ask")
+        browser.until(text="Pannier does not answer. Is it running?")
+        browser.cdp("Network.setBlockedURLs", urls=[])
         browser.click(own.accessible_name)
         assert "which you are using" in browser.text("dialog.ask")
         browser.click("End it", within="dialog.ask")

@@ -1,7 +1,7 @@
 // What all pages do: times in the reader's zone, light and dark, copying, the menu,
 // fragments that are fetched again.  See forms.js for what changes something.
 
-import { leave } from "./api.js";
+import { ApiError, leave } from "./api.js";
 import * as dialogs from "./dialogs.js";
 import * as forms from "./forms.js";
 
@@ -162,4 +162,10 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 document.addEventListener("htmx:sendError", () => {
   dialogs.toast("Pannier does not answer. Is it running?", "bad");
+});
+// What goes wrong where nobody waits for it is told all the same.
+addEventListener("unhandledrejection", (event) => {
+  if (!(event.reason instanceof ApiError)) return;
+  event.preventDefault();
+  dialogs.toast(event.reason.message, "bad");
 });

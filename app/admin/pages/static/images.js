@@ -1,5 +1,6 @@
 // The images of the next message: from files and addresses, shown, and taken back.
 
+import { toast } from "./dialogs.js";
 import { picture } from "./talk.js";
 
 const place = document.getElementById("images");
@@ -45,7 +46,11 @@ export function forget() {
 export function listen() {
   const files = document.getElementById("files");
   files.addEventListener("change", async () => {
-    chosen.push(...(await Promise.all([...files.files].map(read))));
+    try {
+      chosen.push(...(await Promise.all([...files.files].map(read))));
+    } catch (error) {
+      toast(`The file cannot be read: ${error.message}`, "bad");
+    }
     files.value = "";
     draw();
   });

@@ -108,7 +108,7 @@ def test_what_was_used(signed_in: Browser, site: Site) -> None:
 
     def told() -> bool:
         signed_in.open("/admin/models?q=gemma3")
-        return " ago" in signed_in.text("#list tbody tr")
+        return "this hour" in signed_in.text("#list tbody tr")
 
     signed_in.until(fact=told)
     signed_in.open("/admin/models/gemma3")

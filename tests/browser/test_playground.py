@@ -282,13 +282,13 @@ def test_who_leaves_stops_it(page: Browser, site: Site) -> None:
     page.click("Send")
     page.until(fact=lambda: site.ollama.open() == 1)
     page.click("Embeddings")
-    eventually(lambda: not site.ollama.open(), 2)
+    eventually(lambda: not site.ollama.open())
     page.click("Chat")
     page.fill("Message", "Go on")
     page.click("Send")
     page.until(fact=lambda: site.ollama.open() == 1)
     page.open("/admin/live")
-    eventually(lambda: not site.ollama.open(), 2)
+    eventually(lambda: not site.ollama.open())
 
 
 @pytest.mark.parametrize("dialect", ["OpenAI Completions", "Ollama generate"])

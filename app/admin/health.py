@@ -16,6 +16,7 @@ from ..changeable import settings_with
 from ..errors import GatewayError, UpstreamError
 from ..fanout import gather
 from ..metrics.board import IN_FLIGHT, PID
+from ..moment import now_ms
 from ..option import SettingsError
 from ..probes import PROBE_SECONDS, upstream_version
 from ..redaction import Redaction
@@ -67,7 +68,7 @@ def health(admin: Admin, asked: Asked) -> dict[str, Any]:
     sheets = [sheet for sheet in board.sheets() if sheet.cells[PID]]
     return {
         "version": own_version(),
-        "uptime_s": round(time.time() - board.began),
+        "uptime_s": round(now_ms() / 1000 - board.began),
         "ollama": upstream,
         "database": database,
         "limits": limits,

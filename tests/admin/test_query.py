@@ -26,6 +26,13 @@ BODIES: dict[str, Any] = {
     "PATCH /aliases/<path:name>": {"hidden": True},
     "PATCH /settings": {"heartbeat": 5},
     "POST /import": FILE,
+    "POST /playground": {
+        "path": "/v1/chat/completions",
+        "body": {
+            "model": "qwen3:4b",
+            "messages": [{"role": "user", "content": "Hello"}],
+        },
+    },
     "POST /migrate": {"models.json": [{"originalName": "m", "displayName": "n"}]},
 }
 #: What these name is not there.

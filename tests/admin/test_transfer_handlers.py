@@ -154,7 +154,12 @@ WRONG: list[tuple[str, dict[str, Any] | bytes, str | None, str]] = [
         "overrides.json",
         "out of range.",
     ),
-    ("import", {"overrides": {"num_ctx": "x"}}, "overrides", "overrides.num_ctx: "),
+    (
+        "import",
+        {"overrides": {"num_ctx": "x"}},
+        "overrides.num_ctx",
+        "overrides.num_ctx: ",
+    ),
     ("import", b'"overrides":{"num_ctx":1e999}', "overrides", "out of range."),
     ("import", b'"settings":{"max_choices":1e999}', "settings", "out of range."),
     (

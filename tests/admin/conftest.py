@@ -10,6 +10,7 @@ from support.admin import House
 from support.handling import Handlers, handlers
 from support.operating import administration
 from support.postgres import Postgres, needs_postgres, postgres
+from support.simulator import Simulator
 
 from app.settings import Settings
 
@@ -60,4 +61,21 @@ def here(
     if request.param == "postgresql":
         url = request.getfixturevalue("postgresql").fresh()
     with handlers(tmp_path_factory.mktemp("here"), database_url=url) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ollama() -> Iterator[Simulator]:
+    """A simulator for this module."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def office(
+    ollama: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Handlers]:
+    """Handlers before it."""
+    place = tmp_path_factory.mktemp("office")
+    with handlers(place, upstream_url=ollama.url) as made:
         yield made

@@ -6,27 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.handling import Handlers, handlers
+from support.handling import Handlers
 from support.simulator import Simulator
 
 CHAT, EMBEDS, THINKS = "llama3.2:latest", "all-minilm:latest", "qwen3:latest"
-
-
-@pytest.fixture(scope="module")
-def ollama() -> Iterator[Simulator]:
-    """A simulator for this module."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def office(
-    ollama: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Handlers]:
-    """Handlers before it."""
-    place = tmp_path_factory.mktemp("office")
-    with handlers(place, upstream_url=ollama.url) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ What nobody knows (``None``) is a dash.  Times are Unix milliseconds: the browse
 them into its own zone, and without its help they are UTC.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 NONE = "\u2013"
 _THOUSANDS = ("", " k", " M", " G", " T")
-_BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
+_BYTES = (" B", " KiB", " MiB", " GiB", " TiB")
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -23,22 +23,12 @@ def number(value: float | None, digits: int = 0) -> str:
 
 def short(value: float | None) -> str:
     """About as large, in few characters: ``12.3 k``."""
-    if value is None:
-        return NONE
-    size, step = float(value), 0
-    while abs(size) >= 999.5 and step < len(_THOUSANDS) - 1:
-        size, step = size / 1000, step + 1
-    return f"{_rounded(size)}{_THOUSANDS[step]}"
+    return _scaled(value, 1000, _THOUSANDS)
 
 
 def size(value: float | None) -> str:
     """Bytes: ``2.4 GiB``."""
-    if value is None:
-        return NONE
-    left, step = float(value), 0
-    while abs(left) >= 1023.5 and step < len(_BYTES) - 1:
-        left, step = left / 1024, step + 1
-    return f"{_rounded(left)} {_BYTES[step]}"
+    return _scaled(value, 1024, _BYTES)
 
 
 def span(milliseconds: float | None) -> str:
@@ -97,6 +87,16 @@ def pretty(value: Any) -> str:
 def words(values: Iterable[Any] | None) -> str:
     """Several, with commas."""
     return ", ".join(map(str, values or ())) or NONE
+
+
+def _scaled(value: float | None, base: int, names: Sequence[str]) -> str:
+    """A number by the largest of these powers of ``base`` that it reaches."""
+    if value is None:
+        return NONE
+    left, step = float(value), 0
+    while abs(left) >= base - 0.5 and step < len(names) - 1:
+        left, step = left / base, step + 1
+    return f"{_rounded(left)}{names[step]}"
 
 
 def _rounded(value: float) -> str:

@@ -110,7 +110,7 @@ def _figures(look: _Look) -> dict[str, Any]:
         "range": look.name,
         "words": look.range.words,
         "again": look.range.again if look.refreshes else 0,
-        "noted": _noted(look.admin),
+        "noted": unkept(look.admin),
         "requests": total["requests"],
         "cards": cards(total, total["before"]),
         "running": live.look(look.admin, once).value.total,
@@ -174,7 +174,7 @@ def _heat(look: _Look) -> dict[str, Any]:
     return {"days": length // DAY, "from": x[0], "hours": hours}
 
 
-def _noted(admin: Admin) -> str:
+def unkept(admin: Admin) -> str:
     """Why nothing is noted of requests; empty where it is."""
     kept = admin.settings.usage
     if kept == "auto" and not admin.installation.current.now.keys:

@@ -10,6 +10,7 @@ from .. import usage as api
 from ..asked import Admin, Asked
 from . import charted
 from .narrowed import NAMES, OWN, RANGES, SUMS, Narrowed
+from .overview import unkept
 from .page import Page
 
 #: Of each group so many are in the table, and so many are offered for filters: a page
@@ -67,15 +68,13 @@ def sums(admin: Admin, asked: Asked) -> Mapping[str, Any]:
 
 def frame(admin: Admin, asked: Asked, seen: Narrowed) -> dict[str, Any]:
     """What all pages about usage have: the filters, and why there may be nothing."""
-    keys = admin.installation.current.now.keys
-    kept = admin.settings.usage
     return {
         "seen": seen,
         "ranges": {name: words for name, (words, _) in RANGES.items()} | {OWN: "Own"},
         "offered": _offered(admin, asked, seen),
         "words": {name: _spoken(words) for name, words in _WORDS.items()},
         "labels": LABELS,
-        "unkept": kept if kept == "off" or (kept == "auto" and not keys) else "",
+        "unkept": unkept(admin),
         "days": admin.settings.usage_days,
     }
 

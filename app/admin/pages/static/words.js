@@ -5,25 +5,17 @@ const rounded = (value) => {
   return value.toFixed(whole ? 0 : 1);
 };
 
-export function short(value) {
-  const names = ["", " k", " M", " G", " T"];
+function scaled(value, base, names) {
   let step = 0;
-  while (Math.abs(value) >= 999.5 && step < names.length - 1) {
-    value /= 1000;
+  while (Math.abs(value) >= base - 0.5 && step < names.length - 1) {
+    value /= base;
     step += 1;
   }
   return rounded(value) + names[step];
 }
 
-export function size(value) {
-  const names = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let step = 0;
-  while (Math.abs(value) >= 1023.5 && step < names.length - 1) {
-    value /= 1024;
-    step += 1;
-  }
-  return `${rounded(value)} ${names[step]}`;
-}
+export const short = (value) => scaled(value, 1000, ["", " k", " M", " G", " T"]);
+export const size = (value) => scaled(value, 1024, [" B", " KiB", " MiB", " GiB", " TiB"]);
 
 export function span(milliseconds) {
   if (milliseconds < 999.5) return `${milliseconds.toFixed(0)} ms`;

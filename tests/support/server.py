@@ -34,11 +34,13 @@ _holders: deque[socket.socket] = deque()
 
 
 def free_port() -> int:
-    """A port of loopback where nobody listens, and that nobody else is given soon."""
+    """A port where nobody listens on any address, and that nobody is given soon."""
     holder = socket.socket()
     # On Linux one that does not listen keeps nobody from it who asks for it by number.
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
+    # On every address: the end of some client at 127.1.2.3 would be in the way of who
+    # listens on all, and a port that is taken on loopback alone may be such a client's.
+    holder.bind(("", 0))
     port = int(holder.getsockname()[1])
     _holders.append(holder)
     _release(16 if sys.platform == "linux" else 0)

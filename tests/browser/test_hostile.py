@@ -21,7 +21,7 @@ PLACES: dict[str, list[tuple[str, str]]] = {
     "/": [("/?range=1h", IMG)],
     "/overview/figures": [("/overview/figures?range=1h", SCRIPT)],
     "/overview/standing": [("/overview/standing", IMG)],
-    "/live": [],  # what runs has a hostile name in test_live.py
+    "/live": [("/live", SVG)],
     "/keys": [("/keys", SCRIPT), (f"/keys?q={part(SCRIPT)}", SCRIPT)],
     "/keys/new": [("/keys/new", USERNAME), ("/keys/new?like={key}", AREA)],
     "/keys/<id>": [("/keys/{key}", AREA), ("/keys/{long}", "w" * 80)],

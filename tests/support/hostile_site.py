@@ -10,7 +10,9 @@ from . import hostile
 from .administering import PASSWORD, Admin
 from .browser import Browser
 from .handling import part
-from .hostile import ALL, LONG, MARKUP, TIGHT
+from .hostile import ALL, LONG, MARKUP, SLOW, TIGHT
+from .leaving import ask, eventually, fresh, until
+from .raw import ask as got
 from .server import Server
 
 #: The account has such a name too.
@@ -41,12 +43,13 @@ class HostileSite(NamedTuple):
 
 @contextmanager
 def hostile_site() -> Iterator[HostileSite]:
-    """One that runs."""
+    """One that runs; one request goes on in it for ever."""
     with ExitStack() as there:
         state = there.enter_context(tempfile.TemporaryDirectory())
         ollama = there.enter_context(hostile.Ollama())
         env = {"OLLAMA_URL": ollama.url, "PANNIER_STATE_DIR": state}
         env |= {"ADMIN_USERNAME": USERNAME, "ADMIN_PASSWORD": PASSWORD}
+        env["PANNIER_IDLE_TIMEOUT"] = "3600"
         server = there.enter_context(Server(env))
         admin = _signed_in(server)
         _signed_in(server, " ".join(MARKUP.values()))
@@ -56,6 +59,15 @@ def hostile_site() -> Iterator[HostileSite]:
         keys, secret = _keys(admin)
         _set(admin)
         hostile.leave(Path(state), keys)
+        eventually(lambda: got(server.port, "GET", "/v1/models").status == 401)
+        head = (f"Authorization: Bearer {secret}", f"User-Agent: {MARKUP['svg']}")
+        said = [{"role": "user", "content": "x"}]
+        body = {"model": SLOW, "stream": True, "messages": said}
+        name = fresh("slow")
+        running = there.enter_context(
+            ask(server.port, "POST", "/v1/chat/completions", name, body, *head)
+        )
+        until(running, b"data:")
         yield HostileSite(server, admin, keys, secret)
 
 

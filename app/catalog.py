@@ -158,6 +158,10 @@ class Catalog:
         wanted = key(name)
         return wanted in self._list_with(wanted)
 
+    def has(self, name: str) -> bool | None:
+        """Whether a model is in Ollama's list; ``None`` while there is no list."""
+        return self.installed(name) if self._listed.get(LIST_AGE) else None
+
     def models(self) -> list[ollama.ListModel]:
         """All models in Ollama's list, the one that was changed last first."""
         return list(self._listed.get(LIST_AGE).values())

@@ -16,6 +16,7 @@ import pytest
 from support import examples
 from support.server import PATIENCE, ROOT, Server, free_port
 
+from app.admin.pages.reasons import REASONS
 from app.settings import Option, options
 from app.wire import anthropic, code, openai, responses
 from app.wire.generating import Reasoning
@@ -235,24 +236,34 @@ def test_every_inner_field(title: str, elsewhere: Any, least: int) -> None:
 
 
 def test_every_error_code() -> None:
-    """docs/errors.md explains every code that the source can answer, and no other."""
+    """docs/errors.md explains every code that the source can answer, and no other.
+
+    Pages say each that a request to a model can have in words of their own.
+    """
     source = "".join(
         module.read_text(encoding="utf-8")
         for room in ("app", "middleware", "writers")
         for module in (ROOT / room).rglob("*.py")
-        if "simulator" not in module.parts
+        if "simulator" not in module.parts and module.name != "reasons.py"
     )
     set_here = r'code(?:: ClassVar\[str \| None\])? ?= ?"([a-z_]+)"'
     codes = set(re.findall(set_here, source))
     assert len(codes) > 15
+    page = text("docs/errors.md")
+    section_of_codes = page.partition("\n## Codes\n")[2].partition("\n## ")[0]
     explained = {
         code
-        for row in rows(text("docs/errors.md"))[1:]
+        for row in rows(section_of_codes)[1:]
         for code in re.findall(r"`([a-z_]+)`", row[1])
     }
     assert codes - explained == set()
     composed = {"upstream_unauthorized"}
     assert {code for code in explained if f'"{code}"' not in source} == composed
+    of_administration = {
+        *("not_signed_in", "invalid_credentials", "csrf_token_invalid"),
+        *("password_change_required", "not_found", "precondition_failed"),
+    }
+    assert REASONS.keys() == explained - of_administration
 
 
 def test_every_field_of_the_log() -> None:

@@ -22,7 +22,7 @@ def listed(admin: Admin, asked: Asked) -> Any:
     query = Query(asked)
     found = admin.office(asked.actor).aliases.everywhere()
     some, cursor = page(found, _place, query)
-    return {"aliases": [_shown(one) for one in some], "cursor": cursor}
+    return {"aliases": [_shown(admin, one) for one in some], "cursor": cursor}
 
 
 def get(admin: Admin, asked: Asked) -> Any:
@@ -33,7 +33,7 @@ def get(admin: Admin, asked: Asked) -> Any:
     if not some:
         name = asked.path["name"][:128]
         raise Refused(f"There is no alias {name!r}.", "name", unknown=True)
-    shown = _shown(max(some, key=lambda one: one.changeable))
+    shown = _shown(admin, max(some, key=lambda one: one.changeable))
     return tags.tagged(shown, shown["etag"]) if "etag" in shown else Sent(value=shown)
 
 
@@ -41,7 +41,8 @@ def create(admin: Admin, asked: Asked) -> Any:
     """Make an alias of a name that none has."""
     given = asked.json(dict[str, Any])
     aliases = admin.office(asked.actor).aliases
-    return _answer(aliases, aliases.set(given, _installed(admin), is_new=True), 201)
+    made = aliases.set(given, _installed(admin), is_new=True)
+    return _answer(admin, aliases, made, 201)
 
 
 def change(admin: Admin, asked: Asked) -> Any:
@@ -50,7 +51,7 @@ def change(admin: Admin, asked: Asked) -> Any:
     check_fields(changes, FIELDS)
     aliases = _office(admin, asked).aliases
     changed = aliases.change(asked.path["name"], changes, _installed(admin))
-    return _answer(aliases, changed)
+    return _answer(admin, aliases, changed)
 
 
 def remove(admin: Admin, asked: Asked) -> None:
@@ -75,15 +76,19 @@ def _place(one: Alias) -> str:
     return f"{one.entry.name} " if one.changeable and one.why else one.entry.name
 
 
-def _shown(one: Alias) -> dict[str, Any]:
+def _shown(admin: Admin, one: Alias) -> dict[str, Any]:
+    """An alias as JSON; ``available`` as that of a model, which may be unknown."""
     shown: dict[str, Any] = msgspec.to_builtins(one.entry)
     said = {"origin": one.origin, "changeable": one.changeable, "why": one.why}
+    there = admin.catalog.has(one.entry.target)
     etag = {"etag": tags.tag(one.entry)} if one.changeable else {}
-    return {**shown, **said, **etag}
+    return {**shown, "available": there, **said, **etag}
 
 
-def _answer(aliases: Aliases, entry: AliasEntry, status: int = 200) -> Sent:
-    shown = _shown(Alias(entry, "database", True, aliases.why(entry.name)))
+def _answer(
+    admin: Admin, aliases: Aliases, entry: AliasEntry, status: int = 200
+) -> Sent:
+    shown = _shown(admin, Alias(entry, "database", True, aliases.why(entry.name)))
     return tags.tagged(shown, shown["etag"], status)
 
 

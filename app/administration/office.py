@@ -1,6 +1,6 @@
 """Administration: all that an operator does, for one database and one actor."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -90,9 +90,13 @@ class Administration:
             lambda connection: kept.note(connection, actor, action, object, {})
         )
 
-    def audit(self, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
-        """What was done, newest first."""
-        return self._desk.read(lambda connection: kept.audit(connection, limit, before))
+    def audit(
+        self, limit: int = 50, before: int | None = None, words: Iterable[str] = ()
+    ) -> list[AuditEntry]:
+        """What was done, newest first; of those with ``words`` what has all of them."""
+        return self._desk.read(
+            lambda connection: kept.audit(connection, limit, before, words)
+        )
 
 
 __all__ = ["Administration", "AuditEntry"]

@@ -3,7 +3,7 @@
 Each change raises the version and leaves one entry, in the transaction of the change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -23,6 +23,8 @@ HIDDEN = "***"
 
 _A = AUDIT_LOG.c
 _NEWEST = sa.select(*_A).order_by(_A.id.desc()).limit(sa.bindparam("limit"))
+#: What an entry can be found by.
+_FOUND_BY = (_A.action, _A.object, _A.actor, _A.ip)
 _redacted = Redaction().redacted
 
 
@@ -131,10 +133,20 @@ def _leave(connection: Connection, row: dict[str, Any], new: int = 1) -> None:
 
 
 def audit(
-    connection: Connection, limit: int, before: int | None = None
+    connection: Connection,
+    limit: int,
+    before: int | None = None,
+    words: Iterable[str] = (),
 ) -> list[AuditEntry]:
-    """The newest entries, newest first; with ``before`` those older than that id."""
+    """The newest entries, newest first; with ``before`` those older than that id.
+
+    Of those with ``words`` each stands in what was done, to what, by whom or from
+    where, in whatever letters.
+    """
     statement = _NEWEST if before is None else _NEWEST.where(_A.id < before)
+    for word in words:
+        found = (column.icontains(word, autoescape=True) for column in _FOUND_BY)
+        statement = statement.where(sa.or_(*found))
     return [
         AuditEntry(**{**row._mapping, "diff": _decode(row.diff)})
         for row in connection.execute(statement, {"limit": limit})

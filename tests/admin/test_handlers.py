@@ -406,7 +406,7 @@ def test_audit(here: Handlers, name: str) -> None:
 
     As in all lists the next page is at ``cursor``; ``before`` means the same.
     """
-    made = here.key("noted")
+    made = here.key(f"noted-{name}")
     here.do("PATCH", f"keys/{made['id']}", {"rpm": 1})
     here.do("DELETE", f"keys/{made['id']}")
     found, cursor = [], "&cursor="
@@ -417,6 +417,10 @@ def test_audit(here: Handlers, name: str) -> None:
         assert who == {("admin", "192.0.2.9")}
         cursor = f"&{name}={page['cursor']}"
     assert found == ["key.remove", "key.change", "key.create"]
+    for words, many in (("KEY.", 3), ("remove", 1), ("other", 0)):
+        page = here.do("GET", f"audit?q=noted-{name}%20{words}%20192.")
+        assert len(page["entries"]) == many
+    assert here.ask("GET", f"audit?q={'a%20' * 9}").error == (422, "q")
 
 
 def test_over_http(house: House) -> None:
@@ -472,6 +476,9 @@ def test_aliases_of_the_environment_are_listed(outside: Handlers) -> None:
     ]
     assert "PANNIER_ALIASES is set in .env, which counts more" in found[2]["why"]
     assert found[3]["why"] == ""
+    assert {one["available"] for one in found} == {True}
+    lost = outside.do("PATCH", "aliases/mine", {"target": "nowhere"})
+    assert lost["available"] is False
     assert outside.do("GET", "aliases/GPT-4O") == found[2]
     assert outside.do("GET", "aliases/gpt-4*") == found[0]
     assert outside.ask("GET", "aliases/gpt").error == (404, "name")

@@ -3,20 +3,25 @@
     python -m tests.browser.screenshots [NAME …]
 
 writes docs/screenshots/{name}-{desktop|phone}-{light|dark}.webp: of all, or of those
-that are named.
+that are named; and of `first`, which is another installation, first-{number}.webp.
 """
 
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.support import first_time
 from tests.support.browser import DESKTOP, PHONE, Browser, Size
+from tests.support.handling import part
+from tests.support.made_up import QWEN
 from tests.support.server import ROOT
 from tests.support.showcase import STREAMS, showcase
 from tests.support.site import Site
 
 PLACE = ROOT / "docs" / "screenshots"
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
+#: The window of the first time, where there is little to see yet.
+FIRST = Size(900, 700)
 #: Of longer pages there is the beginning.
 HIGHEST = 2200
 
@@ -43,6 +48,28 @@ def _talk(browser: Browser) -> None:
     browser.script("scrollTo(0, 0)")
 
 
+def _sessions(browser: Browser) -> None:
+    """Who is signed in is fetched."""
+    browser.until("#sessions tr")
+
+
+def _new_key(browser: Browser) -> None:
+    """The form of a new key, over the list."""
+    browser.click("New key")
+    browser.until("#drawer form")
+
+
+def _overrides(browser: Browser) -> None:
+    """What will be sent is fetched."""
+    browser.until(text="temperature")
+
+
+def _request(browser: Browser) -> None:
+    """A request, over the list."""
+    browser.script("document.querySelector('#records a').click()")
+    browser.until("#drawer", text="Where the time went")
+
+
 class Picture(NamedTuple):
     """Where a page is, and what is done there first, such as opening a dialog.
 
@@ -59,14 +86,21 @@ PAGES = [
     Picture("live", "/admin/live", _streams),
     Picture("keys", "/admin/keys"),
     Picture("key", "/admin/keys/{website chat}"),
+    Picture("key-form", "/admin/keys", _new_key),
     Picture("models", "/admin/models"),
+    Picture("model", f"/admin/models/{part(QWEN)}?alias=gpt-4o", _overrides),
+    Picture("parameters", "/admin/overrides", _overrides),
+    Picture("aliases", "/admin/aliases"),
     Picture("usage", "/admin/usage"),
+    Picture("records", "/admin/usage/records"),
+    Picture("record", "/admin/usage/records?status=ok&endpoint=chat", _request),
     Picture("playground", "/admin/playground", _talk),
     Picture("settings", "/admin/settings"),
-    Picture("security", "/admin/security"),
+    Picture("security", "/admin/security", _sessions),
     Picture("backup", "/admin/backup"),
     Picture("about", "/admin/about"),
     Picture("login", "/admin/login"),
+    Picture("welcome", "/admin/welcome"),
 ]
 
 
@@ -79,13 +113,6 @@ def _stretch(browser: Browser, screen: Size, dark: bool) -> None:
     browser.emulate(screen, dark=dark, reduced_motion=True)
 
 
-def _forget(site: Site) -> None:
-    """End the sessions of the pictures before."""
-    for one in site.admin.do("GET", "me/sessions")["sessions"]:
-        if not one["current"]:
-            site.admin.do("DELETE", f"me/sessions/{one['id']}")
-
-
 def take(browser: Browser, site: Site, picture: Picture) -> list[str]:
     """Take one in all sizes and lights; what is wrong with the page."""
     listed = site.admin.do("GET", "keys")["keys"]
@@ -94,10 +121,9 @@ def take(browser: Browser, site: Site, picture: Picture) -> list[str]:
     for size, screen in SIZES.items():
         for dark in (False, True):
             browser.begin(site.url)
-            _forget(site)
             browser.emulate(screen, dark=dark, reduced_motion=True)
             if picture.name != "login":
-                site.sign_in(browser)
+                site.lend(browser)
             browser.open(path)
             picture.first(browser)
             _stretch(browser, screen, dark)
@@ -105,6 +131,35 @@ def take(browser: Browser, site: Site, picture: Picture) -> list[str]:
             browser.shoot(PLACE / f"{picture.name}-{size}-{light}.webp", HIGHEST)
             wrong += [f"{size}, {light}: {fault}" for fault in browser.faults()]
     return wrong
+
+
+def first_steps(browser: Browser) -> list[str]:
+    """Take those of the first time, step by step; what is wrong with the pages."""
+    with first_time.fresh() as (server, url, password):
+        browser.begin(server.url)
+        browser.emulate(FIRST, reduced_motion=True)
+        browser.open(url)
+        browser.fill("User name", "admin")
+        browser.fill("Password", password)
+        _step(browser, 1)
+        browser.click("Sign in")
+        browser.until(path="/admin/welcome")
+        _step(browser, 2)
+        first_time.choose(browser, password)
+        browser.until(text="Pannier's simulator")
+        browser.fill("What it is for", "editor")
+        _step(browser, 3)
+        browser.click("Make the key")
+        browser.until("#secret[open]")
+        _step(browser, 4)
+        browser.click("I have copied it")
+        browser.until(text="That is all")
+        _step(browser, 5)
+        return browser.faults()
+
+
+def _step(browser: Browser, number: int) -> None:
+    browser.shoot(PLACE / f"first-{number}.webp", HIGHEST)
 
 
 def main(names: list[str]) -> int:
@@ -118,6 +173,8 @@ def main(names: list[str]) -> int:
             wrong += [f"{picture.name}: {one}" for one in found]
             sys.stdout.write(f"{picture.name}\n")
             sys.stdout.flush()
+        if not names or "first" in names:
+            wrong += [f"first: {one}" for one in first_steps(browser)]
     sys.stdout.writelines(f"{one}\n" for one in wrong)
     return 1 if wrong else 0
 

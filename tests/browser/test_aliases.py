@@ -77,6 +77,15 @@ def test_one_is_made(signed_in: Browser, site: Site) -> None:
     assert made["name"] == "fast/one:x"
     assert made["overrides"] == {"temperature": 0.5}
     assert made["display"] is made["hidden"] is made["shadow"] is True
+    assert "Ollama has no such model" not in row
+
+
+def test_a_model_that_is_not_there(signed_in: Browser, site: Site) -> None:
+    """One that stands for a model that Ollama lacks says so."""
+    make(site, "lost", "nowhere")
+    signed_in.open("/admin/aliases")
+    assert "Ollama has no such model" in signed_in.row("lost").text
+    assert signed_in.audit() == []
 
 
 def test_what_cannot_be_made(signed_in: Browser, site: Site) -> None:

@@ -52,7 +52,10 @@ PLACES: dict[str, list[tuple[str, str]]] = {
     "/usage/records/<id>": [("/usage/records/{record}", LONG[:200])],
     "/playground": [(f"/playground?model={part(AREA)}&key={part(SVG)}", AREA)],
     "/settings": [("/settings", AREA), (f"/settings?q={part(AREA)}", AREA)],
-    "/security": [("/security", SCRIPT), ("/security?cursor=40", SCRIPT)],
+    "/security": [
+        ("/security", SCRIPT),
+        (f"/security?cursor=40&q={part(SCRIPT)}", SCRIPT),
+    ],
     "/backup": [("/backup", USERNAME)],
     "/about": [("/about", SCRIPT)],
     "/about/health": [("/about/health", SCRIPT)],

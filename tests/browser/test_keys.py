@@ -697,6 +697,10 @@ def test_one_key(signed_in: Browser, site: Site) -> None:
     assert MODEL in browser.text("#one")
     assert "gone" in browser.text("#errors")
     assert len(browser.all("#errors tbody tr")) == 2
+    browser.script("document.querySelector('#errors a').click()")
+    browser.until(text="There is no such model, or the key may not use it.")
+    browser.click("Close", within="#drawer")
+    browser.until(gone="#drawer")
     browser.choose("Status", "timeout")
     browser.until(text="None in the last 30 days.")
     browser.choose("Status", "all that failed")

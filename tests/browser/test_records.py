@@ -75,7 +75,7 @@ def test_pages(signed_in: Browser) -> None:
         ("Protocol", "anthropic", 40),
         ("Stream", "no", 50),
         ("User (its digest)", "0A1B", 20),
-        ("Part of an error", "UNAVAILABLE", 12),
+        ("Part of an error", "UNREACHABLE", 12),
     ],
 )
 def test_filters(
@@ -183,7 +183,8 @@ def test_one_request(signed_in: Browser, used: UsedSite) -> None:
     assert ends[0] == 1000
     assert ends[1:6] == sorted(ends[1:6])
     assert ends[5] == pytest.approx(1000, abs=1)
-    for text in ("upstream_unavailable", "qwen3:4b", "fast", "502"):
+    why = "Nothing answered at Ollama's address."
+    for text in ("upstream_unreachable", why, "qwen3:4b", "fast", "502"):
         assert text in signed_in.text("#drawer")
     signed_in.click("Copy the request id")
     signed_in.until(fact=lambda: signed_in.clipboard() == "req_0007")

@@ -205,11 +205,12 @@ def test_what_was_done(chromium: Browser) -> None:
         browser.script("document.querySelector('#audit summary').click()")
         browser.until(text="x" * 200)
         assert browser.overflow() == []
-        browser.fill("Filter", "FAILURE 127.")
+        browser.fill("Search", "FAILURE 127.")
         browser.until(fact=lambda: len(shown(browser)) == 1)
         assert "login.failure" in shown(browser)[0]
-        browser.fill("Filter", BACKWARDS)
-        browser.until(text="Nothing on this page fits.")
+        browser.until(path="/admin/security?q=FAILURE%20127.")
+        browser.fill("Search", BACKWARDS)
+        browser.until(text="Nothing that was done fits.")
         assert browser.audit() == []
 
 
@@ -236,6 +237,12 @@ def test_older_entries(signed_in: Browser, site: Site) -> None:
     browser.open("/admin/security?cursor=1")
     browser.until(text="There are no older entries.")
     assert browser.audit() == []
+    browser.open("/admin/security?q=settings")
+    browser.click("Older")
+    browser.until(fact=lambda: "q=settings&cursor=" in browser.path)
+    browser.until(text="usage_days: 100")
+    browser.click("Newest")
+    browser.until(path="/admin/security?q=settings#audit-title")
 
 
 def test_hostile_names(signed_in: Browser, site: Site) -> None:

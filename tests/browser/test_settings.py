@@ -107,7 +107,7 @@ def test_only_what_is_set(signed_in: Browser, site: Site) -> None:
     assert {"heartbeat", "max_choices"} < set(wanted)
     browser.until(fact=lambda: shown(browser) == wanted)
     browser.open(browser.path)
-    assert shown(browser) == wanted
+    browser.until(fact=lambda: shown(browser) == wanted)
     browser.check("Only what is set", False)
     browser.until(fact=lambda: len(shown(browser)) == len(options()))
 
@@ -137,6 +137,27 @@ def test_a_text_or_a_number(
     save(browser, GROUP[field])
     assert now(site, field) == (default, "default")
     assert "set here" not in browser.text(row)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_missing"),
+    [("qwen3", False), ("", False), ("nowhere", True), ("gone", True), ("mine", False)],
+)
+def test_a_model_that_is_not_there(
+    signed_in: Browser, site: Site, name: str, is_missing: bool
+) -> None:
+    """Where a setting means a model that Ollama lacks, by an alias too, it says so."""
+    for alias, target in (("mine", "qwen3"), ("gone", "nowhere")):
+        site.admin.do("POST", "aliases", {"name": alias, "target": target})
+    try:
+        site.admin.do("PATCH", "settings", {"default_model": name})
+        signed_in.open("/admin/settings")
+        row = signed_in.text('[data-field="default_model"]')
+        assert ("Ollama has no such model" in row) == is_missing
+    finally:
+        for alias in ("mine", "gone"):
+            site.admin.do("DELETE", f"aliases/{alias}")
+        site.admin.do("PATCH", "settings", {"default_model": None})
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_times_that_cannot_be(signed_in: Browser, used: UsedSite) -> None:
         ("Protocol", "anthropic", "protocol"),
         ("Stream", "yes", "stream"),
         ("User (its digest)", "0a1b", "user"),
-        ("Part of an error", "UNAVAILABLE", "error"),
+        ("Part of an error", "UNREACHABLE", "error"),
     ],
 )
 def test_what_sums_do_not_know(

@@ -14,6 +14,7 @@ from .hostile import ALL, LONG, MARKUP, SLOW, TIGHT
 from .leaving import ask, eventually, fresh, until
 from .raw import ask as got
 from .server import Server
+from .site import lend
 
 #: The account has such a name too.
 USERNAME = MARKUP["area"]
@@ -36,9 +37,7 @@ class HostileSite(NamedTuple):
 
     def sign_in(self, browser: Browser) -> None:
         """Give a browser a session of its own."""
-        admin = _signed_in(self.server)
-        name, _, token = admin.headers["Cookie"].partition("=")
-        browser.set_cookie(name, token, "/admin")
+        lend(browser, _signed_in(self.server))
 
 
 @contextmanager

@@ -126,7 +126,7 @@ _ENDS: list[tuple[int, str, int | None, str]] = [
     (14, "client_error", 400, "context_length_exceeded"),
     (12, "rate_limited", 429, "rate_limit_exceeded"),
     (6, "upstream_error", 502, "upstream_error"),
-    (4, "timeout", 504, "timeout"),
+    (4, "timeout", 504, "upstream_timeout"),
 ]
 
 

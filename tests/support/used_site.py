@@ -63,7 +63,7 @@ def _one(number: int, at: int, keys: dict[str, str]) -> Row:
     more: dict[str, Any] = {"status": "ok", "http_status": 200, "finish_reason": "stop"}
     if number % 10 == 7:
         more = {"status": "upstream_error", "http_status": 502}
-        more["error_code"] = "upstream_unavailable"
+        more["error_code"] = "upstream_unreachable"
     return row(
         number,
         at,

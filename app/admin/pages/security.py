@@ -25,7 +25,7 @@ def values(admin: Admin, asked: Asked) -> Mapping[str, Any]:
         for one in settings.listed(admin, asked).value["settings"]
         if one["field"] in DOOR
     }
-    wanted = {"limit": str(MOST)}
+    wanted = {"limit": str(MOST), "q": query.text("q")}
     if query.text("cursor"):
         wanted["cursor"] = query.text("cursor")
     log = audit.listed(admin, msgspec.structs.replace(asked, query=wanted))
@@ -34,11 +34,12 @@ def values(admin: Admin, asked: Asked) -> Mapping[str, Any]:
         "settings_of_door": [found[field] for field in DOOR],
         "changed": query.flag("changed"),
         "cursor": query.text("cursor"),
+        "q": query.text("q"),
         "entries": log["entries"],
         "older": log["cursor"],
     }
 
 
 PAGES: list[Page] = [
-    Page("/security", "security.html", values, ("cursor", "changed")),
+    Page("/security", "security.html", values, ("cursor", "changed", "q")),
 ]

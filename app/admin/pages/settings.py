@@ -29,6 +29,8 @@ GROUPS = {
     "code_model": "Completion of code",
     "model_facts": "The list of models",
 }
+#: Settings that name a model.
+MODELS = ("default_model", "code_model")
 _BOOLEANS = (("true", "yes"), ("false", "no"))
 
 
@@ -39,6 +41,7 @@ def values(admin: Admin, asked: Asked) -> Mapping[str, Any]:
         "q": query.text("q"),
         "only_set": query.flag("set"),
         "groups": grouped([_shown(admin, one) for one in listed["settings"]]),
+        "missing": _missing(admin, asked, listed["settings"]),
         "etag": listed["etag"],
         "overrides": len(listed["overrides"]),
     }
@@ -52,6 +55,18 @@ def grouped(settings: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
             groups[GROUPS[one["field"]]] = []
         groups[next(reversed(groups))].append(one)
     return groups
+
+
+def _missing(admin: Admin, asked: Asked, settings: list[dict[str, Any]]) -> set[str]:
+    """Settings that name what Ollama does not have, by an alias or without one."""
+    catalog, names = admin.catalog, admin.office(asked.actor).aliases.names()
+    said = {one["field"]: one["value"] for one in settings if one["field"] in MODELS}
+    meant = {
+        field: names.meant(name, catalog.installed)[0]
+        for field, name in said.items()
+        if name
+    }
+    return {field for field, name in meant.items() if catalog.has(name) is False}
 
 
 def _shown(admin: Admin, one: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ..reception import Reception
 from ..sessions import Visitor
 from .filters import FILTERS
 from .page import Page
+from .reasons import why
 from .routes import NAVIGATION
 from .static import ROOT, Static
 
@@ -127,7 +128,7 @@ def _templates(static: Static) -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(FILTERS)
+    made.filters.update(FILTERS, why=why)
     made.globals["static"] = static.url
     return made
 

@@ -1,6 +1,6 @@
 """Usage and records as pages have them: what is asked, and what is made of answers."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from support.handling import Handlers
@@ -10,9 +10,11 @@ from app.admin.asked import Asked
 from app.admin.pages import records, usage
 from app.admin.pages.charted import durations, is_added, over_time, sizes, unit
 from app.admin.pages.narrowed import NAMES, RANGES, Narrowed
+from app.admin.pages.reasons import why
 from app.admin.pages.show import _templates
 from app.admin.pages.static import Static
 from app.errors import BadRequest
+from app.gateway.usage import Status
 from app.moment import LAST, now_ms
 from app.storage import usage_records
 from app.storage.usage_metrics import METRICS
@@ -92,6 +94,14 @@ def test_metrics() -> None:
     }
     assert is_added("gpu_ms")
     assert not any(map(is_added, ("ttft_p95", "duration_max", "tokens_per_s")))
+
+
+@pytest.mark.parametrize("status", get_args(Status))
+def test_why(status: str) -> None:
+    """What failed says why, with a code and without; what went well says nothing."""
+    assert bool(why({"status": status, "error_code": ""})) == (status != "ok")
+    code = "context_length_exceeded"
+    assert "num_ctx" in why({"status": status, "error_code": code})
 
 
 def series(*points: dict[str, Any]) -> dict[str, Any]:

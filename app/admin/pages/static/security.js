@@ -1,4 +1,4 @@
-// Where one is signed in, and what of the audit log is looked for.
+// Where one is signed in.
 
 import "./twice.js";
 import { call, leave } from "./api.js";
@@ -84,18 +84,6 @@ async function endOne(session) {
   leave();
 }
 
-function find() {
-  const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  let some = false;
-  for (const row of document.querySelectorAll("#audit > tr")) {
-    const text = row.dataset.words.toLowerCase();
-    row.hidden = !words.every((word) => text.includes(word));
-    some ||= !row.hidden;
-  }
-  if ($("unfit")) $("unfit").hidden = some;
-}
-
-$("filter").addEventListener("input", find);
 $("end-others").addEventListener("click", async () => {
   const many = others.length === 1 ? "the other session" : `all ${others.length} other sessions`;
   if (await confirm(`End ${many}? Whoever uses them has to sign in again.`, "End them")) end(others);

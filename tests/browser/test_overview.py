@@ -44,6 +44,13 @@ Object.defineProperty(document, "hidden", {configurable: true, get() {
 }});
 """
 
+#: Open something when its surroundings are being fetched; ``came``: they have come.
+_OPENED_MEANWHILE = """
+const [summary] = arguments, figures = summary.closest("#figures");
+figures.addEventListener("htmx:beforeRequest", () => summary.click(), {once: true});
+figures.addEventListener("htmx:afterRequest", () => { window.came = true; });
+"""
+
 
 @contextmanager
 def filled(state: Path, rows: list[Any], **env: str) -> Iterator[Site]:
@@ -281,6 +288,16 @@ def test_refreshing_can_be_stopped(overview: Browser) -> None:
     overview.click("Refresh by itself")
     overview.until(path="/admin/?range=24h")
     overview.until("#figures[data-again='60']")
+
+
+def test_what_is_opened_meanwhile_is_left_alone(overview: Browser) -> None:
+    """What is new and comes then does not take it away."""
+    table = overview.find("#figures summary[aria-label='Table of Tokens in and out']")
+    overview.script(_OPENED_MEANWHILE, table)
+    overview.script(_DUE)
+    overview.until(fact=lambda: overview.script("return window.came"))
+    assert overview.script("return arguments[0].parentElement.open", table)
+    assert table.is_displayed()
 
 
 def test_an_open_table_is_left_alone(overview: Browser) -> None:

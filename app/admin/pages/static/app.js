@@ -125,6 +125,7 @@ function watch() {
       const due = Number(element.dataset.due ||= Date.now() + element.dataset.again * 1000);
       if (Date.now() < due || isBusy(element)) continue;
       element.dataset.due = Date.now() + element.dataset.again * 1000;
+      element.dataset.byItself = "";
       again(element);
     }
   }, 1000);
@@ -149,6 +150,12 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 document.addEventListener("htmx:load", (event) => filled(event.target));
+// What somebody has begun there since it was asked for is not taken away.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target } = event.detail;
+  if ("byItself" in target.dataset && isBusy(target)) event.detail.shouldSwap = false;
+  delete target.dataset.byItself;
+});
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr } = event.detail;
   if (xhr.status === 401) return leave();

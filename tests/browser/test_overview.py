@@ -145,8 +145,7 @@ def test_charts_have_their_numbers_beside(overview: Browser, name: str) -> None:
     holder = overview.find(f"#{name} [role=img]")
     assert "table below" in holder.accessible_name
     overview.click("Table of " + overview.text(f"#{name} figcaption"))
-    rows = overview.all(f"#{name} tbody tr")
-    assert len(rows) >= 60
+    overview.until(fact=lambda: len(overview.all(f"#{name} tbody tr")) >= 60)
     numbers = [
         one.text for one in overview.all(f"#{name} tbody td") if one.text != "\u2013"
     ]

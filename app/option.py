@@ -14,6 +14,7 @@ import msgspec
 
 from . import doors, ollama_host, proxies
 from .aliases import aliases
+from .carriers.base import Origin
 from .targets import listed
 
 
@@ -145,6 +146,10 @@ def _upstream_url(given: Given) -> str:
         raise SettingsError(
             f"{given.named}: a host, a port and a path are wanted, and nothing else."
         )
+    try:
+        Origin.parse(url)
+    except ValueError as error:
+        raise SettingsError(f"{given.named}: {error}.") from None
     if re.search(r"/(?:v1|api)/*$", parts.path):
         raise SettingsError(
             f"{given.named}: Ollama's own address is wanted, without /v1 or /api."

@@ -172,6 +172,8 @@ class _Guard:
     def _known(self, exc: Exception) -> GatewayError:
         if isinstance(exc, GatewayError):
             return exc
+        if isinstance(exc, ConnectionError) and isinstance(exc.__cause__, GatewayError):
+            return exc.__cause__  # an answer inside this one was cut off for it
         self._faults.tell(log, f"request {self._exchange.id} failed", exc)
         return GatewayError(f"internal error (request {self._exchange.id})")
 

@@ -112,4 +112,5 @@ def _refuse(error: HTTPException) -> Any:
             status=404,
             code="unknown_url",
         )
-    raise GatewayError(error.description or error.name, status=status)
+    kind = BadRequest if status < 500 else GatewayError
+    raise kind(error.description or error.name, status=status)

@@ -51,7 +51,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         except msgspec.ValidationError as error:
             raise refusal(error, type) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(str(error), status=422, code="invalid_value") from None
+            message = f"The body is not JSON: {error}"
+            raise BadRequest(message, status=422, code="invalid_value") from None
+
+    def check_empty(self) -> None:
+        """Raise ``BadRequest``, or ``Refused``, where more is said than can be."""
+        if self.body:
+            self.json(Nothing)
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """A body in which nothing is said."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):

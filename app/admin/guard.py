@@ -17,7 +17,9 @@ LIMIT, LARGE = 1024 * 1024, 32 * 1024 * 1024
 #: How deep objects and lists may lie in each other.
 DEPTH = 64
 #: All up to the next bracket that is in no string, if there is one.
-_BRACKET = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]|\\.)*+"?)*+([][{}]?)', re.DOTALL)
+_BRACKET = re.compile(
+    rb'(?:[^][{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)*+([][{}]?)', re.DOTALL
+)
 
 
 def is_secure(environ: WSGIEnvironment) -> bool:
@@ -78,6 +80,8 @@ def _is_deep(body: bytes) -> bool:
         depth += 1 if found[1] in (b"[", b"{") else -1
         if depth > DEPTH:
             return True
+        if depth < 0:  # the end, or no JSON, as whoever reads it will say
+            return False
     return False
 
 

@@ -128,14 +128,14 @@ def rotate(admin: Admin, asked: Asked) -> Any:
 
 def switch(enabled: bool, admin: Admin, asked: Asked) -> Any:
     """Let a key in again, or refuse it for a while."""
-    _check_empty(asked)
+    asked.check_empty()
     keys = _office(admin, asked).keys
     return _answer(keys.change(asked.path["id"], {"enabled": enabled}))
 
 
 def revoke(admin: Admin, asked: Asked) -> Any:
     """Refuse a key for ever."""
-    _check_empty(asked)
+    asked.check_empty()
     return _answer(_office(admin, asked).keys.revoke(asked.path["id"]))
 
 
@@ -181,16 +181,6 @@ def _shown(key: Key) -> dict[str, Any]:
 def _answer(made: Key, status: int = 200, **more: Any) -> Sent:
     shown = _shown(made)
     return tags.tagged({**shown, **more}, shown["etag"], status)
-
-
-def _check_empty(asked: Asked) -> None:
-    """Raise ``BadRequest`` where more is said than there is to say."""
-    if asked.body:
-        asked.json(Nothing)
-
-
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """A body in which nothing is said."""
 
 
 ROUTES: list[Route] = [

@@ -68,6 +68,7 @@ def look(admin: Admin, asked: Asked) -> Sent:
 
 def cancel(admin: Admin, asked: Asked) -> dict[str, int]:
     """End a request; raises ``BadRequest``, 404, where there is none of this id."""
+    asked.check_empty()
     id = asked.path["request_id"]
     _, found = admin.installation.live.cancel(id)
     if not found:

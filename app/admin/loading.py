@@ -29,6 +29,7 @@ QUESTION, TOKENS = "Say hello.", 32
 _SECOND, _MILLISECOND = 1e9, 1e6
 
 _chat = partial(decode, msgspec.json.Decoder(ollama.ChatResponse))
+_generated = partial(decode, msgspec.json.Decoder(ollama.GenerateResponse))
 _embeddings = partial(decode, msgspec.json.Decoder(ollama.EmbedResponse))
 
 
@@ -50,7 +51,7 @@ def load(admin: Admin, asked: Asked) -> dict[str, Any]:
     call.keep_alive = kept
     admin.amend(exchange, call)
     start = time.monotonic()
-    answered(admin.upstream, "POST", call.path, call, _bounds(admin, exchange))
+    _done(admin, exchange, call)
     took = _since(start)
     _note(admin, asked, "model.load", model)
     found = None
@@ -61,6 +62,7 @@ def load(admin: Admin, asked: Asked) -> dict[str, Any]:
 
 def unload(admin: Admin, asked: Asked) -> dict[str, Any]:
     """Take a model out of memory, as soon as nobody uses it."""
+    asked.check_empty()
     model, exchange = _named(admin, asked)
     there = key_of(model) in running(admin.upstream, PATIENCE)
     if there:
@@ -68,18 +70,31 @@ def unload(admin: Admin, asked: Asked) -> dict[str, Any]:
         call = ollama.GenerateRequest(
             model=model, stream=False, prompt="", keep_alive=0
         )
-        answered(admin.upstream, "POST", call.path, call, _bounds(admin, exchange))
+        _done(admin, exchange, call)
         _note(admin, asked, "model.unload", model)
     return {"model": model, "unloaded": there}
 
 
 def test(admin: Admin, asked: Asked) -> dict[str, Any]:
     """Ask a model something short; its failure is raised."""
+    asked.check_empty()
     model, exchange = _named(admin, asked)
     found = (_embedded if _embeds(admin, model) else _spoken)(admin, exchange)
     admin.catalog.forget()
     said = {"ttft_ms": None, "load_ms": None, "tokens_per_s": None, "text": None}
     return {"model": model, "ok": True, **said, "dimensions": None, **found}
+
+
+def _done(admin: Admin, exchange: Exchange, call: Any) -> None:
+    """Have Ollama do it; raises ``UpstreamError`` unless it says that it has."""
+    timeouts = _bounds(admin, exchange)
+    body = answered(admin.upstream, "POST", call.path, call, timeouts)
+    embeds = isinstance(call, ollama.EmbedRequest)
+    reply: Any = understood(_embeddings if embeds else _generated, body)
+    if reply.error is not None:
+        raise in_stream(reply.error)
+    if reply.embeddings is None if embeds else not reply.done:
+        raise incomplete()
 
 
 def _spoken(admin: Admin, exchange: Exchange) -> dict[str, Any]:

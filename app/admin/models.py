@@ -78,6 +78,7 @@ def forget(admin: Admin, asked: Asked) -> None:
 
 def refresh(admin: Admin, asked: Asked) -> Any:
     """Ask Ollama again, in all workers."""
+    asked.check_empty()
     admin.office(asked.actor).models.refresh()
     admin.catalog.forget()
     return {"models": [model.called for model in admin.catalog.models()]}

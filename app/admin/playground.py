@@ -53,7 +53,10 @@ def try_out(admin: Admin, asked: Asked) -> Sent:
         raise Refused(f"What comes to {_PLAIN} is sent on as it is.", "explain")
     key = None
     if trial.key is not None:
-        key = admin.office(asked.actor).keys.get(trial.key)
+        try:
+            key = admin.office(asked.actor).keys.get(trial.key)
+        except Refused as refused:
+            raise Refused(str(refused), "key", unknown=refused.unknown) from None
     return Sent(app=partial(_tried, admin.answer, trial, key))
 
 

@@ -73,6 +73,7 @@ def pull(admin: Admin, asked: Asked) -> Sent:
 
 def remove(admin: Admin, asked: Asked) -> None:
     """Have Ollama delete a model; what is set for it stays."""
+    asked.check_empty()
     name = asked.path["name"]
     call, timeouts = ollama.DeleteRequest(name), bounds(admin.settings, False)
     answered(admin.upstream, "DELETE", "/api/delete", call, timeouts)

@@ -124,7 +124,10 @@ class NoAnswer(UpstreamUnreachable):
         self.reused = reused
 
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+#: A name whose parts have 1 to 63 characters, as look-ups want them, or an address.
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|(?=.*:)[0-9A-Fa-f:.]+"
+)
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -380,10 +380,18 @@ def test_bad_bodies(
         (b'[{"a":[]},' + b"[]," * DEPTH + b"[]]", False),
         (b'["\\\\"' + b",[" * DEPTH, True),
         (b'["\\""' + b",[" * (DEPTH - 1) + b',"["', False),
+        (b"]" * 99, False),
+        (b"[]]" + b"[" * 99, False),
+        (b'"' * 99, False),
+        (b'["' + b'\\"' * 99 + b'"' + b",[" * DEPTH, True),
+        (b'["' + b"[" * 99 + b"\\", False),
     ],
 )
 def test_depth(body: bytes, deep: bool) -> None:
-    """Objects and lists count, both, and what is in strings does not."""
+    """Objects and lists count, both, and what is in strings does not.
+
+    What closes more than was opened is no JSON, however it goes on.
+    """
     assert _is_deep(body) is deep
 
 
@@ -400,6 +408,13 @@ def test_an_import_may_be_larger(build: Callable[..., House]) -> None:
     ):  # fmt: skip
         answer = browser.ask("POST", path, data=b" " * size, headers=JSON)
         assert answer.status_code == status, (path, size)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".localhost", "a" * 64, "x" * 300])
+def test_a_host_that_is_none(house: House, host: str) -> None:
+    """A name that none can have is the fault of who says it."""
+    answer = house.signed_in().ask("GET", "me", headers={"Host": host})
+    assert code(answer) == (400, "invalid_value")
 
 
 @pytest.mark.parametrize(

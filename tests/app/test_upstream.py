@@ -21,8 +21,10 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.upstream import Upstream, whole
+
+NOWHERE = Path("/nowhere/.env")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,32 @@ def test_bad_key():
 def test_choice(url, client, kind):
     """Plain http goes over the built-in carrier unless told otherwise, https never."""
     assert type(Upstream(url, client=client)._carrier) is kind
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("a..b", ".", "..", "%00", "%31", "[::1%25lo]"),
+        *("a" * 64, f"{'a' * 64}.lan", ".".join(["a" * 63] * 4)),
+    ],
+)
+def test_a_host_that_nobody_could_look_up(host):
+    """A name with parts that are none is refused, here and as a setting."""
+    url = f"http://{host}:1"
+    with pytest.raises(ValueError, match="names no valid host"):
+        Origin.parse(url)
+    with pytest.raises(SettingsError, match="OLLAMA_URL"):
+        Settings.from_environ({"OLLAMA_URL": url}, NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a.b.", "a_b", "a" * 63, "1.2.3.4", "[::1]", "[2001:db8::1]"]
+)
+def test_a_host_that_somebody_may_know(host):
+    """All others are taken."""
+    url = f"http://{host}:1"
+    assert Origin.parse(url).host == host.strip("[]")
+    assert Settings.from_environ({"OLLAMA_URL": url}, NOWHERE).upstream_url == url
 
 
 def test_settings_make_an_upstream():

@@ -42,8 +42,7 @@ def shows(browser: Browser, rows: int) -> None:
 
 def heads(browser: Browser) -> list[str]:
     """The columns that are seen."""
-    heads = browser.all("#records thead th")
-    return [head.text for head in heads if head.is_displayed()]
+    return browser.texts("#records thead th", shown=True)
 
 
 def test_pages(signed_in: Browser) -> None:

@@ -216,7 +216,7 @@ def test_what_was_done(chromium: Browser) -> None:
 
 def shown(browser: Browser) -> list[str]:
     """The entries that can be seen."""
-    return [row.text for row in browser.all("#audit tr") if row.is_displayed()]
+    return browser.texts("#audit tr", shown=True)
 
 
 def test_older_entries(signed_in: Browser, site: Site) -> None:

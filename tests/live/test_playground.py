@@ -1,6 +1,7 @@
 """The playground over HTTP, with a real gunicorn and a simulator: streams and ends."""
 
 import json
+import re
 from collections.abc import Iterator
 from socket import socket
 from typing import Any
@@ -147,6 +148,21 @@ def test_a_worker_that_stops_says_so(ollama: Simulator) -> None:
             end = rest(sock)
     assert b"server_shutting_down" in end
     assert end.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("fault", ["fault-cut-length", "fault-short-length"])
+def test_an_answer_that_breaks_off(ollama: Simulator, fault: str) -> None:
+    """It breaks off here, too, and the log has it as a failure of Ollama's."""
+    env = {"OLLAMA_URL": ollama.url, "ADMIN_PASSWORD": PASSWORD}
+    with Server(env) as server:
+        admin = Admin(server)
+        admin.sign_in()
+        body = talk("native", fault, True)
+        with trying(admin, fresh("broken"), "/api/chat", body) as sock:
+            assert not rest(sock).endswith(b"0\r\n\r\n")
+        line = r"path=/admin/api/v1/playground .* outcome=upstream_error"
+        eventually(lambda: re.search(line, server.output()))
+        assert "Traceback" not in server.output()
 
 
 def test_a_failure_of_ollama(admin: Admin) -> None:

@@ -29,6 +29,8 @@ __all__ = ["DESKTOP", "PHONE", "Browser", "Size"]
 
 #: Seconds within which a page has to do what is waited for.
 PATIENCE = 10.0
+#: Characters from which on nobody types.
+PASTED = 100
 Found = TypeVar("Found")
 #: Where to look: a CSS selector or an element.
 Within = str | WebElement | None
@@ -41,7 +43,13 @@ const rows = [...document.querySelectorAll("tr, li, article, [role=row]")].filte
 return rows.filter(row => !rows.some(one => one !== row && row.contains(one)));
 """
 _TEXTS = """
-return [...document.querySelectorAll(arguments[0])].map(one => one.innerText.trim());
+return [...document.querySelectorAll(arguments[0])]
+  .filter(one => !arguments[1] || one.checkVisibility())
+  .map(one => one.innerText.trim());
+"""
+_SAYS = "return document.body?.innerText.includes(arguments[0])"
+_SHOWS = """
+return [...document.querySelectorAll(arguments[0])].some(one => one.checkVisibility());
 """
 _VALUE = """
 const [field, value] = arguments;
@@ -88,9 +96,9 @@ class Browser(Device):
         look = lambda: (self.find(css, within=within).text,)  # noqa: E731
         return self._wait(look, lambda: f"no element {css}")[0]
 
-    def texts(self, css: str) -> list[str]:
-        """What can be read in each of them."""
-        found: list[str] = self.script(_TEXTS, css)
+    def texts(self, css: str, *, shown: bool = False) -> list[str]:
+        """What can be read in each of them, or in those that are ``shown``."""
+        found: list[str] = self.script(_TEXTS, css, shown)
         return found
 
     @property
@@ -107,7 +115,8 @@ class Browser(Device):
     def fill(self, label: str, text: str, *, within: Within = None) -> None:
         """Put a text into a field in place of what it has; a path, if it takes a file.
 
-        A date is as the field has it for its value, such as ``2026-01-31T08:00``.
+        A date is as the field has it for its value, such as ``2026-01-31T08:00``.  A
+        long text is pasted.
         """
 
         def job(field: WebElement) -> None:
@@ -117,7 +126,11 @@ class Browser(Device):
                 return
             if kind != "file":
                 field.clear()
-            field.send_keys(text)
+            if kind != "file" and len(text) > PASTED:
+                self.script("arguments[0].focus()", field)
+                self.cdp("Input.insertText", text=text)
+            else:
+                field.send_keys(text)
 
         self._do(job, label, FILLED, within)
 
@@ -191,12 +204,12 @@ class Browser(Device):
         """
 
         def seen(selector: str) -> bool:
-            return any(one.is_displayed() for one in self.all(selector))
+            return bool(self.script(_SHOWS, selector))
 
         def job() -> bool:
             return (
                 (css is None or seen(css))
-                and (text is None or text in self.find("body").text)
+                and (text is None or self.script(_SAYS, text))
                 and (gone is None or not seen(gone))
                 and (path is None or self.path == path)
                 and (fact is None or bool(fact()))

@@ -31,6 +31,8 @@ _ALONE = (
     "--disable-sync",
     "--no-first-run",
 )
+#: One process for all pages: to start one takes longer than most pages do.
+_LIGHT = ("--renderer-process-limit=1", "--disable-site-isolation-trials")
 #: The same picture on every machine.
 _SAME = ("--lang=en-US", "--force-color-profile=srgb", "--font-render-hinting=none")
 
@@ -63,7 +65,7 @@ def _options(program: str, home: str) -> webdriver.ChromeOptions:
     ]
     if os.geteuid() == 0:  # for whom it has no sandbox
         more.append("--no-sandbox")
-    for argument in (*_ALONE, *_SAME, *more):
+    for argument in (*_ALONE, *_LIGHT, *_SAME, *more):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     preferences: dict[str, Any] = {

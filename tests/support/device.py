@@ -50,7 +50,8 @@ class Device:
     def begin(self, base: str) -> None:
         """Forget everything: cookies, pages, what they kept, and how it looked.
 
-        ``base`` is where paths begin from now on.
+        ``base`` is where paths begin from now on.  Files that are named by their
+        contents stay in the cache; all else has to be asked for again anyway.
         """
         with suppress(NoAlertPresentException):  # it would hold up everything
             self.driver.switch_to.alert.dismiss()
@@ -61,7 +62,6 @@ class Device:
         self.driver.switch_to.window(first)
         self.driver.get("about:blank")
         self.cdp("Network.clearBrowserCookies")
-        self.cdp("Network.clearBrowserCache")
         for origin in self._origins:
             given = {"origin": origin, "storageTypes": "all"}
             self.cdp("Storage.clearDataForOrigin", **given)

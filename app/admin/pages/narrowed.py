@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from ...moment import LAST, now_ms
+from ...moment import now_ms
 from ...storage.usage_metrics import METRICS
 from ...storage.usage_queries import GROUPS
 from ...storage.usage_tables import DAY, HOUR
@@ -94,7 +94,8 @@ def _until_now(range: str) -> tuple[int, int]:
 
 
 def _own(query: Query) -> tuple[int, int]:
-    end = min(query.moment("to", now_ms()), LAST)
+    now = now_ms()
+    end = min(query.moment("to", now), now + DAY)
     start = query.moment("from", max(0, end - DAY))
     if start >= end:
         raise wrong("from", "The time from which on has to be before the other one.")

@@ -45,6 +45,14 @@ def test_own_times() -> None:
     assert narrowed(range="own").end - narrowed(range="own").start == DAY
 
 
+def test_nothing_is_used_in_the_future() -> None:
+    """A chart has no point for each day of eight thousand years."""
+    assert narrowed(**{"from": "0", "to": str(LAST)}).end <= now_ms() + DAY
+    with pytest.raises(BadRequest) as refused:
+        narrowed(**{"from": str(LAST - 1), "to": str(LAST)})
+    assert refused.value.param == "from"
+
+
 def _pairs(query: str) -> list[tuple[str, str]]:
     return [
         (name, text) for name, _, text in (p.partition("=") for p in query.split("&"))

@@ -184,11 +184,14 @@ def _too_many(seconds: int) -> BadRequest:
 
 
 def unauthorized(message: str, detail: str = "") -> BadRequest:
-    """The refusal of a key, 401; ``detail`` is for the log."""
+    """The refusal of a key, 401; ``detail`` is for the log.
+
+    Some agents (Claude Code 2.1) try again for minutes unless they are told not to.
+    """
     return BadRequest(
         message,
         status=401,
         code="invalid_api_key",
-        headers=[("WWW-Authenticate", "Bearer")],
+        headers=[("WWW-Authenticate", "Bearer"), ("x-should-retry", "false")],
         detail=detail,
     )

@@ -86,7 +86,8 @@ def test_closed(setting: Any, keys: Any) -> None:
     app = auth(installed(snapshot(*keys), auth=setting))
     error = refused(app)
     assert (error.status, error.code) == (401, "invalid_api_key")
-    assert error.headers == [("WWW-Authenticate", "Bearer")]
+    told = [("WWW-Authenticate", "Bearer"), ("x-should-retry", "false")]
+    assert error.headers == told
     assert error.message.startswith("You didn't provide an API key.")
 
 

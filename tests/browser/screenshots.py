@@ -60,8 +60,8 @@ def _new_key(browser: Browser) -> None:
 
 
 def _overrides(browser: Browser) -> None:
-    """What will be sent is fetched."""
-    browser.until(text="temperature")
+    """The editor is there."""
+    browser.until("[data-rows] input")
 
 
 def _request(browser: Browser) -> None:
@@ -159,6 +159,8 @@ def first_steps(browser: Browser) -> list[str]:
 
 
 def _step(browser: Browser, number: int) -> None:
+    browser.script("scrollTo(0, 0)")
+    _stretch(browser, FIRST, dark=False)
     browser.shoot(PLACE / f"first-{number}.webp", HIGHEST)
 
 

@@ -5,6 +5,7 @@ those say the first value (specification: decisions, 27).  What a server is star
 with, where things are kept and who may come in is not among them.
 """
 
+import functools
 import logging
 import os
 from collections.abc import Mapping
@@ -50,7 +51,8 @@ _FIXED = {
 log = logging.getLogger("pannier")
 
 
-def changeable() -> dict[str, Option]:
+@functools.cache
+def changeable() -> Mapping[str, Option]:
     """The options that can be changed, by field."""
     return {one.field: one for one in options() if one.field not in _FIXED}
 

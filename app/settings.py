@@ -6,6 +6,7 @@ the start with one sentence (``SettingsError``).  Nothing here knows WSGI.  It i
 because it is one table: an option is looked up, and documented, in one place.
 """
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -550,9 +551,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return _settings(found)
 
 
-def options() -> list[Option]:
+@functools.cache  # annotations of so many fields take a millisecond
+def options() -> tuple[Option, ...]:
     """All options in the order of the struct."""
-    return [
+    return tuple(
         Option(
             field.name,
             _meta(field.type).extra["variable"],  # type: ignore[index]
@@ -562,7 +564,7 @@ def options() -> list[Option]:
             secret=field.name in _SECRETS,
         )
         for field in msgspec.structs.fields(Settings)
-    ]
+    )
 
 
 def _meta(annotation: Any) -> Meta:

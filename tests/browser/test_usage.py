@@ -95,6 +95,7 @@ def test_a_key_that_there_is_not(signed_in: Browser) -> None:
     signed_in.click("Show")
     signed_in.until(text="There is no key 'nobody'")
     shows(signed_in, 120)
+    signed_in.settle()  # what is typed is asked for, and so is what is clicked
     refused(signed_in)
     assert "key" not in query(signed_in)
 

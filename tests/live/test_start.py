@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.leaving import eventually
 from support.server import PATIENCE, Server, clean_environ, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +145,7 @@ def test_gunicorn_has_our_values() -> None:
 def test_open_to_others_is_warned_of(host: str, warnings: int) -> None:
     """Without keys, listening beyond loopback prints one WARNING; loopback none."""
     with Server({"PANNIER_HOST": host, "WEB_CONCURRENCY": "2"}) as server:
+        eventually(lambda: server.output().count("[WARNING]") >= warnings)
         assert server.output().count("[WARNING]") == warnings
 
 

@@ -308,7 +308,7 @@ class Browser(Device):
                 raise
             except (WebDriverException, Missing) as error:
                 why = str(error).partition("\n")[0]
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise AssertionError(f"{told()} ({why or 'not there'}), at {self.path}")
 
     def _answered(self, yes: bool) -> str:

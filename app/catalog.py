@@ -159,8 +159,13 @@ class Catalog:
         return wanted in self._list_with(wanted)
 
     def has(self, name: str) -> bool | None:
-        """Whether a model is in Ollama's list; ``None`` while there is no list."""
-        return self.installed(name) if self._listed.get(LIST_AGE) else None
+        """Whether Ollama knows a model, in its list or not (of the cloud).
+
+        ``None`` while nobody knows of any.
+        """
+        if not self._listed.get(LIST_AGE):
+            return None
+        return self.installed(name) or self.facts(name) is not None
 
     def models(self) -> list[ollama.ListModel]:
         """All models in Ollama's list, the one that was changed last first."""

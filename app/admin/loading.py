@@ -51,7 +51,7 @@ def load(admin: Admin, asked: Asked) -> dict[str, Any]:
     call.keep_alive = kept
     admin.amend(exchange, call)
     start = time.monotonic()
-    _done(admin, exchange, call)
+    _have(admin, exchange, call)
     took = _since(start)
     _note(admin, asked, "model.load", model)
     found = None
@@ -70,7 +70,7 @@ def unload(admin: Admin, asked: Asked) -> dict[str, Any]:
         call = ollama.GenerateRequest(
             model=model, stream=False, prompt="", keep_alive=0
         )
-        _done(admin, exchange, call)
+        _have(admin, exchange, call)
         _note(admin, asked, "model.unload", model)
     return {"model": model, "unloaded": there}
 
@@ -85,7 +85,7 @@ def test(admin: Admin, asked: Asked) -> dict[str, Any]:
     return {"model": model, "ok": True, **said, "dimensions": None, **found}
 
 
-def _done(admin: Admin, exchange: Exchange, call: Any) -> None:
+def _have(admin: Admin, exchange: Exchange, call: Any) -> None:
     """Have Ollama do it; raises ``UpstreamError`` unless it says that it has."""
     timeouts = _bounds(admin, exchange)
     body = answered(admin.upstream, "POST", call.path, call, timeouts)
@@ -93,7 +93,8 @@ def _done(admin: Admin, exchange: Exchange, call: Any) -> None:
     reply: Any = understood(_embeddings if embeds else _generated, body)
     if reply.error is not None:
         raise in_stream(reply.error)
-    if reply.embeddings is None if embeds else not reply.done:
+    is_whole = reply.embeddings is not None if embeds else reply.done
+    if not is_whole:
         raise incomplete()
 
 

@@ -141,7 +141,7 @@ def audit(
     """The newest entries, newest first; with ``before`` those older than that id.
 
     Of those with ``words`` each stands in what was done, to what, by whom or from
-    where, in whatever letters.
+    where; upper and lower case are the same, of A to Z at least.
     """
     statement = _NEWEST if before is None else _NEWEST.where(_A.id < before)
     for word in words:

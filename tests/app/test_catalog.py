@@ -198,6 +198,17 @@ def test_a_model_that_is_not_listed() -> None:
     assert "show" in control.paths
 
 
+def test_whether_ollama_has_a_model() -> None:
+    """One of its list, or one that it knows without; nobody knows without a list."""
+    control = Control("m:latest")
+    control.shown["big-cloud"] = SHOWN
+    catalog = catalog_of(control)
+    assert [catalog.has(name) for name in ("m", "big-cloud", "zz")] == [
+        *(True, True, False)
+    ]
+    assert catalog_of(Control()).has("m") is None
+
+
 def test_a_model_that_is_not_there() -> None:
     """It is asked for again, but at most every 2 s."""
     control = Control("a:latest")

@@ -199,7 +199,8 @@ def test_the_first_and_the_last_key(chromium: Browser, tmp_path: Path) -> None:
         browser.until(text="These are the first keys:")
         assert not browser.find("#import [data-opens]").is_displayed()
         assert "From then on every request needs a key." in take(browser)
-        eventually(lambda: site.admin.do("GET", "keys")["keys"])
+        (key,) = eventually(lambda: site.admin.do("GET", "keys")["keys"])
+        assert key["name"] == "laptop"
 
 
 def test_what_is_wrong_with_a_file(chromium: Browser, tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def test_a_secret_is_shown_once(signed_in: Browser, site: Site) -> None:
         ("Anthropic", "# pip install anthropic", f'base_url="{site.url}"'),
         ("Continue", "# ~/.continue", f"apiBase: {site.url}/v1"),
         ("Continue", "# ~/.continue", "roles: [autocomplete]"),
+        ("llama.vim", '" ~/.vimrc', f"'{site.url}/infill'"),
         ("llama.vscode", "// settings.json", f'"llama-vscode.endpoint": "{site.url}"'),
     ):
         browser.click(program)
@@ -262,7 +263,7 @@ def test_tabs_of_snippets_by_keyboard(signed_in: Browser) -> None:
     shown(browser)
     browser.click("curl")
     browser.press("Arrow_Left")
-    assert browser.focused == "llama.vscode"
+    assert browser.focused == "llama.vim"
     browser.press("Arrow_Right", "Arrow_Right")
     assert browser.focused == "Python"
     assert "from openai import OpenAI" in browser.text("#secret")

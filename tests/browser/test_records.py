@@ -182,7 +182,7 @@ def test_one_request(signed_in: Browser, used: UsedSite) -> None:
     assert ends[0] == 1000
     assert ends[1:6] == sorted(ends[1:6])
     assert ends[5] == pytest.approx(1000, abs=1)
-    why = "Nothing answered at Ollama's address."
+    why = "Nothing answered at Ollama's address"
     for text in ("upstream_unreachable", why, "qwen3:4b", "fast", "502"):
         assert text in signed_in.text("#drawer")
     signed_in.click("Copy the request id")

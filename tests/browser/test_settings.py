@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from support.browser import DESKTOP, PHONE, Browser, Size
+from support.handling import part
 from support.site import Site, running
 
 from app.admin.pages.settings import grouped
@@ -140,24 +141,35 @@ def test_a_text_or_a_number(
 
 
 @pytest.mark.parametrize(
-    ("name", "is_missing"),
-    [("qwen3", False), ("", False), ("nowhere", True), ("gone", True), ("mine", False)],
+    ("field", "name", "is_missing"),
+    [
+        ("default_model", "qwen3", False),
+        ("default_model", "", False),
+        ("default_model", "nowhere", True),
+        ("default_model", "gone", True),
+        ("default_model", "mine", False),
+        ("default_model", "by-pattern", True),  # of which none stands for it
+        ("code_model", "by-pattern", False),
+        ("code_model", "default", False),
+        ("code_model", "gone", True),
+    ],
 )
 def test_a_model_that_is_not_there(
-    signed_in: Browser, site: Site, name: str, is_missing: bool
+    signed_in: Browser, site: Site, field: str, name: str, is_missing: bool
 ) -> None:
     """Where a setting means a model that Ollama lacks, by an alias too, it says so."""
-    for alias, target in (("mine", "qwen3"), ("gone", "nowhere")):
+    aliases = {"mine": "qwen3", "gone": "nowhere", "by-*": "qwen3"}
+    for alias, target in aliases.items():
         site.admin.do("POST", "aliases", {"name": alias, "target": target})
     try:
-        site.admin.do("PATCH", "settings", {"default_model": name})
+        site.admin.do("PATCH", "settings", {field: name})
         signed_in.open("/admin/settings")
-        row = signed_in.text('[data-field="default_model"]')
+        row = signed_in.text(f'[data-field="{field}"]')
         assert ("Ollama has no such model" in row) == is_missing
     finally:
-        for alias in ("mine", "gone"):
-            site.admin.do("DELETE", f"aliases/{alias}")
-        site.admin.do("PATCH", "settings", {"default_model": None})
+        for alias in aliases:
+            site.admin.do("DELETE", f"aliases/{part(alias)}")
+        site.admin.do("PATCH", "settings", {field: None})
 
 
 @pytest.mark.parametrize(

@@ -465,7 +465,15 @@ def test_the_log_is_paged_and_bounded(
     second = read(database, lambda one: audit(one, 3, first[-1].id))
     assert [one.object for one in first + second] == ["7", "6", "5", "4", "3"]
     assert first[0].ip == "::1"
-    for words, found in (("LOGIN", 5), ("me 7", 1), ("%", 0), ("7 ::1 5", 0), ("", 5)):
+    for words, found in (
+        ("LOGIN", 5),
+        ("me 7", 1),
+        ("%", 0),
+        ("7 ::1 5", 0),
+        ("", 5),
+        ("_", 0),
+        ("ME", 5),
+    ):
         entries = read(database, lambda one, w=words: audit(one, 9, None, w.split()))
         assert len(entries) == found, words
     assert read(database, read_version) == 0

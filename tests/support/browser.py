@@ -42,14 +42,15 @@ const rows = [...document.querySelectorAll("tr, li, article, [role=row]")].filte
   row => row.checkVisibility() && [row, ...row.querySelectorAll("*")].some(says));
 return rows.filter(row => !rows.some(one => one !== row && row.contains(one)));
 """
-_TEXTS = """
+_SEEN = "checkVisibility({visibilityProperty: true, opacityProperty: true})"
+_TEXTS = f"""
 return [...document.querySelectorAll(arguments[0])]
-  .filter(one => !arguments[1] || one.checkVisibility())
+  .filter(one => !arguments[1] || one.{_SEEN})
   .map(one => one.innerText.trim());
 """
 _SAYS = "return document.body?.innerText.includes(arguments[0])"
-_SHOWS = """
-return [...document.querySelectorAll(arguments[0])].some(one => one.checkVisibility());
+_SHOWS = f"""
+return [...document.querySelectorAll(arguments[0])].some(one => one.{_SEEN});
 """
 _VALUE = """
 const [field, value] = arguments;

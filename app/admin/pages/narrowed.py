@@ -95,8 +95,11 @@ def _until_now(range: str) -> tuple[int, int]:
 
 def _own(query: Query) -> tuple[int, int]:
     now = now_ms()
-    end = min(query.moment("to", now), now + DAY)
-    start = query.moment("from", max(0, end - DAY))
+    latest = now + DAY  # nothing was used later, and charts have a point for each step
+    end = query.moment("to", now)
+    start = query.moment("from", max(0, min(end, latest) - DAY))
     if start >= end:
         raise wrong("from", "The time from which on has to be before the other one.")
-    return start, end
+    if start >= latest:
+        raise wrong("from", "The time from which on is still to come.")
+    return start, min(end, latest)

@@ -19,7 +19,7 @@ REASONS = {
     "invalid_api_key": "The key was wrong or missing, or is no longer good.",
     "invalid_body": "The body was cut short or badly compressed, or was no form.",
     "invalid_image": "An image could not be read or fetched, or was too large.",
-    "invalid_json": "The body was no JSON.",
+    "invalid_json": "The body was no JSON, or nested too deeply.",
     "invalid_type": "A field of the request had the wrong type.",
     "invalid_value": "A field of the request had a value that is not allowed.",
     "method_not_allowed": "There is such a route, but with another method.",
@@ -32,7 +32,7 @@ REASONS = {
     "previous_response_not_found": "The response to go on from is not kept any more.",
     "quota_exceeded": "The key has used its tokens of the day.",
     "rate_limit_exceeded": "More requests than the key may make in a minute or at "
-    "once, or a limit of Ollama's own.",
+    "once, too many wrong keys, or a limit of Ollama's own.",
     "request_canceled": "Ollama gave the request up.",
     "request_cancelled": "An administrator ended it.",
     "request_superseded": "The same editor asked for something newer before this had "
@@ -56,7 +56,8 @@ REASONS = {
     "upstream_timeout": "Ollama did not answer in time, or fell silent.",
     "upstream_too_old": "Ollama is older than 0.2.6.",
     "upstream_unauthorized": "Ollama wants a key of its own: OLLAMA_API_KEY.",
-    "upstream_unreachable": "Nothing answered at Ollama's address.",
+    "upstream_unreachable": "Nothing answered at Ollama's address, or the address is "
+    "Pannier's own.",
 }
 
 #: Where there is no code: the client left, or the answer is Ollama's own, passed on.

@@ -60,13 +60,21 @@ def grouped(settings: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 def _missing(admin: Admin, asked: Asked, settings: list[dict[str, Any]]) -> set[str]:
     """Settings that name what Ollama does not have, by an alias or without one."""
     catalog, names = admin.catalog, admin.office(asked.actor).aliases.names()
-    said = {one["field"]: one["value"] for one in settings if one["field"] in MODELS}
-    meant = {
-        field: names.meant(name, catalog.installed)[0]
-        for field, name in said.items()
-        if name
-    }
-    return {field for field, name in meant.items() if catalog.has(name) is False}
+    found = set()
+    for one in settings:
+        field, name = one["field"], one["value"]
+        if field not in MODELS or not name:
+            continue
+        # Requests resolve them so, too: no pattern stands for the default model.
+        alias = names.alias(name, catalog.installed)
+        model = names.exact.get(alias, name)
+        if field == "code_model":
+            model, alias = names.meant(name, catalog.installed)
+            if name == "default" and not alias:
+                continue  # it is that of chats
+        if catalog.has(model) is False:
+            found.add(field)
+    return found
 
 
 def _shown(admin: Admin, one: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def test_nothing_is_used_in_the_future() -> None:
     with pytest.raises(BadRequest) as refused:
         narrowed(**{"from": str(LAST - 1), "to": str(LAST)})
     assert refused.value.param == "from"
+    assert "still to come" in refused.value.message
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

@@ -107,9 +107,9 @@ function menu() {
 
 // <section id="list" data-again="10"> is fetched anew every ten seconds while somebody
 // looks, and, with data-on-change, after every change.  Only this part of the page is.
-export function again(element) {
+export function again(element, event) {
   // As its own source: of several that are asked for by the page htmx drops some.
-  const values = { source: element, target: element, select: `#${element.id}`, swap: "outerHTML" };
+  const values = { source: element, target: element, event, select: `#${element.id}`, swap: "outerHTML" };
   return window.htmx.ajax("GET", element.dataset.from || location.href, values);
 }
 
@@ -125,8 +125,7 @@ function watch() {
       const due = Number(element.dataset.due ||= Date.now() + element.dataset.again * 1000);
       if (Date.now() < due || isBusy(element)) continue;
       element.dataset.due = Date.now() + element.dataset.again * 1000;
-      element.dataset.byItself = "";
-      again(element);
+      again(element, new Event("due"));
     }
   }, 1000);
   document.body.addEventListener("changed", () => {
@@ -150,11 +149,12 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 document.addEventListener("htmx:load", (event) => filled(event.target));
-// What somebody has begun there since it was asked for is not taken away.
+// What somebody has begun there, since it was due, is not taken away; it is due again.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { target } = event.detail;
-  if ("byItself" in target.dataset && isBusy(target)) event.detail.shouldSwap = false;
-  delete target.dataset.byItself;
+  const { target, requestConfig } = event.detail;
+  if (requestConfig.triggeringEvent?.type !== "due" || !isBusy(target)) return;
+  event.detail.shouldSwap = false;
+  target.dataset.due = 1;
 });
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr } = event.detail;

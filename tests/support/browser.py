@@ -182,7 +182,7 @@ class Browser(Device):
 
         def file() -> Path | None:
             found = list(self.downloads.iterdir())
-            done = [one for one in found if one.suffix != ".crdownload"]
+            done = [one for one in found if not _is_partial(one)]
             return done[0] if len(done) == len(found) == 1 else None
 
         return self._wait(file, lambda: "nothing was downloaded")
@@ -323,6 +323,11 @@ class Browser(Device):
             return (question,)
 
         return self._wait(job, lambda: "the browser asks nothing")[0]
+
+
+def _is_partial(file: Path) -> bool:
+    """Whether Chromium is still at it."""
+    return file.suffix == ".crdownload" or file.name.startswith(".")
 
 
 def _only(found: list[WebElement]) -> WebElement:

@@ -10,10 +10,11 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from .aged import Aged, Clock
 from .errors import GatewayError, UpstreamTimeout, UpstreamUnreachable
 from .wire import ollama
 from .wire.decoding import decode
@@ -37,7 +38,6 @@ _EMBEDS = re.compile("bert", re.IGNORECASE)
 
 T = TypeVar("T")
 Control = Callable[..., bytes]
-Clock = Callable[[], float]
 #: Whether the model of a name is looked at.
 Among = Callable[[str], bool]
 _Listed = dict[str, ollama.ListModel]
@@ -84,32 +84,6 @@ class Facts(msgspec.Struct, frozen=True):
         return "completion" in self.capabilities
 
 
-class _Kept(Generic[T]):
-    """An answer that is asked for again when it is too old, by one caller at a time."""
-
-    def __init__(self, ask: Callable[[], T | None], first: T, clock: Clock) -> None:
-        self._ask = ask
-        self._value = first
-        self._clock = clock
-        self._asked = -math.inf
-        self._lock = threading.Lock()
-
-    def get(self, age: float) -> T:
-        """The answer, at most so many seconds old if Ollama can say."""
-        now = self._clock()
-        if now - self._asked >= age:
-            with self._lock:
-                if now - self._asked >= age:  # nobody did meanwhile
-                    answer = self._ask()
-                    self._value = self._value if answer is None else answer
-                    self._asked = self._clock()
-        return self._value
-
-    def forget(self) -> None:
-        """Let the next caller ask, however young the answer is."""
-        self._asked = -math.inf
-
-
 class Catalog:
     """The models of one Ollama.
 
@@ -121,8 +95,8 @@ class Catalog:
         self._control = control
         self._clock = clock
         self._rests_until = -math.inf
-        self._listed: _Kept[_Listed] = _Kept(self._ask_list, {}, clock)
-        self._running: _Kept[dict[str, int]] = _Kept(self._ask_loaded, {}, clock)
+        self._listed: Aged[_Listed] = Aged(self._ask_list, {}, clock)
+        self._running: Aged[dict[str, int]] = Aged(self._ask_loaded, {}, clock)
         self._silent = True  # while Ollama does not say what is in memory
         self._facts: dict[tuple[str, str], _Known] = {}
         self._lock = threading.Lock()

@@ -100,8 +100,7 @@ class Aliases:
         """What stands for ``name`` where that says nothing."""
         installed = partial(self._installed, key=key)
         for chosen in (key.terms.default_model if key else "", self._chosen):
-            alias = self.names.alias(chosen, installed)
-            model = self.names.exact.get(alias, chosen)
+            model, alias = self.names.exactly(chosen, installed)
             if chosen and self.access.admits(key, model, alias):
                 return model, alias
         if not installed(name):

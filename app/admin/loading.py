@@ -1,14 +1,15 @@
 """Loading: models into Ollama's memory and out of it, and whether one answers."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from ..administration.checks import said_of
-from ..carriers.base import Response, Timeouts
+from ..carriers.base import Response
 from ..errors import GatewayError, UpstreamBroken
 from ..exchange import Exchange
 from ..gateway import rules
@@ -20,6 +21,8 @@ from ..wire.names import key as key_of
 from .asked import Admin, Asked, Route
 from .calls import answered, begun, in_ram, incomplete, lines, running, understood
 from .models import meant
+
+T = TypeVar("T")
 
 #: Seconds in which Ollama says what it has in memory.
 PATIENCE = 5.0
@@ -87,10 +90,8 @@ def test(admin: Admin, asked: Asked) -> dict[str, Any]:
 
 def _have(admin: Admin, exchange: Exchange, call: Any) -> None:
     """Have Ollama do it; raises ``UpstreamError`` unless it says that it has."""
-    timeouts = _bounds(admin, exchange)
-    body = answered(admin.upstream, "POST", call.path, call, timeouts)
     embeds = isinstance(call, ollama.EmbedRequest)
-    reply: Any = understood(_embeddings if embeds else _generated, body)
+    reply: Any = _reply(admin, exchange, call, _embeddings if embeds else _generated)
     if reply.error is not None:
         raise in_stream(reply.error)
     is_whole = reply.embeddings is not None if embeds else reply.done
@@ -148,15 +149,22 @@ def _heard(response: Response, start: float) -> dict[str, Any]:
 def _embedded(admin: Admin, exchange: Exchange) -> dict[str, Any]:
     call = ollama.EmbedRequest(exchange.model, QUESTION)
     admin.amend(exchange, call)
-    timeouts = _bounds(admin, exchange)
-    body = answered(admin.upstream, "POST", call.path, call, timeouts)
-    reply = understood(_embeddings, body)
+    reply = _reply(admin, exchange, call, _embeddings)
     try:
         vector = msgspec.json.decode((reply.embeddings or [])[0], type=list[float])
     except (IndexError, msgspec.DecodeError):
         raise UpstreamBroken("Ollama's answer has no embedding in it.") from None
     took = _milliseconds(reply.load_duration)
     return {"load_ms": took, "dimensions": len(vector)}
+
+
+def _reply(
+    admin: Admin, exchange: Exchange, call: Any, decode: Callable[[bytes], T]
+) -> T:
+    """What Ollama says to a call, in one piece; raises ``UpstreamError``."""
+    timeouts = exchange.timeouts or bounds(admin.settings, False)
+    body = answered(admin.upstream, "POST", call.path, call, timeouts)
+    return understood(decode, body)
 
 
 def _named(admin: Admin, asked: Asked) -> tuple[str, Exchange]:
@@ -170,10 +178,6 @@ def _embeds(admin: Admin, model: str) -> bool:
     """Whether a model only embeds; one that nobody knows is taken to generate."""
     facts = admin.catalog.facts(model)
     return facts is not None and not facts.chats
-
-
-def _bounds(admin: Admin, exchange: Exchange) -> Timeouts:
-    return exchange.timeouts or bounds(admin.settings, False)
 
 
 def _note(admin: Admin, asked: Asked, action: str, model: str) -> None:

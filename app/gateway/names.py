@@ -52,8 +52,13 @@ class Names:
             return self.patterns[pattern], pattern
         return name, ""
 
+    def exactly(self, name: str, installed: Callable[[str], bool]) -> tuple[str, str]:
+        """The same where patterns do not count."""
+        alias = self.alias(name, installed)
+        return self.exact.get(alias, name), alias
+
     def alias(self, name: str, installed: Callable[[str], bool]) -> str:
-        """The same of aliases without patterns; empty where none counts."""
+        """The alias alone, of those without patterns; empty where none counts."""
         wanted = name.lower()
         if wanted in self.exact:
             return wanted

@@ -163,13 +163,18 @@ def test_signing_out(signed_in: Browser) -> None:
     browser.until(path="/admin/login?next=/admin/usage%3Frange%3D7d")
 
 
+def end_sessions(site: Site) -> None:
+    """End those of all browsers."""
+    for one in site.admin.do("GET", "me/sessions")["sessions"]:
+        if not one["current"]:
+            site.admin.do("DELETE", f"me/sessions/{one['id']}")
+
+
 def test_a_session_that_ended(signed_in: Browser, site: Site) -> None:
     """Whose session has ended is asked to sign in by the next click, and comes back."""
     browser = signed_in
     browser.open("/admin/live")
-    for one in site.admin.do("GET", "me/sessions")["sessions"]:
-        if not one["current"]:
-            site.admin.do("DELETE", f"me/sessions/{one['id']}")
+    end_sessions(site)
     browser.click("Sign out")
     browser.until(path="/admin/login?next=%2Fadmin%2Flive")
     browser.forgive("401")
@@ -180,9 +185,7 @@ def test_nothing_typed_is_lost_with_a_session(signed_in: Browser, site: Site) ->
     browser = signed_in
     browser.open("/admin/welcome")
     browser.fill("What it is for", "typed before")
-    for one in site.admin.do("GET", "me/sessions")["sessions"]:
-        if not one["current"]:
-            site.admin.do("DELETE", f"me/sessions/{one['id']}")
+    end_sessions(site)
     browser.click("Make the key")
     browser.until(text="Sign in in another tab, then do this again")
     browser.forgive("401")

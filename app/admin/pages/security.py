@@ -25,9 +25,8 @@ def values(admin: Admin, asked: Asked) -> Mapping[str, Any]:
         for one in settings.listed(admin, asked).value["settings"]
         if one["field"] in DOOR
     }
-    wanted = {"limit": str(MOST), "q": query.text("q")}
-    if query.text("cursor"):
-        wanted["cursor"] = query.text("cursor")
+    wanted = {n: text for n in ("q", "cursor") if (text := query.text(n))}
+    wanted["limit"] = str(MOST)
     log = audit.listed(admin, msgspec.structs.replace(asked, query=wanted))
     return {
         "door": door(admin),

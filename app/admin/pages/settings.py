@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...changeable import changeable
+from ...gateway.names import Names
 from .. import settings as api
 from ..asked import Admin, Asked
 from ..query import Query
@@ -29,8 +30,9 @@ GROUPS = {
     "code_model": "Completion of code",
     "model_facts": "The list of models",
 }
-#: Settings that name a model.
-MODELS = ("default_model", "code_model")
+#: Settings that name a model, and how requests find it: no pattern stands for the one
+#: of chats.
+_RESOLVED = {"default_model": Names.exactly, "code_model": Names.meant}
 _BOOLEANS = (("true", "yes"), ("false", "no"))
 
 
@@ -60,19 +62,14 @@ def grouped(settings: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 def _missing(admin: Admin, asked: Asked, settings: list[dict[str, Any]]) -> set[str]:
     """Settings that name what Ollama does not have, by an alias or without one."""
     catalog, names = admin.catalog, admin.office(asked.actor).aliases.names()
+    said = {one["field"]: one["value"] for one in settings}
     found = set()
-    for one in settings:
-        field, name = one["field"], one["value"]
-        if field not in MODELS or not name:
+    for field, resolve in _RESOLVED.items():
+        if not (name := said[field]):
             continue
-        # Requests resolve them so, too: no pattern stands for the default model.
-        alias = names.alias(name, catalog.installed)
-        model = names.exact.get(alias, name)
-        if field == "code_model":
-            model, alias = names.meant(name, catalog.installed)
-            if name == "default" and not alias:
-                continue  # it is that of chats
-        if catalog.has(model) is False:
+        model, alias = resolve(names, name, catalog.installed)
+        of_chats = field == "code_model" and name == "default" and not alias
+        if not of_chats and catalog.has(model) is False:
             found.add(field)
     return found
 
